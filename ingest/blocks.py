@@ -1,0 +1,69 @@
+"""What a reader gives: the text of a document with the structure that was found in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class BlockKind(StrEnum):
+    """What a block is. It decides how the block may be split."""
+
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST_ITEM = "list_item"
+    TABLE = "table"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A heading, a paragraph, a list item, a table (Markdown rows) or a code block.
+
+    `level` is the depth of a heading (1 is the highest), else 0. `page` is 1-based, None without pages.
+    """
+
+    text: str
+    kind: BlockKind = BlockKind.PARAGRAPH
+    level: int = 0
+    page: int | None = None
+
+
+@dataclass(slots=True)
+class ReadResult:
+    """What a reader found in one file.
+
+    `pages` is the number of pages (None for formats without pages); `empty_pages` are 1-based numbers of
+    pages without any text. `title` is the document's own title when it has one.
+    """
+
+    blocks: list[Block]
+    format: str
+    title: str | None = None
+    language: str | None = None
+    encoding: str | None = None
+    pages: int | None = None
+    empty_pages: tuple[int, ...] = ()
+    warnings: list[str] = field(default_factory=list)
+
+
+class Outcome(StrEnum):
+    """What became of a file. The names are part of the JSON of an ingest."""
+
+    OK = "ok"
+    PARTIAL = "partial"
+    UNCHANGED = "unchanged"
+    NO_TEXT_LAYER = "no_text_layer"
+    EMPTY = "empty"
+    ENCRYPTED = "encrypted"
+    UNSUPPORTED = "unsupported"
+    FAILED = "failed"
+    REMOVED = "removed"
+
+
+class ReadError(Exception):
+    """A file that cannot be read. `outcome` says how, the message says why in one line."""
+
+    def __init__(self, outcome: Outcome, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome

@@ -1,0 +1,32 @@
+"""The errors that a person reads: one line that says what happened and what to do."""
+
+
+class TekioError(Exception):
+    """Base of every error that is shown to a user as one line, without a traceback.
+
+    The message names what happened and what to do next. `exit_code` is what a command ends with.
+    """
+
+    exit_code = 1
+
+
+class UsageError(TekioError):
+    """What was asked for is wrong: an unknown name, a number out of range, an empty question."""
+
+    exit_code = 2
+
+
+class IndexMissingError(TekioError):
+    """There is no index yet in the folder that was named."""
+
+
+class IndexSignatureError(TekioError):
+    """The index was made with another embedder than the one in the settings."""
+
+
+class IndexBusyError(TekioError):
+    """Another process is writing to the index."""
+
+
+class IndexDamagedError(TekioError):
+    """The database of an index cannot be read."""

@@ -1,0 +1,112 @@
+"""What is kept and what is found: documents, chunks and passages.
+
+Every span is a pair of character offsets into the text of the document as it was read
+(`SourceDocument.text`), so that `text[start:end]` is the very text that is shown and cited.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+
+def page_at(page_starts: tuple[int, ...], offset: int) -> int | None:
+    """Return the 1-based page that holds a character offset, or None for a document without pages."""
+    if not page_starts:
+        return None
+    return max(1, bisect_right(page_starts, offset))
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document that is embedded as one: `document.text[start:end] == text`."""
+
+    text: str
+    start: int
+    end: int
+    page: int | None = None
+    headings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """One file as it was read.
+
+    `path` is absolute and identifies the document; `name` is the path relative to the folder that was
+    ingested, and is what people are shown. `page_starts[i]` is the offset at which page `i + 1` begins.
+    """
+
+    path: str
+    name: str
+    title: str
+    format: str
+    text: str
+    content_hash: str
+    size: int
+    mtime_ns: int
+    encoding: str | None = None
+    language: str | None = None
+    page_starts: tuple[int, ...] = ()
+    empty_pages: tuple[int, ...] = ()
+    outcome: str = "ok"
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """What an ingest needs to know of a document that is already in the index."""
+
+    id: int
+    path: str
+    name: str
+    content_hash: str
+    size: int
+    mtime_ns: int
+    chunks: int
+    pages: int | None
+    empty_pages: tuple[int, ...]
+    encoding: str | None
+    outcome: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSummary:
+    """A row of the list of documents."""
+
+    id: int
+    document: str
+    path: str
+    title: str
+    format: str
+    language: str | None
+    pages: int | None
+    chunks: int
+    characters: int
+    outcome: str
+    ingested_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that a search returned. `score` is comparable within one search only; `similarity` is the
+    cosine of the question's and the passage's vectors."""
+
+    id: int
+    document_id: int
+    document: str
+    path: str
+    title: str
+    page: int | None
+    start: int
+    end: int
+    headings: tuple[str, ...]
+    text: str
+    score: float
+    rank: int
+    similarity: float
+    page_starts: tuple[int, ...] = ()
+
+    def page_of(self, offset: int) -> int | None:
+        """Return the page that holds an offset into the document's text."""
+        return page_at(self.page_starts, offset)
