@@ -1,0 +1,1 @@
+"""What the kernel can call: retrieval, prompt functions, semantic memory."""

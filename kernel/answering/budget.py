@@ -1,0 +1,34 @@
+"""Passages within the prompt's budget, counted with the model's own tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from retrieval.errors import UsageError
+from retrieval.records import Passage
+
+CountPrompt = Callable[[Sequence[Passage]], Awaitable[int]]
+
+
+async def fit_passages(passages: Sequence[Passage], count: CountPrompt, *, budget: int) -> tuple[list[Passage], int]:
+    """Return the best-ranked passages whose prompt fits, and the prompt's tokens. The lowest-ranked go first.
+
+    Args:
+        passages: best first.
+        count: gives the exact tokens of the whole prompt with some passages.
+        budget: the most tokens that the prompt may have.
+
+    Raises:
+        UsageError: the question alone, or with its best passage, does not fit.
+    """
+    kept = list(passages)
+    while True:
+        tokens = await count(kept)
+        if tokens <= budget:
+            return kept, tokens
+        if len(kept) <= 1:
+            raise UsageError(
+                f"the question and one passage need {tokens:,} tokens, the prompt may have {budget:,}: "
+                "shorten the question, or raise max_prompt_tokens"
+            )
+        kept.pop()

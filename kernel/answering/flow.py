@@ -1,0 +1,345 @@
+"""From a question to a checked answer.
+
+retrieve, rank sentences, estimate answerability, fit the budget, generate, check the citations. The parts are
+given; what runs the model is Semantic Kernel: a prompt function, with the variant chosen by its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from semantic_kernel import Kernel
+from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
+from semantic_kernel.contents import ChatHistory
+from semantic_kernel.functions.kernel_arguments import KernelArguments
+
+from kernel.answer import (
+    Answer,
+    AnswerEvent,
+    AnswerPassage,
+    AskEvent,
+    Citation,
+    FinishReason,
+    PassagesEvent,
+    Technique,
+    TokenEvent,
+    Usage,
+)
+from kernel.answering.answerability import AnswerabilityModel, measure
+from kernel.answering.budget import fit_passages
+from kernel.answering.citations import CheckedText, check_citations, cite, join_sentences
+from kernel.answering.evidence import InverseFrequencies
+from kernel.answering.extraction import choose_sentences
+from kernel.answering.ranking import Ranking, ScoredSentence, SentenceRanker
+from kernel.answering.texts import admits_ignorance, say
+from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveSettings
+from kernel.chat.prompt_text import shield
+from kernel.chat.transformers_chat import TransformersSettings
+from plugins.prompt_functions import plugin_name, render_examples, render_passages, split_reasoning
+from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
+from retrieval.analysis import detect_language
+from retrieval.errors import TekioError
+from retrieval.records import Passage
+
+
+class PromptCounter(Protocol):
+    """Counts the tokens of a chat as the model will see it."""
+
+    def count(self, messages: Sequence[dict[str, str]]) -> int:
+        """Return the exact number of tokens of the prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Who generates: a service of the kernel, with what it can do. `counter` is None without a tokenizer."""
+
+    name: str
+    languages: frozenset[str] | None = None
+    model: str = ""
+    counter: PromptCounter | None = None
+
+    def speaks(self, *languages: str) -> bool:
+        """Say whether the variant speaks all of several languages; None speaks any."""
+        return self.languages is None or self.languages.issuperset(languages)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds an answer."""
+
+    max_new_tokens: int
+    max_prompt_tokens: int
+    threshold: float
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is known of an answer so far."""
+
+    question: str
+    language: str
+    technique: Technique
+    variant: Variant
+    passages: list[Passage]
+    ranking: Ranking
+    confidence: float
+    notices: list[str]
+    clock: _Clock
+    used: int = 0
+    pieces: list[str] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class AnswerFlow:
+    """Answers questions over one kernel. Holds no state between questions."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        ranker: SentenceRanker,
+        inverse_frequencies: InverseFrequencies,
+        answerability: AnswerabilityModel,
+        limits: Limits,
+        extractive: Variant,
+    ) -> None:
+        self._kernel = kernel
+        self._ranker = ranker
+        self._inverse_frequencies = inverse_frequencies
+        self._answerability = answerability
+        self._limits = limits
+        self._extractive = extractive
+
+    async def stream(
+        self, question: str, *, variant: Variant, chosen: bool, technique: Technique, top_k: int, language: str | None
+    ) -> AsyncGenerator[AskEvent, None]:
+        """Answer a question as a stream of events; the last is always the checked answer.
+
+        Args:
+            question: what is asked.
+            variant: who generates.
+            chosen: the variant was asked for by name; else a language it does not speak goes to `extractive`.
+            technique: how the prompt is built.
+            top_k: how many passages to find.
+            language: the answer's language; None takes the question's.
+        """
+        run = await self._prepare(question, variant, chosen, technique, top_k, language)
+        yield PassagesEvent(
+            passages=_shown(run.passages, len(run.passages)),
+            variant=run.variant.name,
+            technique=run.technique.value,
+            notices=run.notices,
+        )
+        if run.confidence < self._limits.threshold or not run.ranking.sentences:
+            yield AnswerEvent(answer=self._refusal(run))
+            return
+        async with aclosing(self._generate(run)) as pieces:
+            async for piece in pieces:
+                yield TokenEvent(text=piece)
+        yield AnswerEvent(answer=await self._finish(run))
+
+    async def _prepare(
+        self, question: str, variant: Variant, chosen: bool, technique: Technique, top_k: int, language: str | None
+    ) -> _Run:
+        clock = _Clock()
+        with clock("retrieve"):
+            arguments = KernelArguments(query=question, top=top_k)
+            passages = (await self._invoke(RETRIEVAL, "search", arguments)).value
+        with clock("rank"):
+            ranking = await asyncio.to_thread(self._ranker.rank, question, passages)
+        confidence = self._answerability.probability(measure(passages, ranking)) if passages else 0.0
+        language = language or detect_language(question)
+        notices = [] if passages else [say("empty_index", language)]
+        spoken = [detect_language(passage.text) for passage in passages[:1]]
+        if variant.counter is not None and not variant.speaks(language, *spoken):
+            key = "language_asked_for" if chosen else "language_not_spoken"
+            notices.append(say(key, language, model=variant.model))
+            variant = variant if chosen else self._extractive
+        return _Run(question, language, technique, variant, passages, ranking, confidence, notices, clock)
+
+    async def _generate(self, run: _Run) -> AsyncGenerator[str, None]:
+        """Yield the draft piece by piece."""
+        with run.clock("budget"):
+            kept = await self._fit(run)
+            run.used = len(kept)
+        settings = self._settings(run)
+        arguments = self._arguments(run, kept, settings)
+        started = time.perf_counter()
+        function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
+        async with aclosing(self._kernel.invoke_stream(function, arguments)) as stream:  # type: ignore[type-var]
+            async for batch in stream:
+                message = batch[0]  # type: ignore[index]
+                run.metadata.update({key: value for key, value in message.metadata.items() if key != "arguments"})
+                if text := str(message.content or ""):
+                    run.pieces.append(text)
+                    yield text
+        run.clock.note("generate", time.perf_counter() - started)
+
+    async def _fit(self, run: _Run) -> list[Passage]:
+        counter = run.variant.counter
+        if counter is None:
+            return run.passages
+
+        async def count(passages: Sequence[Passage]) -> int:
+            function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
+            template = function.prompt_template  # type: ignore[attr-defined]
+            rendered = await template.render(self._kernel, self._arguments(run, passages, None))
+            history = ChatHistory.from_rendered_prompt(rendered)
+            messages = [{"role": item.role.value, "content": item.content} for item in history.messages]
+            return await asyncio.to_thread(counter.count, messages)
+
+        kept, _ = await fit_passages(run.passages, count, budget=self._limits.max_prompt_tokens)
+        return kept
+
+    def _arguments(
+        self, run: _Run, passages: Sequence[Passage], settings: PromptExecutionSettings | None
+    ) -> KernelArguments:
+        # New for every call: Semantic Kernel writes into the arguments it is given.
+        return KernelArguments(
+            settings=settings,
+            passages=shield(render_passages(passages, run.language)),
+            question=shield(run.question),
+            examples=shield(render_examples(run.technique.value, run.language)),
+        )
+
+    def _settings(self, run: _Run) -> PromptExecutionSettings:
+        if run.variant.name == EXTRACTIVE:
+            sentences = [item.sentence.text for item in choose_sentences(run.ranking)]
+            return ExtractiveSettings(service_id=EXTRACTIVE, sentences=sentences)
+        return TransformersSettings(service_id=run.variant.name, max_new_tokens=self._limits.max_new_tokens)
+
+    async def _finish(self, run: _Run) -> Answer:
+        draft = "".join(run.pieces)
+        with run.clock("check"):
+            if run.variant.name == EXTRACTIVE:
+                return self._quoting(run, None)
+            reasoning, text = split_reasoning(run.technique.value, draft)
+            if admits_ignorance(text):
+                return self._refusal(run, reasoning)
+            used = run.passages[: run.used]
+            checked = await asyncio.to_thread(check_citations, text, used, self._inverse_frequencies)
+            if not checked.citations:
+                run.notices.append(say("draft_unsupported", run.language))
+                run.variant = self._extractive
+                return self._quoting(run, reasoning)
+            return self._answer(run, checked, reasoning)
+
+    def _quoting(self, run: _Run, reasoning: str | None) -> Answer:
+        """Return an answer of the passages' own sentences, each of which is its own evidence."""
+        chosen: list[ScoredSentence] = choose_sentences(run.ranking)
+        citations: list[Citation] = [cite([item.sentence], run.passages, 1.0) for item in chosen]
+        written = [f"{item.sentence.text} [{item.sentence.passage + 1}]" for item in chosen]
+        return self._answer(run, CheckedText(join_sentences(written), citations, []), reasoning)
+
+    def _answer(self, run: _Run, checked: CheckedText, reasoning: str | None) -> Answer:
+        reason = FinishReason(run.metadata.get("finish_reason", FinishReason.STOP))
+        if reason is FinishReason.LENGTH:
+            run.notices.append(say("cut", run.language, tokens=self._limits.max_new_tokens))
+        return self._build(
+            run,
+            answer=checked.text,
+            citations=checked.citations,
+            unsupported=checked.unsupported,
+            reasoning=reasoning,
+            finish_reason=reason,
+        )
+
+    def _refusal(self, run: _Run, reasoning: str | None = None) -> Answer:
+        text = say("refusal", run.language)
+        return self._build(run, answer=text, refused=True, reasoning=reasoning, finish_reason=FinishReason.REFUSED)
+
+    def _build(
+        self,
+        run: _Run,
+        *,
+        answer: str,
+        finish_reason: FinishReason,
+        reasoning: str | None,
+        refused: bool = False,
+        citations: Sequence[Citation] = (),
+        unsupported: Sequence[str] = (),
+    ) -> Answer:
+        return Answer(
+            question=run.question,
+            answer=answer,
+            refused=refused,
+            confidence=round(run.confidence, 4),
+            citations=list(citations),
+            unsupported=list(unsupported),
+            variant=run.variant.name,
+            technique=run.technique.value,
+            language=run.language,
+            reasoning=reasoning,
+            notices=list(run.notices),
+            passages=_shown(run.passages, run.used),
+            usage=Usage(
+                prompt_tokens=run.metadata.get("prompt_tokens", 0),
+                completion_tokens=run.metadata.get("completion_tokens", 0),
+                passages_used=run.used,
+                passages_omitted=len(run.passages) - run.used,
+            ),
+            finish_reason=finish_reason,
+            timings_ms=run.clock.timings(),
+        )
+
+    async def _invoke(self, plugin: str, function: str, arguments: KernelArguments) -> Any:
+        try:
+            return await self._kernel.invoke(plugin_name=plugin, function_name=function, arguments=arguments)
+        except Exception as error:
+            raise cause_of(error) from error
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return the error of ours that Semantic Kernel wrapped, or the error itself."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, TekioError):
+            return inner
+        inner = inner.__cause__
+    return error
+
+
+def _shown(passages: Sequence[Passage], used: int) -> list[AnswerPassage]:
+    return [
+        AnswerPassage(
+            id=passage.id,
+            document=passage.document,
+            title=passage.title,
+            page=passage.page,
+            text=passage.text,
+            score=round(passage.score, 6),
+            headings=list(passage.headings),
+            start=passage.start,
+            end=passage.end,
+            used=number < used,
+        )
+        for number, passage in enumerate(passages)
+    ]
+
+
+class _Clock:
+    """The time of each stage, in milliseconds."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._stages: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.note(stage, time.perf_counter() - started)
+
+    def note(self, stage: str, seconds: float) -> None:
+        self._stages[stage] = round(1000 * seconds, 1)
+
+    def timings(self) -> dict[str, float]:
+        return {**self._stages, "total": round(1000 * (time.perf_counter() - self._started), 1)}
+
+

@@ -1,0 +1,115 @@
+"""Which sentences of the passages answer a question, and how well.
+
+Two measures are mixed. *Coverage*: the share of the question's meaning-carrying words, weighted by rarity,
+that stand in the sentence, its headings or its passage's title. *Late interaction*: each word of the question
+is held against every word of the sentence by the embedder's own token vectors, and the best matches are
+averaged (Khattab, Zaharia: ColBERT, SIGIR 2020), which sees synonyms and works across languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernel.answering.evidence import InverseFrequencies, Sentence, passage_sentences
+from retrieval.analysis import Token, analyze
+from retrieval.passages import context_of
+from retrieval.records import Passage
+
+COVERAGE_WEIGHT = 0.5
+_QUERY_PREFIX = "query: "
+_PASSAGE_PREFIX = "passage: "
+
+
+class TokenEmbedder(Protocol):
+    """Gives the vectors of a text's tokens: `vectors` of shape (t, d) and length one, `offsets` into the text."""
+
+    def embed_tokens(self, texts: Sequence[str], *, prefix: str) -> Sequence[Any]:
+        """Return for each text its token vectors with their character offsets."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSentence:
+    """A sentence with its scores, each between 0 and about 1."""
+
+    sentence: Sentence
+    score: float
+    coverage: float
+    interaction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The sentences, best first, and what was measured on the way, for the estimate of answerability.
+
+    `question_words` are the question's content tokens; `passage_words` what each passage holds;
+    `interaction` has shape (passages, question tokens): the best match of each question token in a passage.
+    """
+
+    sentences: list[ScoredSentence]
+    question_words: list[Token]
+    weights: Mapping[str, float]
+    passage_words: list[frozenset[str]]
+    interaction: NDArray[np.float32]
+
+
+class SentenceRanker:
+    """Ranks the sentences of passages by how well they answer a question. Blocks; call it from a thread."""
+
+    def __init__(self, embedder: TokenEmbedder, inverse_frequencies: InverseFrequencies) -> None:
+        self._embedder = embedder
+        self._inverse_frequencies = inverse_frequencies
+
+    def rank(self, question: str, passages: Sequence[Passage]) -> Ranking:
+        """Rank the sentences of passages that were found for a question."""
+        words = question_words(question)
+        weights = self._inverse_frequencies([token.text for token in words])
+        contexts = [
+            frozenset(token.text for token in analyze(context_of(passage.title, passage.headings)))
+            for passage in passages
+        ]
+        sentences = [item for item in passage_sentences(passages) if not item.is_heading]
+        (asked,) = self._embedder.embed_tokens([question], prefix=_QUERY_PREFIX)
+        held = self._embedder.embed_tokens([passage.text for passage in passages], prefix=_PASSAGE_PREFIX)
+        matches = [np.asarray(asked.vectors) @ np.asarray(item.vectors).T for item in held]
+        scored = []
+        for sentence in sentences:
+            passage = passages[sentence.passage]
+            covered = coverage(words, sentence.words | contexts[sentence.passage], weights)
+            columns = _columns(
+                held[sentence.passage].offsets, sentence.start - passage.start, sentence.end - passage.start
+            )
+            best = matches[sentence.passage][:, columns]
+            interaction = float(best.max(axis=1).mean()) if best.size else 0.0
+            score = COVERAGE_WEIGHT * covered + (1 - COVERAGE_WEIGHT) * interaction
+            scored.append(ScoredSentence(sentence, score, covered, interaction))
+        scored.sort(key=lambda item: (-item.score, item.sentence.passage, item.sentence.start))
+        passage_words = [
+            context | frozenset(token.text for token in analyze(passage.text))
+            for context, passage in zip(contexts, passages, strict=True)
+        ]
+        rows = [match.max(axis=1) if match.size else np.zeros(len(match)) for match in matches]
+        interaction_rows = np.array(rows, np.float32).reshape(len(passages), -1)
+        return Ranking(scored, words, weights, passage_words, interaction_rows)
+
+
+def question_words(question: str) -> list[Token]:
+    """Return the distinct content tokens of a question, in order."""
+    words = {token.text: token for token in reversed(analyze(question)) if token.is_content}
+    return sorted(words.values(), key=lambda token: token.start)
+
+
+def coverage(words: Sequence[Token], held: frozenset[str], weights: Mapping[str, float]) -> float:
+    """Return the weighted share of words that are held, 0 to 1; 0 for no words."""
+    total = sum(weights.get(word.text, 1.0) for word in words)
+    return sum(weights.get(word.text, 1.0) for word in words if word.text in held) / total if total else 0.0
+
+
+def _columns(offsets: Sequence[tuple[int, int]], start: int, end: int) -> list[int]:
+    return [place for place, (first, last) in enumerate(offsets) if first < end and last > start]
+
+

@@ -1,0 +1,47 @@
+"""What Tekio itself says in an answer, in the question's language."""
+
+from __future__ import annotations
+
+_TEXTS = {
+    "refusal": {
+        "en": "I don't know. The documents that were searched do not answer this question.",
+        "ja": "わかりません。検索した文書には、この質問の答えが見当たりません。",
+    },
+    "empty_index": {
+        "en": "The index holds no text yet: run `ingest PATH` first.",
+        "ja": "索引にまだ文書がありません。先に `ingest PATH` を実行してください。",
+    },
+    "language_not_spoken": {
+        "en": "The language model {model} does not speak the language of the question or of the passages, "
+        "so the answer quotes the documents.",
+        "ja": "言語モデル {model} は質問または文書の言語に対応していないため、文書の文をそのまま引用しています。",
+    },
+    "language_asked_for": {
+        "en": "The language model {model} does not speak the language of this question well.",
+        "ja": "言語モデル {model} はこの質問の言語に十分対応していません。",
+    },
+    "draft_unsupported": {
+        "en": "No passage supported what the language model wrote, so the answer quotes the documents.",
+        "ja": "言語モデルの文を裏づける箇所がなかったため、文書の文をそのまま引用しています。",
+    },
+    "cut": {
+        "en": "The answer was cut at the limit of {tokens} tokens.",
+        "ja": "回答は上限の {tokens} トークンで打ち切られました。",
+    },
+}
+_UNKNOWN = {
+    "en": ("i don't know", "i don’t know", "i do not know"),
+    "ja": ("わかりません", "分かりません"),
+}
+
+
+def say(key: str, language: str, **values: object) -> str:
+    """Return a text in a language; in English where there is none."""
+    texts = _TEXTS[key]
+    return texts.get(language, texts["en"]).format(**values)
+
+
+def admits_ignorance(text: str) -> bool:
+    """Say whether a draft says nothing but that it does not know."""
+    start = text.strip().lower()
+    return any(start.startswith(phrase) for phrases in _UNKNOWN.values() for phrase in phrases)

@@ -1,0 +1,1 @@
+"""Chat services: who writes an answer, behind Semantic Kernel's one interface."""

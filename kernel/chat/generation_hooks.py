@@ -1,0 +1,44 @@
+"""What transformers calls back during generation. Importing this imports transformers and torch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import StoppingCriteria, TextStreamer
+
+
+class StopOnEvent(StoppingCriteria):
+    """Ends generation after the token during which an event was set."""
+
+    def __init__(self, event: threading.Event | None) -> None:
+        self._event = event
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:  # type: ignore[override]
+        done = self._event is not None and self._event.is_set()
+        return torch.full((input_ids.shape[0],), done, device=input_ids.device, dtype=torch.bool)
+
+
+class TextCallback(TextStreamer):
+    """Hands each finished piece of text to a function, and notes when the first token came."""
+
+    def __init__(self, tokenizer: Any, on_text: Callable[[str], None] | None) -> None:
+        super().__init__(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        self._on_text = on_text
+        self._puts = 0
+        self.first_token_at: float | None = None
+
+    def put(self, value: Any) -> None:
+        """Take the next token ids; the first call brings the prompt."""
+        self._puts += 1
+        if self._puts == 2:
+            self.first_token_at = time.perf_counter()
+        super().put(value)
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+        """Hand a piece on; called when the text up to a word's end can no longer change."""
+        if text and self._on_text is not None:
+            self._on_text(text)

@@ -1,0 +1,249 @@
+"""A causal language model in this process, with adapters over the same weights."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kernel.answer import FinishReason
+from kernel.chat.adapters import check_adapter, check_loaded
+from kernel.chat.chat_tokens import ChatTokenizer
+from retrieval.errors import TekioError, UsageError
+
+_PREFILL_SHAPE = (256, 576, 1536)  # a prompt's rows through a feed-forward layer of the default model
+_WORTHWHILE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen; temperature 0 is greedy."""
+
+    max_new_tokens: int = 160
+    temperature: float = 0.0
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What was generated. Times are in seconds."""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: FinishReason
+    seconds_to_first_token: float
+    seconds: float
+
+
+class LanguageModel:
+    """Base weights loaded once, generation one request at a time; adapters are switched, never merged.
+
+    All methods block; call them from a thread. Weights load at the first generation.
+    """
+
+    def __init__(self, name: str, folder: Path, *, dtype: str = "auto", threads: int = 0) -> None:
+        self.name = name
+        self.folder = folder
+        self._dtype = dtype
+        self._threads = threads
+        self._lock = threading.RLock()
+        self._tokenizer_lock = threading.Lock()  # apart, so that counting never waits for a generation
+        self._tokenizer: ChatTokenizer | None = None
+        self._model: Any = None
+        self._adapters: dict[str, str] = {}  # folder to the name that PEFT knows it by
+
+    @property
+    def tokenizer(self) -> ChatTokenizer:
+        """The tokenizer; loading it does not load the weights."""
+        with self._tokenizer_lock:
+            if self._tokenizer is None:
+                self._tokenizer = ChatTokenizer(self.folder)
+            return self._tokenizer
+
+    @property
+    def is_loaded(self) -> bool:
+        """Say whether the weights are in memory."""
+        return self._model is not None
+
+    def load(self) -> None:
+        """Load the weights, if they are not loaded."""
+        with self._lock:
+            if self._model is not None:
+                return
+            import torch
+            from transformers import AutoModelForCausalLM
+
+            if self._threads:
+                torch.set_num_threads(self._threads)
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            model = AutoModelForCausalLM.from_pretrained(
+                self.folder, dtype=choose_dtype(self._dtype, device), local_files_only=True
+            )
+            self._model = model.to(device).eval()
+
+    def load_adapter(self, folder: Path) -> str:
+        """Load an adapter over the base weights, once; return the name to generate with.
+
+        Raises:
+            UsageError: the adapter is broken, without effect, or made for another base.
+        """
+        with self._lock:
+            key = str(folder.resolve())
+            if key in self._adapters:
+                return self._adapters[key]
+            check_adapter(folder, base=self.name, base_folder=self.folder)
+            self.load()
+            from peft import PeftModel
+
+            name = f"adapter{len(self._adapters)}"
+            base = self._model
+            try:
+                if isinstance(base, PeftModel):
+                    model = base
+                else:
+                    # An empty first adapter would change nothing, so the real one is given right away.
+                    model = PeftModel.from_pretrained(base, key, adapter_name=name, is_trainable=False)
+                result = model.load_adapter(key, adapter_name=name, is_trainable=False)
+                own = {n: p for n, p in model.named_parameters() if f".{name}." in f"{n}."}
+                check_loaded(folder, result, own)
+            except (RuntimeError, ValueError, OSError, KeyError) as error:
+                self._forget_adapter(name)
+                raise UsageError(f"the adapter in {folder} cannot be loaded over {self.name}: {_line(error)}") from error
+            except UsageError:
+                self._forget_adapter(name)
+                raise
+            self._model = model.eval()
+            self._adapters[key] = name
+            return name
+
+    def _forget_adapter(self, name: str) -> None:
+        """Drop what a failed load left in the layers: the next start is from clean weights."""
+        if not self._adapters:
+            self._model = None
+        elif name in self._model.peft_config:
+            self._model.delete_adapter(name)
+
+    def generate(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        sampling: Sampling,
+        *,
+        adapter: str | None = None,
+        on_text: Callable[[str], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> Generation:
+        """Generate the assistant's turn.
+
+        Args:
+            messages: `role` and `content` of each message.
+            sampling: how tokens are chosen.
+            adapter: a name from `load_adapter`; None is the base.
+            on_text: called with each new piece of text, from this thread.
+            stop: when set, generation ends within one token, as `cancelled`.
+
+        Raises:
+            TekioError: the prompt does not fit the model's window.
+        """
+        ids = self.tokenizer.encode_chat(messages)
+        with self._lock:
+            self.load()
+            window = int(getattr(self._model.config, "max_position_embeddings", 0) or 1 << 30)
+            if len(ids) + sampling.max_new_tokens > window:
+                raise TekioError(
+                    f"the prompt of {len(ids)} tokens and an answer of {sampling.max_new_tokens} do not fit the "
+                    f"window of {window} tokens of {self.name}: ask with fewer passages"
+                )
+            if stop is not None and stop.is_set():
+                return Generation("", len(ids), 0, FinishReason.CANCELLED, 0.0, 0.0)
+            return self._generate(ids, sampling, adapter, on_text, stop)
+
+    def _generate(
+        self,
+        ids: list[int],
+        sampling: Sampling,
+        adapter: str | None,
+        on_text: Callable[[str], None] | None,
+        stop: threading.Event | None,
+    ) -> Generation:
+        import torch
+
+        from kernel.chat.generation_hooks import StopOnEvent, TextCallback
+
+        started = time.perf_counter()
+        streamer = TextCallback(self.tokenizer.tokenizer, on_text)
+        if sampling.seed is not None:
+            torch.manual_seed(sampling.seed)
+        inputs = torch.tensor([ids], device=self._model.device)
+        greedy = sampling.temperature <= 0
+        chosen: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        if not greedy:
+            chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": None}
+        with torch.inference_mode(), self._with_adapter(adapter):
+            output = self._model.generate(
+                input_ids=inputs,
+                attention_mask=torch.ones_like(inputs),
+                max_new_tokens=sampling.max_new_tokens,
+                repetition_penalty=sampling.repetition_penalty,
+                eos_token_id=self.tokenizer.stop_ids,
+                pad_token_id=self.tokenizer.stop_ids[0],
+                stopping_criteria=[StopOnEvent(stop)],
+                streamer=streamer,
+                **chosen,
+            )
+        new = output[0, len(ids) :].tolist()
+        if new and new[-1] in self.tokenizer.stop_ids:
+            reason = FinishReason.STOP
+        elif stop is not None and stop.is_set():
+            reason = FinishReason.CANCELLED
+        else:
+            reason = FinishReason.LENGTH
+        seconds = time.perf_counter() - started
+        first = (streamer.first_token_at or time.perf_counter()) - started
+        return Generation(self.tokenizer.decode(new), len(ids), len(new), reason, first, seconds)
+
+    def _with_adapter(self, adapter: str | None) -> Any:
+        from contextlib import nullcontext
+
+        if adapter is not None:
+            self._model.set_adapter(adapter)
+            return nullcontext()
+        return self._model.disable_adapter() if self._adapters else nullcontext()
+
+
+def choose_dtype(wanted: str, device: str) -> Any:
+    """Return the torch dtype to load weights in.
+
+    `auto` on a CPU measures one matrix product of a prompt in both: bfloat16 decodes faster everywhere, as it
+    reads half the bytes, but without the processor's instructions for it a prompt takes six times as long.
+    """
+    import torch
+
+    if wanted != "auto":
+        return getattr(torch, wanted)
+    if device == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    speed = {dtype: 1 / _product_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return torch.bfloat16 if speed[torch.bfloat16] > _WORTHWHILE * speed[torch.float32] else torch.float32
+
+
+def _product_seconds(dtype: Any) -> float:
+    import torch
+
+    rows, inner, columns = _PREFILL_SHAPE
+    left, right = torch.rand(rows, inner).to(dtype), torch.rand(inner, columns).to(dtype)
+    times = []
+    for _ in range(4):
+        started = time.perf_counter()
+        torch.mm(left, right)
+        times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -1,0 +1,153 @@
+"""A Semantic Kernel chat service over transformers, for the base model or for an adapter over it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any
+
+from pydantic import Field
+from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
+from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
+from semantic_kernel.contents import ChatHistory, ChatMessageContent, StreamingChatMessageContent, TextContent
+from semantic_kernel.contents.utils.author_role import AuthorRole
+from semantic_kernel.contents.utils.finish_reason import FinishReason as KernelFinishReason
+
+from kernel.answer import FinishReason
+from kernel.chat.language_model import Generation, LanguageModel, Sampling
+
+_FINISH = {FinishReason.STOP: KernelFinishReason.STOP, FinishReason.LENGTH: KernelFinishReason.LENGTH}
+
+
+class TransformersSettings(PromptExecutionSettings):
+    """How a request is generated; temperature 0 is greedy."""
+
+    max_new_tokens: Annotated[int, Field(ge=1)] = 160
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    repetition_penalty: Annotated[float, Field(ge=1.0, le=2.0)] = 1.0
+    seed: int | None = None
+
+    def sampling(self) -> Sampling:
+        """Return the settings as the model takes them."""
+        return Sampling(self.max_new_tokens, self.temperature, self.top_p, self.repetition_penalty, self.seed)
+
+
+class TransformersChatCompletion(ChatCompletionClientBase):
+    """Chat completion by a local model. The event loop never waits: the model runs in a thread of its own.
+
+    Several services share one `LanguageModel` and its thread: `base`, and one for each adapter. The last
+    message of a stream carries `finish_reason` and, in `metadata`, the token counts and times.
+    """
+
+    model: Annotated[Any, Field(exclude=True)]
+    executor: Annotated[Any, Field(exclude=True)]
+    adapter: str | None = None
+
+    def __init__(
+        self,
+        *,
+        service_id: str,
+        model: LanguageModel,
+        executor: ThreadPoolExecutor,
+        adapter: str | None = None,
+    ) -> None:
+        """Make a service.
+
+        Args:
+            service_id: the variant's name.
+            model: the base model.
+            executor: a pool of one thread, shared by all services over that model.
+            adapter: a name from `LanguageModel.load_adapter`; None is the base.
+        """
+        super().__init__(  # type: ignore[call-arg]
+            service_id=service_id, ai_model_id=model.name, model=model, executor=executor, adapter=adapter
+        )
+
+    def get_prompt_execution_settings_class(self) -> type[PromptExecutionSettings]:
+        """Return the class of this service's settings."""
+        return TransformersSettings
+
+    async def _inner_get_chat_message_contents(
+        self, chat_history: ChatHistory, settings: PromptExecutionSettings
+    ) -> list[ChatMessageContent]:
+        stop = threading.Event()
+        try:
+            done = await self._start(chat_history, settings, None, stop)
+        finally:
+            stop.set()  # the caller left: end within a token
+        return [
+            ChatMessageContent(
+                role=AuthorRole.ASSISTANT,
+                items=[TextContent(text=done.text)],
+                ai_model_id=self.ai_model_id,
+                finish_reason=_FINISH.get(done.finish_reason),
+                metadata=_metadata(done),
+            )
+        ]
+
+    async def _inner_get_streaming_chat_message_contents(
+        self,
+        chat_history: ChatHistory,
+        settings: PromptExecutionSettings,
+        function_invoke_attempt: int = 0,
+    ) -> AsyncGenerator[list[StreamingChatMessageContent], Any]:
+        loop = asyncio.get_running_loop()
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        stop = threading.Event()
+
+        def hand_over(text: str | None) -> None:
+            # The loop may be closed already when a consumer left in the middle.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(pieces.put_nowait, text)
+
+        generation = self._start(chat_history, settings, hand_over, stop)
+        generation.add_done_callback(lambda _: pieces.put_nowait(None))
+        try:
+            while (piece := await pieces.get()) is not None:
+                yield [self._piece(piece, function_invoke_attempt)]
+            done = await generation
+            last = self._piece("", function_invoke_attempt)
+            last.finish_reason = _FINISH.get(done.finish_reason)
+            last.metadata = _metadata(done)
+            yield [last]
+        finally:
+            stop.set()
+            generation.cancel()  # takes effect when it still waits for the thread
+
+    def _start(
+        self,
+        chat_history: ChatHistory,
+        settings: PromptExecutionSettings,
+        on_text: Callable[[str], None] | None,
+        stop: threading.Event,
+    ) -> asyncio.Future[Generation]:
+        assert isinstance(settings, TransformersSettings)
+        messages = [{"role": str(item.role.value), "content": item.content} for item in chat_history.messages]
+        return asyncio.get_running_loop().run_in_executor(
+            self.executor,
+            lambda: self.model.generate(
+                messages, settings.sampling(), adapter=self.adapter, on_text=on_text, stop=stop
+            ),
+        )
+
+    def _piece(self, text: str, attempt: int) -> StreamingChatMessageContent:
+        return StreamingChatMessageContent(
+            role=AuthorRole.ASSISTANT,
+            choice_index=0,
+            content=text,
+            ai_model_id=self.ai_model_id,
+            function_invoke_attempt=attempt,
+        )
+
+
+def _metadata(done: Generation) -> dict[str, Any]:
+    return {
+        "prompt_tokens": done.prompt_tokens,
+        "completion_tokens": done.completion_tokens,
+        "finish_reason": done.finish_reason.value,
+        "seconds": done.seconds,
+        "seconds_to_first_token": done.seconds_to_first_token,
+    }

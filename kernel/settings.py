@@ -1,0 +1,82 @@
+"""Settings: from `tekio.toml` in the working folder, then from TEKIO_* variables, which win.
+
+Read here and handed on as plain arguments by `kernel/app.py`; no other room reads them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from kernel.answer import Technique
+from retrieval.errors import UsageError
+
+SETTINGS_FILE = "tekio.toml"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each field is the environment variable TEKIO_<NAME> too."""
+
+    model_config = SettingsConfigDict(env_prefix="TEKIO_", toml_file=SETTINGS_FILE, extra="forbid", frozen=True)
+
+    index: Path = Field(Path(".tekio/index"), description="folder of the index")
+    adapters: Path = Field(Path(".tekio/adapters"), description="folder in which a variant's name is an adapter folder")
+    cache: Path = Field(
+        default_factory=lambda: platformdirs.user_cache_path("tekio") / "models", description="folder of the models"
+    )
+    offline: bool = Field(False, description="never fetch a model")
+    embedder: str = Field("multilingual-e5-small", description="name or folder of the embedding model")
+    generator: str = Field("SmolLM2-135M-Instruct", description="name or folder of the base language model")
+    generator_languages: list[str] = Field(["en"], description="languages that the base model speaks")
+    variant: str = Field("base", description="who generates when a request does not say")
+    technique: Technique = Field(Technique.ZERO_SHOT, description="how the prompt is built when a request does not say")
+    top_k: int = Field(5, ge=1, le=100, description="passages that a question retrieves")
+    max_new_tokens: int = Field(160, ge=1, le=4096, description="longest answer, in tokens")
+    max_prompt_tokens: int = Field(1400, ge=256, description="longest prompt, in tokens; low-ranked passages go first")
+    chunk_tokens: int = Field(224, ge=32, le=8192, description="longest chunk with its headings, in embedder tokens")
+    dtype: str = Field("auto", pattern="^(auto|float32|bfloat16)$", description="weights of the language model")
+    threads: int = Field(0, ge=0, description="threads of the models; 0 leaves it to torch")
+    min_confidence: float | None = Field(
+        None, ge=0, le=1, description="below this an answer is refused; unset takes the calibrated value"
+    )
+
+    @field_validator("index", "adapters", "cache")
+    @classmethod
+    def _expand_home(cls, value: Path) -> Path:
+        return value.expanduser()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; overrides that are None are left out.
+
+    Raises:
+        UsageError: a value is wrong or unknown; names the field and where it may come from.
+    """
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise UsageError(
+            f"setting '{field}' is wrong: {first['msg'].lower()}; mend it in {SETTINGS_FILE} "
+            f"or in TEKIO_{field.upper()} (tekio config lists the settings)"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{SETTINGS_FILE} is not valid TOML: {error}") from error

@@ -1,0 +1,65 @@
+"""Retrieval as kernel functions, with arguments that are checked.
+
+Semantic Kernel's own search function drops the developer's filter when a caller's `top` or `skip` is out of
+range; here such a call is refused, and filters are data.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from semantic_kernel.functions.kernel_function_decorator import kernel_function
+
+from retrieval.errors import UsageError
+from retrieval.filters import All, Filter, Where
+from retrieval.records import Passage
+
+PLUGIN_NAME = "retrieval"
+MAX_TOP = 100
+MAX_SKIP = 1000
+MAX_QUERY = 8000
+
+SearchPassages = Callable[[str, int, Filter | None], Awaitable[list[Passage]]]
+
+
+class RetrievalPlugin:
+    """Finds passages in the index."""
+
+    def __init__(self, search_passages: SearchPassages) -> None:
+        """Make the plugin over a function (query, how many, filter) -> passages, best first."""
+        self._search = search_passages
+
+    @kernel_function(name="search", description="Find the passages of the documents that answer a question.")
+    async def search(
+        self,
+        query: Annotated[str, "what to look for"],
+        top: Annotated[int, "how many passages, 1 to 100"] = 5,
+        skip: Annotated[int, "how many of the best to leave out"] = 0,
+        document: Annotated[str | None, "look only in the document of this name"] = None,
+        language: Annotated[str | None, "look only in documents of this language, e.g. ja"] = None,
+    ) -> list[Passage]:
+        """Return passages, best first.
+
+        Raises:
+            UsageError: the query is empty or too long, `top` or `skip` is out of range.
+        """
+        query = check_query(query)
+        if not 1 <= top <= MAX_TOP:
+            raise UsageError(f"top must be between 1 and {MAX_TOP}, not {top}")
+        if not 0 <= skip <= MAX_SKIP:
+            raise UsageError(f"skip must be between 0 and {MAX_SKIP}, not {skip}")
+        wanted = [Where(name, "==", value) for name, value in (("document", document), ("language", language)) if value]
+        return (await self._search(query, top + skip, All(tuple(wanted)) if wanted else None))[skip:]
+
+
+def check_query(text: str) -> str:
+    """Return a question or query without surrounding space.
+
+    Raises:
+        UsageError: it is empty or too long.
+    """
+    text = text.strip()
+    if not text:
+        raise UsageError("the question is empty: write what you want to know")
+    if len(text) > MAX_QUERY:
+        raise UsageError(f"the question has {len(text):,} characters, {MAX_QUERY:,} are the most: shorten it")
+    return text

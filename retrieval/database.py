@@ -1,0 +1,216 @@
+"""The SQLite file of an index: connections, the one writer, the schema that all collections share.
+
+SQLite in write-ahead mode is the truth; everything else in the folder is derived from it and may be deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from retrieval.errors import IndexBusyError, IndexDamagedError, IndexMissingError, TekioError
+
+SCHEMA_VERSION = 1
+DATABASE_FILE = "index.sqlite3"
+_LOCK_FILE = "writer.lock"
+_HOLDER_FILE = "writer.pid"
+_LOCK_WAIT_SECONDS = 10.0
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    path TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
+    title TEXT NOT NULL,
+    format TEXT NOT NULL,
+    language TEXT,
+    encoding TEXT,
+    text TEXT NOT NULL,
+    page_starts TEXT NOT NULL,
+    empty_pages TEXT NOT NULL,
+    content_hash TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    message TEXT NOT NULL,
+    chunks INTEGER NOT NULL,
+    ingested_at TEXT NOT NULL
+);
+"""
+
+
+class Database:
+    """One SQLite file, opened by many threads and processes, written by one at a time.
+
+    Reading connections are kept one per thread. A write takes the folder's lock file, so that a second
+    process waits a little and then gets `IndexBusyError` with the holder's process id.
+    """
+
+    def __init__(self, folder: Path, *, create: bool, lock_wait: float = _LOCK_WAIT_SECONDS) -> None:
+        """Open the database in a folder.
+
+        Raises:
+            IndexMissingError: there is none and `create` is false.
+            IndexDamagedError: the file is no database, or was made by a newer Tekio.
+            TekioError: the folder cannot be written.
+        """
+        self.folder = folder
+        self.path = folder / DATABASE_FILE
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._connections_lock = threading.Lock()
+        self._write_lock = threading.RLock()
+        self._write_depth = 0
+        # Reentrant by counting, and shared between threads: `_write_lock` orders the threads of this process.
+        self._file_lock = FileLock(folder / _LOCK_FILE, timeout=lock_wait, thread_local=False)
+        if not self.path.is_file():
+            if not create:
+                raise IndexMissingError(f"there is no index in {folder} yet: run `ingest PATH` first")
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise TekioError(f"cannot create the index folder {folder}: {error.strerror or error}") from error
+            with self.write() as connection:
+                self._create(connection)
+        self._check()
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        for key, value in (("schema", str(SCHEMA_VERSION)), ("uuid", uuid.uuid4().hex)):
+            connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+
+    def _check(self) -> None:
+        try:
+            version = self.get_meta("schema")
+        except sqlite3.DatabaseError as error:
+            raise IndexDamagedError(
+                f"{self.path} cannot be read ({error}): move the folder away and run `ingest` again"
+            ) from error
+        if version is None or int(version) > SCHEMA_VERSION:
+            raise IndexDamagedError(
+                f"{self.path} has layout {version}, this Tekio knows up to {SCHEMA_VERSION}: "
+                "update Tekio, or use another --index folder"
+            )
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+        except sqlite3.OperationalError as error:
+            raise TekioError(f"cannot open {self.path}: {error}; check that the folder can be written") from error
+        except sqlite3.DatabaseError as error:
+            raise IndexDamagedError(
+                f"{self.path} cannot be read ({error}): move the folder away and run `ingest` again"
+            ) from error
+        with self._connections_lock:
+            self._connections.append(connection)
+        return connection
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        return connection
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Read in one transaction: all that is read is of one generation."""
+        connection = self.connection
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def writer(self) -> Iterator[None]:
+        """Hold the writer's lock over several writes.
+
+        Raises:
+            IndexBusyError: another process holds it.
+        """
+        with self._write_lock:
+            try:
+                self._file_lock.acquire()
+            except Timeout as error:
+                raise IndexBusyError(
+                    f"process {self._holder()} is writing to {self.folder}: wait until it is done, then try again"
+                ) from error
+            except OSError as error:
+                raise TekioError(f"cannot write to {self.folder}: {error.strerror or error}") from error
+            try:
+                if self._write_depth == 0:
+                    (self.folder / _HOLDER_FILE).write_text(str(os.getpid()))
+                self._write_depth += 1
+                yield
+            finally:
+                self._write_depth -= 1
+                self._file_lock.release()
+
+    def _holder(self) -> str:
+        try:
+            return (self.folder / _HOLDER_FILE).read_text().strip() or "?"
+        except OSError:
+            return "?"
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Write in one transaction: everything or nothing."""
+        with self.writer():
+            connection = self.connection
+            if connection.in_transaction:
+                yield connection
+                return
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException as error:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise TekioError(
+                        f"cannot write to {self.path}: {error}; the index is as it was before"
+                    ) from error
+                raise
+
+    def get_meta(self, key: str) -> str | None:
+        """Return a value of the table `meta`."""
+        row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def get_meta_json(self, key: str) -> Any:
+        """Return a value of the table `meta` that was stored as JSON."""
+        value = self.get_meta(key)
+        return None if value is None else json.loads(value)
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Store a value in the table `meta`."""
+        with self.write() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._connections_lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+        self._local = threading.local()

@@ -1,0 +1,163 @@
+"""Filters are data: a field, a comparison, a value; never code.
+
+A filter becomes SQL with bound parameters. Field names are checked against the collection's declared
+fields before they reach SQL. Each filter can be called on a record, which is what Semantic Kernel's search
+options ask of a filter object.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from retrieval.errors import UsageError
+
+Scalar = str | int | float | bool | None
+Comparison = Literal["==", "!=", "<", "<=", ">", ">="]
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_SQL = {"==": "IS", "!=": "IS NOT", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+_AST: dict[type[ast.cmpop], Comparison] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+}
+
+
+def _value(record: Any, field: str) -> Any:
+    return record.get(field) if isinstance(record, Mapping) else getattr(record, field, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A field compared with a value."""
+
+    field: str
+    comparison: Comparison
+    value: Scalar
+
+    def __post_init__(self) -> None:
+        if self.comparison not in _COMPARISONS:
+            raise UsageError(f"a filter compares with one of {', '.join(_COMPARISONS)}, not '{self.comparison}'")
+
+    def __call__(self, record: Any) -> bool:
+        value = _value(record, self.field)
+        if self.comparison in ("==", "!="):
+            return _COMPARISONS[self.comparison](value, self.value)
+        return value is not None and self.value is not None and _COMPARISONS[self.comparison](value, self.value)
+
+    def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
+        """Return the condition and its parameters; `columns` maps field names to SQL expressions."""
+        return f"{_column(columns, self.field)} {_SQL[self.comparison]} ?", [self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """A field that has one of several values."""
+
+    field: str
+    values: tuple[Scalar, ...]
+
+    def __call__(self, record: Any) -> bool:
+        return _value(record, self.field) in self.values
+
+    def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
+        """Return the condition and its parameters."""
+        marks = ", ".join("?" * len(self.values))
+        return f"{_column(columns, self.field)} IN ({marks})", list(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every one of several filters holds; none given holds always."""
+
+    filters: tuple[Filter, ...]
+
+    def __call__(self, record: Any) -> bool:
+        return all(item(record) for item in self.filters)
+
+    def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
+        """Return the condition and its parameters."""
+        return _joined(self.filters, "AND", "1", columns)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one of several filters holds; none given holds never."""
+
+    filters: tuple[Filter, ...]
+
+    def __call__(self, record: Any) -> bool:
+        return any(item(record) for item in self.filters)
+
+    def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
+        """Return the condition and its parameters."""
+        return _joined(self.filters, "OR", "0", columns)
+
+
+Filter = Where | OneOf | All | AnyOf
+
+
+def _column(columns: Mapping[str, str], field: str) -> str:
+    try:
+        return columns[field]
+    except KeyError:
+        raise UsageError(f"there is no field '{field}' to filter on; there are {', '.join(sorted(columns))}") from None
+
+
+def _joined(
+    filters: Iterable[Filter], word: str, empty: str, columns: Mapping[str, str]
+) -> tuple[str, list[Any]]:
+    parts: list[str] = []
+    parameters: list[Any] = []
+    for item in filters:
+        condition, values = item.sql(columns)
+        parts.append(f"({condition})")
+        parameters += values
+    return f" {word} ".join(parts) or empty, parameters
+
+
+def from_lambda(node: ast.AST) -> Filter:
+    """Translate the body of a developer's lambda into a filter; nothing is evaluated.
+
+    Allowed: `x.field == value`, the other comparisons, `x.field in [values]`, `and`, `or`.
+
+    Raises:
+        UsageError: the expression holds anything else.
+    """
+    if isinstance(node, ast.Lambda | ast.Expression):
+        return from_lambda(node.body)
+    if isinstance(node, ast.BoolOp):
+        parts = tuple(from_lambda(value) for value in node.values)
+        return All(parts) if isinstance(node.op, ast.And) else AnyOf(parts)
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        left, comparison, right = node.left, node.ops[0], node.comparators[0]
+        if isinstance(comparison, ast.In) and isinstance(left, ast.Attribute):
+            return OneOf(left.attr, tuple(_constant(right)))
+        word = _AST.get(type(comparison))
+        if word and isinstance(left, ast.Attribute):
+            return Where(left.attr, word, _constant(right))
+        if word and isinstance(right, ast.Attribute):
+            return Where(right.attr, _MIRRORED[word], _constant(left))  # type: ignore[arg-type]
+    raise UsageError(f"a filter compares a field with a value; '{ast.unparse(node)}' is something else")
+
+
+def _constant(node: ast.AST) -> Any:
+    try:
+        return ast.literal_eval(node)  # type: ignore[arg-type]
+    except ValueError:
+        raise UsageError(f"a filter's value is a constant; '{ast.unparse(node)}' is not") from None

@@ -1,0 +1,264 @@
+"""The documents of an index and their passages: what ingestion writes and what questions search."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.analysis import ANALYSIS_VERSION, search_tokens
+from retrieval.collection_store import CollectionStore, Hit, Row
+from retrieval.database import Database
+from retrieval.embedding import EmbedderSignature
+from retrieval.errors import IndexSignatureError, UsageError
+from retrieval.filters import Filter
+from retrieval.records import Chunk, DocumentState, DocumentSummary, Passage, SourceDocument
+
+COLLECTION = "passages"
+FIELDS = ("document_id", "document", "path", "title", "page", "start", "end", "language", "format", "text", "headings")
+MAX_TOP_K = 1000
+
+
+def context_of(title: str, headings: Sequence[str]) -> str:
+    """Return what is put before a chunk's text when it is embedded and indexed: its title and headings."""
+    parts = [part for part in (title, *headings) if part]
+    return " > ".join(dict.fromkeys(parts))
+
+
+class PassageIndex:
+    """Documents, chunks, vectors and keyword postings in one folder; made by one embedder, which it names."""
+
+    def __init__(self, folder: Path, signature: EmbedderSignature, *, create: bool = False) -> None:
+        """Open the index in a folder.
+
+        Raises:
+            IndexMissingError: there is none and `create` is false.
+            IndexSignatureError: it was made with another embedder.
+        """
+        self.database = Database(folder, create=create)
+        self._check_signature(signature)
+        self.store = CollectionStore(self.database, COLLECTION, dimension=signature.dimension, fields=FIELDS)
+        self.store.ensure()
+
+    def _check_signature(self, signature: EmbedderSignature) -> None:
+        wanted = signature.as_dict() | {"analysis": ANALYSIS_VERSION}
+        held = self.database.get_meta_json("signature")
+        if held is None:
+            self.database.set_meta("signature", json.dumps(wanted))
+            return
+        different = [key for key in wanted if held.get(key) != wanted[key]]
+        if different:
+            changes = ", ".join(f"{key} {held.get(key)!r} there, {wanted[key]!r} now" for key in different)
+            raise IndexSignatureError(
+                f"the index in {self.database.folder} was made with another embedder ({changes}): set the embedder "
+                f"back to {held.get('model')!r}, or ingest into another --index folder"
+            )
+
+    # -- writing: the store that ingestion works on -----------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the writer's lock, and leave an up-to-date FAISS file behind when something was written."""
+        with self.database.writer():
+            before = self.store.generation
+            yield
+            if self.store.generation != before:
+                self.store.save_index()
+
+    def states(self) -> dict[str, DocumentState]:
+        """Return what is known of each document, by its absolute path."""
+        rows = self.database.connection.execute(
+            "SELECT id, path, name, content_hash, size, mtime_ns, chunks, page_starts, empty_pages, encoding,"
+            " outcome, message FROM documents"
+        )
+        return {
+            row[1]: DocumentState(
+                id=row[0],
+                path=row[1],
+                name=row[2],
+                content_hash=row[3],
+                size=row[4],
+                mtime_ns=row[5],
+                chunks=row[6],
+                pages=len(json.loads(row[7])) or None,
+                empty_pages=tuple(json.loads(row[8])),
+                encoding=row[9],
+                outcome=row[10],
+                message=row[11],
+            )
+            for row in rows
+        }
+
+    def touch(self, document_id: int, *, size: int, mtime_ns: int) -> None:
+        """Note that a file with the same content was written again."""
+        with self.database.write() as connection:
+            connection.execute(
+                "UPDATE documents SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, document_id)
+            )
+
+    def replace(self, document: SourceDocument, chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> None:
+        """Store a document with all its chunks in place of what was there, in one transaction.
+
+        Args:
+            document: the document as it was read.
+            chunks: its chunks, in order; none is allowed.
+            vectors: shape (len(chunks), dimension).
+        """
+        if len(vectors) != len(chunks):
+            raise ValueError(f"{len(chunks)} chunks need as many vectors, got {len(vectors)}")
+        with self.store.changing() as connection:
+            connection.execute("DELETE FROM documents WHERE path = ?", (document.path,))
+            document_id = self._insert_document(connection, document, len(chunks))
+            self.store.upsert(
+                [
+                    self._row(document, document_id, number, chunk, vector)
+                    for number, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True))
+                ]
+            )
+
+    def _insert_document(self, connection: sqlite3.Connection, document: SourceDocument, chunks: int) -> int:
+        values = {
+            "path": document.path,
+            "name": document.name,
+            "title": document.title,
+            "format": document.format,
+            "language": document.language,
+            "encoding": document.encoding,
+            "text": document.text,
+            "page_starts": json.dumps(document.page_starts),
+            "empty_pages": json.dumps(document.empty_pages),
+            "content_hash": document.content_hash,
+            "size": document.size,
+            "mtime_ns": document.mtime_ns,
+            "outcome": document.outcome,
+            "message": document.message,
+            "chunks": chunks,
+            "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+        cursor = connection.execute(f"INSERT INTO documents ({names}) VALUES ({marks})", values)
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    @staticmethod
+    def _row(
+        document: SourceDocument, document_id: int, number: int, chunk: Chunk, vector: NDArray[np.float32]
+    ) -> Row:
+        data = {
+            "document_id": document_id,
+            "document": document.name,
+            "path": document.path,
+            "title": document.title,
+            "page": chunk.page,
+            "start": chunk.start,
+            "end": chunk.end,
+            "language": document.language,
+            "format": document.format,
+            "headings": list(chunk.headings),
+            "text": chunk.text,
+        }
+        tokens = search_tokens(f"{context_of(document.title, chunk.headings)}\n{chunk.text}")
+        return Row(f"{document_id}:{number}", data, vector, tokens, document_id)
+
+    def remove(self, path: str) -> None:
+        """Delete a document with its chunks, vectors and postings, in one transaction."""
+        with self.store.changing() as connection:
+            connection.execute("DELETE FROM documents WHERE path = ?", (path,))
+
+    # -- reading ----------------------------------------------------------------------------------------
+
+    def search(
+        self, query: str, vector: NDArray[np.float32], *, top_k: int, where: Filter | None = None
+    ) -> list[Passage]:
+        """Return the best passages for a query by dense and keyword search, fused.
+
+        Args:
+            query: the words to search for.
+            vector: the query's embedding, shape (dimension,).
+            top_k: how many, 1 to 1,000.
+            where: a filter over the passages' fields, applied before the search.
+        """
+        if not 1 <= top_k <= MAX_TOP_K:
+            raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
+        with self.database.read():
+            hits = self.store.search(vector, top=top_k, tokens=search_tokens(query), where=where)
+            starts = self._page_starts({hit.data["document_id"] for hit in hits})
+        return [
+            self._passage(hit, rank, starts.get(hit.data["document_id"], ()))
+            for rank, hit in enumerate(hits, start=1)
+        ]
+
+    def _page_starts(self, document_ids: set[int]) -> dict[int, tuple[int, ...]]:
+        query = "SELECT page_starts FROM documents WHERE id = ?"
+        found: dict[int, tuple[int, ...]] = {}
+        for document_id in document_ids:
+            row = self.database.connection.execute(query, (document_id,)).fetchone()
+            found[document_id] = tuple(json.loads(row[0])) if row else ()
+        return found
+
+    @staticmethod
+    def _passage(hit: Hit, rank: int, page_starts: tuple[int, ...]) -> Passage:
+        data: dict[str, Any] = hit.data
+        return Passage(
+            id=hit.id,
+            document_id=data["document_id"],
+            document=data["document"],
+            path=data["path"],
+            title=data["title"],
+            page=data["page"],
+            start=data["start"],
+            end=data["end"],
+            headings=tuple(data["headings"]),
+            text=data["text"],
+            score=hit.score,
+            rank=rank,
+            similarity=hit.similarity,
+            page_starts=page_starts,
+        )
+
+    def inverse_frequencies(self, tokens: Sequence[str]) -> dict[str, float]:
+        """Return each token's inverse document frequency, ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25."""
+        total = self.store.count()
+        counts = self.store.document_frequencies(tokens)
+        return {token: math.log(1 + (total - n + 0.5) / (n + 0.5)) for token, n in counts.items()}
+
+    def document_text(self, document_id: int) -> str | None:
+        """Return the text of a document as it was read; spans are offsets into it."""
+        query = "SELECT text FROM documents WHERE id = ?"
+        row = self.database.connection.execute(query, (document_id,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def documents(self) -> list[DocumentSummary]:
+        """List the documents by name."""
+        rows = self.database.connection.execute(
+            "SELECT id, name, path, title, format, language, page_starts, chunks, length(text), outcome,"
+            " ingested_at FROM documents ORDER BY name, path"
+        )
+        return [
+            DocumentSummary(
+                id=row[0],
+                document=row[1],
+                path=row[2],
+                title=row[3],
+                format=row[4],
+                language=row[5],
+                pages=len(json.loads(row[6])) or None,
+                chunks=row[7],
+                characters=row[8],
+                outcome=row[9],
+                ingested_at=row[10],
+            )
+            for row in rows
+        ]
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
