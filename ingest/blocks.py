@@ -21,12 +21,14 @@ class Block:
     """A heading, a paragraph, a list item, a table (Markdown rows) or a code block.
 
     `level` is the depth of a heading (1 is the highest), else 0. `page` is 1-based, None without pages.
+    `continues` marks text that a page break cut off from the block before: it goes on in mid-sentence.
     """
 
     text: str
     kind: BlockKind = BlockKind.PARAGRAPH
     level: int = 0
     page: int | None = None
+    continues: bool = False
 
 
 @dataclass(slots=True)

@@ -5,14 +5,29 @@ The command line, the API and the page use `Tekio` and nothing behind it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ingest.pipeline import Progress
+from ingest.pipeline import Progress, ingest_paths
 from ingest.report import IngestReport
-from kernel.answer import Answer, AskEvent
+from kernel.answer import Answer, AnswerEvent, AskEvent, Technique
+from kernel.model_store import ModelStore
 from kernel.settings import Settings
+from plugins.retrieval_plugin import MAX_TOP, check_query
+from retrieval.embedding import Embedder
+from retrieval.errors import UsageError
+from retrieval.passages import PassageIndex
 from retrieval.records import DocumentSummary, Passage
+
+if TYPE_CHECKING:
+    from kernel.engine import Engine
+    from retrieval.sentence_transformer import SentenceTransformerEmbedder
+
+_PREFIXES = {"e5": ("query: ", "passage: ")}
 
 
 class Tekio:
@@ -20,10 +35,45 @@ class Tekio:
 
     def __init__(self, settings: Settings, *, on_message: Callable[[str], None] | None = None) -> None:
         self.settings = settings
+        self._models = ModelStore(settings.cache, offline=settings.offline, on_message=on_message)
+        self._lock = threading.RLock()
+        self._embedder: SentenceTransformerEmbedder | None = None
+        self._index: PassageIndex | None = None
+        self._engine: Engine | None = None
+
+    # -- documents ----------------------------------------------------------------------------------------
 
     def ingest(self, paths: Sequence[Path], *, on_progress: Callable[[Progress], None] | None = None) -> IngestReport:
-        """Bring the index in step with files and folders."""
-        raise NotImplementedError
+        """Bring the index in step with files and folders.
+
+        Raises:
+            UsageError: a path is missing, or a folder holds nothing to read.
+            IndexBusyError: another process is writing to the index.
+            IndexSignatureError: the index was made with another embedder.
+        """
+        for path in paths:
+            if not path.exists():
+                raise UsageError(f"there is no file or folder '{path}': check the path")
+        index = self._open_index(create=True)
+        with index.writing():
+            return ingest_paths(
+                paths,
+                store=index,
+                embedder=self.embedder,
+                max_tokens=self.settings.chunk_tokens,
+                on_progress=on_progress,
+            )
+
+    def documents(self) -> list[DocumentSummary]:
+        """List the documents in the index."""
+        return self._open_index().documents()
+
+    # -- questions ----------------------------------------------------------------------------------------
+
+    async def search(self, query: str, *, top_k: int | None = None) -> list[Passage]:
+        """Return the best passages for a query."""
+        query, top_k = check_query(query), self._check_top_k(top_k)
+        return await (await self._started()).search(query, top_k)
 
     async def ask(
         self,
@@ -34,10 +84,16 @@ class Tekio:
         top_k: int | None = None,
         language: str | None = None,
     ) -> Answer:
-        """Answer a question from the index."""
-        raise NotImplementedError
+        """Answer a question from the index; the arguments are those of `ask_stream`."""
+        answer: Answer | None = None
+        stream = self.ask_stream(question, variant=variant, technique=technique, top_k=top_k, language=language)
+        async for event in stream:
+            if isinstance(event, AnswerEvent):
+                answer = event.answer
+        assert answer is not None
+        return answer
 
-    def ask_stream(
+    async def ask_stream(
         self,
         question: str,
         *,
@@ -45,28 +101,106 @@ class Tekio:
         technique: str | None = None,
         top_k: int | None = None,
         language: str | None = None,
-    ) -> AsyncIterator[AskEvent]:
+    ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream: passages, tokens of the draft, the checked answer.
 
         Leaving the stream early stops the generation.
+
+        Args:
+            question: what is asked, at most 8,000 characters.
+            variant: who generates; None takes the setting, and `extractive` for a language it does not speak.
+            technique: how the prompt is built; None takes the setting.
+            top_k: how many passages to find, 1 to 100; None takes the setting.
+            language: the answer's language, `en` or `ja`; None takes the question's.
+
+        Raises:
+            UsageError: one of the arguments is wrong.
+            IndexMissingError: there is no index yet.
         """
-        raise NotImplementedError
-
-    async def search(self, query: str, *, top_k: int | None = None) -> list[Passage]:
-        """Return the best passages for a query."""
-        raise NotImplementedError
-
-    def documents(self) -> list[DocumentSummary]:
-        """List the documents in the index."""
-        raise NotImplementedError
+        question, top_k = check_query(question), self._check_top_k(top_k)
+        chosen_technique = self._check_technique(technique)
+        if language not in (None, "en", "ja"):
+            raise UsageError(f"an answer can be in en or ja, not '{language}'")
+        engine = await self._started()
+        found = await asyncio.to_thread(engine.variant, variant or self.settings.variant)
+        events = engine.flow.stream(
+            question,
+            variant=found,
+            chosen=variant is not None,
+            technique=chosen_technique,
+            top_k=top_k,
+            language=language,
+        )
+        async with aclosing(events):
+            async for event in events:
+                yield event
 
     def variants(self) -> list[str]:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""
-        raise NotImplementedError
+        from kernel.chat.adapters import list_adapters
+
+        return ["base", "extractive", *list_adapters(self.settings.adapters)]
+
+    def _check_top_k(self, top_k: int | None) -> int:
+        top_k = self.settings.top_k if top_k is None else top_k
+        if not 1 <= top_k <= MAX_TOP:
+            raise UsageError(f"top_k must be between 1 and {MAX_TOP}, not {top_k}")
+        return top_k
+
+    def _check_technique(self, technique: str | None) -> Technique:
+        try:
+            return Technique(technique or self.settings.technique)
+        except ValueError:
+            raise UsageError(f"there is no technique '{technique}'; there are {', '.join(Technique)}") from None
+
+    # -- parts --------------------------------------------------------------------------------------------
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedding model, found but not loaded."""
+        return self._find_embedder()
+
+    def _find_embedder(self) -> SentenceTransformerEmbedder:
+        with self._lock:
+            if self._embedder is None:
+                from retrieval.sentence_transformer import SentenceTransformerEmbedder
+
+                model = self._models.resolve(self.settings.embedder)
+                query, passage = next((pair for part, pair in _PREFIXES.items() if part in model.name.lower()), ("", ""))
+                self._embedder = SentenceTransformerEmbedder(
+                    model.folder, model=model.name, revision=model.revision, query_prefix=query, passage_prefix=passage
+                )
+            return self._embedder
+
+    def _open_index(self, *, create: bool = False) -> PassageIndex:
+        with self._lock:
+            if self._index is None:
+                PassageIndex.require(self.settings.index, create=create)  # before a model is fetched for nothing
+                self._index = PassageIndex(self.settings.index, self.embedder.signature, create=create)
+            return self._index
+
+    async def _started(self) -> Engine:
+        return await asyncio.to_thread(self._start)
+
+    def _start(self) -> Engine:
+        with self._lock:
+            if self._engine is None:
+                index = self._open_index()
+                from kernel.engine import Engine  # Semantic Kernel takes seconds to import
+
+                self._engine = Engine(self.settings, self._models, index, self._find_embedder())
+            return self._engine
 
     async def warm_up(self) -> None:
         """Load the models now rather than at the first question."""
-        raise NotImplementedError
+        engine = await self._started()
+        await asyncio.to_thread(engine.load)
 
     def close(self) -> None:
-        """Let go of the index."""
+        """Let go of the index and the models' thread."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.close()
+            if self._index is not None:
+                self._index.close()
+            self._engine = self._index = None

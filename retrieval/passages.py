@@ -48,6 +48,16 @@ class PassageIndex:
         self.store = CollectionStore(self.database, COLLECTION, dimension=signature.dimension, fields=FIELDS)
         self.store.ensure()
 
+    @staticmethod
+    def require(folder: Path, *, create: bool) -> None:
+        """Check cheaply, before a model is looked for, that there is an index or that one may be made.
+
+        Raises:
+            IndexMissingError: there is none and `create` is false.
+        """
+        if not create:
+            Database(folder, create=False).close()
+
     def _check_signature(self, signature: EmbedderSignature) -> None:
         wanted = signature.as_dict() | {"analysis": ANALYSIS_VERSION}
         held = self.database.get_meta_json("signature")

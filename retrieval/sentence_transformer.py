@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,13 +14,13 @@ from numpy.typing import NDArray
 
 from retrieval.embedding import EmbedderSignature
 from retrieval.errors import TekioError
+from retrieval.model_folder import max_tokens, vector_length
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
     from tokenizers import Encoding, Tokenizer
 
 DEFAULT_BATCH = 16
-_DEFAULT_MAX_TOKENS = 512
 _UNENCODABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -41,8 +40,8 @@ class SentenceTransformerEmbedder:
     """An `Embedder` over a model folder. Safe to share between threads; one of them computes at a time.
 
     Nothing is loaded until it is needed, and counting tokens loads the tokenizer only, without torch. Texts
-    longer than `max_tokens` are cut to it, by tokens. Characters that no tokenizer takes (lone surrogates, NUL)
-    are replaced one for one.
+    longer than `max_tokens` are cut to it, by tokens. Lone surrogates and NUL, which no tokenizer takes, are
+    replaced.
 
     Args:
         folder: has config.json, tokenizer.json and what sentence-transformers reads.
@@ -70,12 +69,11 @@ class SentenceTransformerEmbedder:
             raise ValueError("batch_size must be at least 1")
         self.folder = folder
         self.batch_size = batch_size
-        config = _read_config(folder / "config.json")
-        self._max_tokens = _max_tokens(folder, config)
+        self._max_tokens = max_tokens(folder)
         self._signature = EmbedderSignature(
             model=model,
             revision=revision,
-            dimension=_dimension(folder, config),
+            dimension=vector_length(folder),
             query_prefix=query_prefix,
             passage_prefix=passage_prefix,
             normalized=True,
@@ -110,10 +108,10 @@ class SentenceTransformerEmbedder:
         return self._embed(texts, self._signature.query_prefix)
 
     def embed_tokens(self, texts: Sequence[str], *, prefix: str) -> list[TokenVectors]:
-        """Return the contextual vectors of each text's tokens: the encoder's last hidden states, before pooling.
+        """Return the vectors of each text's tokens in context: the encoder's last hidden states, not pooled.
 
-        Tokens of the prefix, special tokens and tokens of nothing but space are left out, though the others were
-        computed in their sight; a text longer than `max_tokens` has vectors for its beginning. For late
+        Tokens of the prefix, special tokens and tokens of nothing but space are left out, though the others
+        were computed in their sight; a text longer than `max_tokens` has vectors for its beginning. For late
         interaction (Khattab and Zaharia, "ColBERT", 2020): the score of a query for a passage is the sum over
         query tokens of the best product with a passage token.
         """
@@ -148,7 +146,7 @@ class SentenceTransformerEmbedder:
         return vectors
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Yield the positions of texts of like length, longest first, so that little of a batch is padding."""
+        """Yield the positions of texts of like length, longest first, so that batches have little padding."""
         order = sorted(range(len(lengths)), key=lambda i: -min(lengths[i], self._max_tokens))
         for start in range(0, len(order), self.batch_size):
             yield order[start : start + self.batch_size]
@@ -202,7 +200,7 @@ class SentenceTransformerEmbedder:
                 from sentence_transformers import SentenceTransformer
                 from transformers.utils import logging
 
-                logging.disable_progress_bar()
+                logging.disable_progress_bar()  # type: ignore[no-untyped-call]
                 try:
                     self._loaded_model = SentenceTransformer(
                         str(self.folder),
@@ -236,40 +234,3 @@ def _visible_tokens(encoding: Encoding, states: NDArray[np.float32], prefix: int
 def _clean(text: str) -> str:
     """Replace what has no UTF-8, and NUL, by one character each, so that offsets hold."""
     return _UNENCODABLE.sub("\ufffd", text)
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise TekioError(f"{path} cannot be read: {error}; name the folder of an embedding model") from error
-    if not isinstance(config, dict):
-        raise TekioError(f"{path} is not the configuration of a model")
-    return config
-
-
-def _optional(path: Path) -> dict[str, Any]:
-    return _read_config(path) if path.is_file() else {}
-
-
-def _dimension(folder: Path, config: dict[str, Any]) -> int:
-    """Return the length of a vector: that of the last dense layer if the folder has one, else the hidden size."""
-    for dense in sorted(folder.glob("*_Dense/config.json"), reverse=True):
-        if isinstance(width := _read_config(dense).get("out_features"), int):
-            return width
-    width = config.get("hidden_size", config.get("d_model", config.get("dim")))
-    if not isinstance(width, int):
-        raise TekioError(f"{folder / 'config.json'} does not say the hidden size; is it an embedding model?")
-    return width
-
-
-def _max_tokens(folder: Path, config: dict[str, Any]) -> int:
-    """Return the smallest of the limits that the folder states."""
-    limits = [
-        _optional(folder / "sentence_bert_config.json").get("max_seq_length"),
-        _optional(folder / "tokenizer_config.json").get("model_max_length"),
-        config.get("max_position_embeddings"),
-    ]
-    # Where nothing is known, transformers writes a huge number.
-    known = [limit for limit in limits if isinstance(limit, int) and 0 < limit < 1 << 20]
-    return min(known, default=_DEFAULT_MAX_TOKENS)

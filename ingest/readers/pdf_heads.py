@@ -1,0 +1,69 @@
+"""Running heads, feet and page numbers of PDF pages, which would cut sentences and fill the index."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+
+from ingest.lines import width
+from ingest.readers.pdf_lines import Line
+
+_PAGE_NUMBER = re.compile(r"[-–—\s]*(?:page|p\.)?\s*\d{1,4}\s*(?:/|of|／)\s*\d{1,4}[-–—\s]*", re.IGNORECASE)
+_FIGURES = re.compile(r"[0-9０-９]+")
+# Lines at the edge of a page that may be a running head or foot.
+_EDGE = 3
+
+
+def without_running_heads(pages: Sequence[Sequence[Line]], body: float) -> list[list[Line]]:
+    """Take off what stands at the same edge of many pages: heads, feet and page numbers.
+
+    What repeats is the very text, or a text that differs in its figures only and keeps its place or
+    counts with the pages.
+    """
+    found: defaultdict[tuple[str, str], list[Line]] = defaultdict(list)
+    dropped: set[int] = set()
+    for lines in pages:
+        by_height = sorted(lines, key=lambda line: -line.y)
+        dropped |= {id(line) for line in by_height[:1] + by_height[-1:] if _PAGE_NUMBER.fullmatch(line.text)}
+        for side, edge in (("head", _edge(by_height)), ("foot", _edge(by_height[::-1]))):
+            for line in edge:
+                if width(line.text) <= 160:
+                    found[side, _FIGURES.sub("#", line.text)].append(line)
+    filled = sum(1 for lines in pages if lines)
+    dropped |= {id(line) for group in found.values() if _repeats(group, filled, body) for line in group}
+    kept = []
+    for lines in pages:
+        rest = [line for line in lines if id(line) not in dropped]
+        # A page of few lines has no head or foot to speak of.
+        kept.append(rest if len(lines) > 2 * _EDGE or not lines else [*lines] if len(rest) < _EDGE else rest)
+    return kept
+
+
+def _edge(lines: Sequence[Line]) -> Sequence[Line]:
+    """Return the lines at the edge of a page that a wide gap sets apart from its text."""
+    gaps = [abs(a.y - b.y) for a, b in pairwise(lines)]
+    near = statistics.median([gap for gap in gaps if gap > 1] or [0])
+    apart = [index for index, gap in enumerate(gaps[:_EDGE]) if gap > 1.4 * near]
+    return lines[: apart[-1] + 1] if apart else []
+
+
+def _repeats(group: Sequence[Line], pages: int, body: float) -> bool:
+    """Tell whether lines that are the same but for their figures are a head, a foot or a page number."""
+    count = len({line.page for line in group})
+    heights = [line.y for line in group]
+    same_place = count >= 3 and max(heights) - min(heights) < 3
+    if len({line.text for line in group}) == 1:
+        return pages > 1 and (count >= max(2, 0.4 * pages) or same_place)
+    if count < max(2, 0.3 * pages):
+        return False
+    if same_place and all(line.size <= 1.14 * body for line in group):
+        return True
+    figures = [[int(figure) for figure in _FIGURES.findall(line.text)] for line in group]
+    offsets = (
+        Counter(row[index] - line.page for row, line in zip(figures, group, strict=True))
+        for index in range(len(figures[0]))
+    )
+    return any(counts.most_common(1)[0][1] >= 0.8 * len(group) for counts in offsets)

@@ -1,0 +1,133 @@
+"""The pieces of text that pypdf reports for a page, with their place and size."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.lines import is_cjk
+
+_LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
+_STRONG = ("Bold", "bold", "Black", "Heavy", "CMBX", "Italic", "Oblique", "CMTI")
+
+
+@dataclass(slots=True)
+class Fragment:
+    """A piece of text drawn at once. `x` runs along the writing, `y` grows upwards, in points.
+
+    `strong` is text in a bold or an italic font.
+    """
+
+    text: str
+    x: float
+    y: float
+    size: float
+    strong: bool
+    ends_line: bool = False
+
+    @property
+    def length(self) -> float:
+        """How long the piece is drawn, estimated: pypdf does not tell."""
+        return self.size * sum(_ems(char) for char in self.text.strip())
+
+
+@dataclass(slots=True)
+class Line:
+    """A line of a page; `cells` are its parts when wide gaps set them apart."""
+
+    text: str
+    x: float
+    y: float
+    size: float
+    strong: bool
+    page: int
+    cells: tuple[str, ...] = ()
+
+
+def _ems(char: str) -> float:
+    """Return about how wide a character is in the common text fonts, in ems."""
+    if is_cjk(char):
+        return 1.0
+    if char in "iljtfrI.,:;'|!()[]/- ":
+        return 0.29
+    return 0.83 if char in "mwMW@%—" else 0.67 if char.isupper() else 0.53
+
+
+def clean(text: str) -> str:
+    """Map Latin ligatures and no-break spaces, drop NUL, control and private-use characters."""
+    if text.isascii() and text.isprintable():
+        return text
+    kept = (
+        _LIGATURES.get(ord(char), " " if char in "\t\xa0\u2007\u202f" else char)
+        for char in text
+        if char in "\n\t" or unicodedata.category(char) not in ("Cc", "Co", "Cs")
+    )
+    return "".join(kept)
+
+
+def odd_share(text: str) -> float:
+    """Return the share of characters that a text people write would not have, from 0 to 1.
+
+    These are what a font without a known encoding turns into: unassigned and private-use characters,
+    U+FFFD, pictures of control characters, and marks and scripts that stand where they cannot.
+    """
+    odd = count = 0
+    before = " "
+    for char in text:
+        if char.isspace():
+            before = char
+            continue
+        count += 1
+        kind = unicodedata.category(char)
+        code = ord(char)
+        unknown = kind in ("Co", "Cn", "Cc", "Cs") or code == 0xFFFD
+        misread = 0x2400 <= code <= 0x243F or 0xA000 <= code <= 0xA4CF
+        astray = kind == "Mn" and not before.isalpha()
+        odd += unknown or misread or astray
+        # A letter may carry several marks; marks do not carry each other.
+        before = before if kind == "Mn" else char
+    return odd / count if count else 0.0
+
+
+def collector(into: list[Fragment]) -> Callable[[str, Any, Any, Any, Any], None]:
+    """Return a visitor for pypdf's `extract_text` that appends the pieces of text to a list."""
+
+    def visit(text: str, cm: Any, tm: Any, font: Any, size: Any) -> None:
+        if not text.strip():
+            # A space drawn on its own belongs to the piece before it.
+            if into and text.strip("\n") and not into[-1].text.endswith((" ", "\n")):
+                into[-1].text += " "
+            return
+        x, y, scale = _place(cm, tm)
+        points = abs(float(size or 0) * scale) or 10.0
+        if into and _is_double(into[-1], text, x, y, points):
+            return
+        name = str(font.get("/BaseFont", "")) if font is not None else ""
+        into.append(Fragment(text, x, y, points, any(mark in name for mark in _STRONG)))
+
+    return visit
+
+
+def _is_double(last: Fragment, text: str, x: float, y: float, size: float) -> bool:
+    """Tell whether a text is drawn again, a hair apart, to look bold.
+
+    Where pypdf does not know the place of a piece it repeats the one before, so that a single letter at
+    the very same place may well be the next letter of a line.
+    """
+    dx, dy = abs(last.x - x), abs(last.y - y)
+    if last.text.strip() != text.strip() or dx > 0.15 * size or dy > 0.15 * size:
+        return False
+    return len(text.strip()) > 1 or dx + dy > 0
+
+
+def _place(cm: Any, tm: Any) -> tuple[float, float, float]:
+    """Return where a text matrix puts a text, turned so that writing runs to the right, and its scale."""
+    a, b = tm[0] * cm[0] + tm[1] * cm[2], tm[0] * cm[1] + tm[1] * cm[3]
+    c, d = tm[2] * cm[0] + tm[3] * cm[2], tm[2] * cm[1] + tm[3] * cm[3]
+    e, f = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
+    length = math.hypot(a, b) or 1.0
+    cos, sin = a / length, b / length
+    return e * cos + f * sin, f * cos - e * sin, math.hypot(c, d)

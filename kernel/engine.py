@@ -1,0 +1,141 @@
+"""The Semantic Kernel of a Tekio: services, plugins and the answering flow, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from semantic_kernel import Kernel
+
+from kernel.answering.answerability import load_model
+from kernel.answering.flow import AnswerFlow, Limits, Variant
+from kernel.answering.ranking import SentenceRanker
+from kernel.chat.adapters import check_adapter, find_adapter, list_adapters
+from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveChatCompletion
+from kernel.chat.language_model import LanguageModel
+from kernel.chat.selector import StrictServiceSelector
+from kernel.chat.transformers_chat import TransformersChatCompletion
+from kernel.embedding_service import SERVICE_ID, EmbeddingService
+from kernel.model_store import ModelStore
+from kernel.settings import Settings
+from plugins.memory_plugin import PLUGIN_NAME as MEMORY
+from plugins.memory_plugin import MemoryPlugin, memory_record_type
+from plugins.prompt_functions import load_prompt_plugins
+from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
+from plugins.retrieval_plugin import RetrievalPlugin
+from retrieval.errors import UsageError
+from retrieval.faiss_collection import FaissCollection
+from retrieval.filters import Filter
+from retrieval.passages import PassageIndex
+from retrieval.records import Passage
+from retrieval.sentence_transformer import SentenceTransformerEmbedder
+
+BASE = "base"
+
+
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    model: LanguageModel
+
+    def count(self, messages: Sequence[dict[str, str]]) -> int:
+        return len(self.model.tokenizer.encode_chat(messages))
+
+
+class Engine:
+    """One kernel with its services. Variants are registered when they are first asked for."""
+
+    def __init__(
+        self, settings: Settings, models: ModelStore, index: PassageIndex, embedder: SentenceTransformerEmbedder
+    ) -> None:
+        self._settings = settings
+        self._models = models
+        self._index = index
+        self._embedder = embedder
+        self._lock = threading.Lock()
+        self._language_model: LanguageModel | None = None
+        self._variants: dict[str, Variant] = {}
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="language-model")
+        self._embedding = EmbeddingService(embedder)
+        self.kernel = Kernel(
+            plugins=load_prompt_plugins(),
+            services=[self._embedding, ExtractiveChatCompletion()],
+            ai_service_selector=StrictServiceSelector(),
+        )
+        self.kernel.add_plugin(RetrievalPlugin(self.search), RETRIEVAL)
+        self.kernel.add_plugin(MemoryPlugin(self._memory()), MEMORY)
+        extractive = Variant(EXTRACTIVE)
+        self._variants[EXTRACTIVE] = extractive
+        model = load_model()
+        threshold = model.threshold if settings.min_confidence is None else settings.min_confidence
+        self.flow = AnswerFlow(
+            kernel=self.kernel,
+            ranker=SentenceRanker(embedder, index.inverse_frequencies),
+            inverse_frequencies=index.inverse_frequencies,
+            answerability=model,
+            limits=Limits(settings.max_new_tokens, settings.max_prompt_tokens, threshold),
+            extractive=extractive,
+        )
+
+    async def search(self, query: str, top: int, where: Filter | None = None) -> list[Passage]:
+        """Return the best passages for a query."""
+        (vector,) = await self._embedding.generate_embeddings([query])
+        return await asyncio.to_thread(self._index.search, query, vector, top_k=top, where=where)
+
+    def variant(self, name: str) -> Variant:
+        """Return a variant, loading its adapter first if it is one. Blocks.
+
+        Raises:
+            UsageError: there is no such variant, or its adapter does not fit the base.
+        """
+        with self._lock:
+            if name not in self._variants:
+                self._variants[name] = self._register(name)
+            return self._variants[name]
+
+    def _register(self, name: str) -> Variant:
+        adapter, languages = None, frozenset(self._settings.generator_languages)
+        if name != BASE:
+            folder = find_adapter(name, self._settings.adapters)
+            if folder is None:
+                known = ", ".join([BASE, EXTRACTIVE, *list_adapters(self._settings.adapters)])
+                raise UsageError(f"there is no variant '{name}'; there are {known}, or give an adapter's folder")
+            model = self._model()
+            card = check_adapter(folder, base=model.name, base_folder=model.folder)
+            # In the model's own thread, so that no generation is under way while layers change.
+            adapter = self._executor.submit(model.load_adapter, folder).result()
+            languages = frozenset(card.languages) or languages
+        model = self._model()
+        self.kernel.add_service(
+            TransformersChatCompletion(service_id=name, model=model, executor=self._executor, adapter=adapter)
+        )
+        return Variant(name, languages, model.name, _Counter(model))
+
+    def _model(self) -> LanguageModel:
+        if self._language_model is None:
+            found = self._models.resolve(self._settings.generator)
+            self._language_model = LanguageModel(
+                found.name, found.folder, dtype=self._settings.dtype, threads=self._settings.threads
+            )
+        return self._language_model
+
+    def _memory(self) -> FaissCollection[str, object]:
+        signature = self._embedder.signature
+        return FaissCollection(
+            record_type=memory_record_type(signature.dimension),
+            folder=self._settings.index.parent / "memory",
+            embedding_generator=self._embedding,
+            signature=signature,
+        )
+
+    def load(self) -> None:
+        """Load the embedder and the base model. Blocks."""
+        self._embedder.warm_up()
+        self.variant(BASE)
+        self._executor.submit(self._model().load).result()
+
+    def close(self) -> None:
+        """End the language model's thread."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

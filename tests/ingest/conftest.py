@@ -1,0 +1,208 @@
+"""Small files made on the spot, a store in memory and an embedder that only counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from retrieval.embedding import EmbedderSignature
+from retrieval.records import Chunk, DocumentState, SourceDocument
+
+DOCUMENTS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "documents"
+
+# (x, y, size, text) or (x, y, size, text, bold)
+Piece = tuple[float, float, float, str] | tuple[float, float, float, str, bool]
+MakePdf = Callable[..., bytes]
+CountTokens = Callable[[Sequence[str]], list[int]]
+
+
+@pytest.fixture
+def documents() -> Path:
+    """The folder of awkward public files, used in place."""
+    if not DOCUMENTS.is_dir():
+        pytest.skip(f"the shared test documents are not there: {DOCUMENTS}")
+    return DOCUMENTS
+
+
+@pytest.fixture
+def count_tokens() -> CountTokens:
+    """A stand-in for a tokenizer: a word is a token for each five letters, any other character is one."""
+    pattern = re.compile(r"[a-zA-Z]{1,5}|\d|[^\sa-zA-Z\d]")
+    return lambda texts: [len(pattern.findall(text)) for text in texts]
+
+
+@pytest.fixture
+def make_pdf() -> MakePdf:
+    """Return a writer of small PDFs: pages of placed text, with a picture where it is asked for."""
+    return write_pdf
+
+
+def write_pdf(
+    pages: Sequence[Sequence[Piece]],
+    *,
+    pictures: Sequence[int] = (),
+    title: str = "",
+    broken: Sequence[int] = (),
+) -> bytes:
+    """Write a PDF whose text is drawn in the order given, each piece in a text object of its own.
+
+    Japanese text uses a font that is not embedded (90ms-RKSJ-H). `pictures` and `broken` are 1-based
+    numbers of pages that show a picture, and of pages whose contents cannot be parsed.
+    """
+    objects: list[bytes] = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"",  # the page tree, when the pages are known
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold /Encoding /WinAnsiEncoding >>",
+        b"<< /Type /Font /Subtype /Type0 /BaseFont /Ryumin-Light /Encoding /90ms-RKSJ-H "
+        b"/DescendantFonts [6 0 R] >>",
+        b"<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Ryumin-Light /DW 1000 /CIDSystemInfo "
+        b"<< /Registry (Adobe) /Ordering (Japan1) /Supplement 2 >> >>",
+        _stream(
+            b"\x00",
+            b"/Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8",
+        ),
+        f"<< /Title <{title.encode('utf-16').hex()}> >>".encode(),
+    ]
+    numbers = []
+    for number, pieces in enumerate(pages, start=1):
+        content = b"\n".join(_draw(*piece) for piece in pieces)
+        if number in pictures:
+            content += b"\nq 500 0 0 700 50 50 cm /Picture Do Q"
+        if number in broken:
+            content = b"BT /F1 12 Tf (unfinished <<< ]] > Tj"
+        objects.append(_stream(content))
+        picture = b"/XObject << /Picture 7 0 R >>" if number in pictures else b""
+        objects.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Resources "
+            b"<< /Font << /F1 3 0 R /F2 4 0 R /F3 5 0 R >> %s >> >>" % (len(objects), picture)
+        )
+        numbers.append(len(objects))
+    kids = b" ".join(b"%d 0 R" % number for number in numbers)
+    objects[1] = b"<< /Type /Pages /Kids [%s] /Count %d >>" % (kids, len(numbers))
+    out = bytearray(b"%PDF-1.4\n")
+    places = []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % place for place in places)
+    out += b"trailer << /Size %d /Root 1 0 R /Info 8 0 R >>\n" % (len(objects) + 1)
+    out += b"startxref\n%d\n%%%%EOF\n" % table
+    return bytes(out)
+
+
+def _stream(data: bytes, extra: bytes = b"") -> bytes:
+    return b"<< /Length %d %s >>\nstream\n%s\nendstream" % (len(data), extra, data)
+
+
+def _draw(x: float, y: float, size: float, text: str, bold: bool = False) -> bytes:
+    try:
+        raw, font = text.encode("cp1252"), "F2" if bold else "F1"
+    except UnicodeEncodeError:
+        raw, font = text.encode("cp932"), "F3"
+    return f"BT /{font} {size} Tf 1 0 0 1 {x} {y} Tm <{raw.hex()}> Tj ET".encode()
+
+
+def paragraph(lines: Sequence[str], *, x: float = 72, y: float = 760, size: float = 11) -> list[Piece]:
+    """Place lines below each other."""
+    return [(x, y - 1.25 * size * number, size, line) for number, line in enumerate(lines)]
+
+
+@pytest.fixture
+def place() -> Callable[..., list[Piece]]:
+    """Return the function that places lines below each other for `make_pdf`."""
+    return paragraph
+
+
+@dataclass
+class MemoryStore:
+    """The store's protocol over a dictionary."""
+
+    documents: dict[str, SourceDocument] = field(default_factory=dict)
+    chunks: dict[str, list[Chunk]] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
+    replaced: list[str] = field(default_factory=list)
+    touched: list[int] = field(default_factory=list)
+
+    def states(self) -> dict[str, DocumentState]:
+        return {path: self._state(path) for path in self.documents}
+
+    def _state(self, path: str) -> DocumentState:
+        document = self.documents[path]
+        return DocumentState(
+            id=self.ids[path],
+            path=path,
+            name=document.name,
+            content_hash=document.content_hash,
+            size=document.size,
+            mtime_ns=document.mtime_ns,
+            chunks=len(self.chunks[path]),
+            pages=len(document.page_starts) or None,
+            empty_pages=document.empty_pages,
+            encoding=document.encoding,
+            outcome=document.outcome,
+            message=document.message,
+        )
+
+    def touch(self, id: int, *, size: int, mtime_ns: int) -> None:  # noqa: A002
+        self.touched.append(id)
+
+    def replace(
+        self, document: SourceDocument, chunks: Sequence[Chunk], vectors: NDArray[np.float32]
+    ) -> None:
+        assert vectors.shape == (len(chunks), 4)
+        assert vectors.dtype == np.float32
+        self.ids.setdefault(document.path, len(self.ids) + 1)
+        self.documents[document.path] = document
+        self.chunks[document.path] = list(chunks)
+        self.replaced.append(document.path)
+
+    def remove(self, path: str) -> None:
+        del self.documents[path], self.chunks[path]
+
+    def text_of(self, name: str) -> str:
+        return next(document.text for document in self.documents.values() if document.name == name)
+
+
+@dataclass
+class CountingEmbedder:
+    """An embedder of unit vectors that remembers what it was asked for."""
+
+    count: CountTokens
+    embedded: list[str] = field(default_factory=list)
+    calls: int = 0
+    max_tokens: int = 128
+
+    @property
+    def signature(self) -> EmbedderSignature:
+        return EmbedderSignature("stub", "1", 4, "", "", True, "stub")
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        self.calls += 1
+        return self.count(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.calls += 1
+        self.embedded += texts
+        return np.tile(np.array([1, 0, 0, 0], np.float32), (len(texts), 1))
+
+    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        raise AssertionError("an ingest asks no questions")
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def embedder(count_tokens: CountTokens) -> CountingEmbedder:
+    return CountingEmbedder(count_tokens)

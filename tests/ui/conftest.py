@@ -1,0 +1,195 @@
+"""A facade that does as it is told, to force the faults and the timing that these tests are about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from kernel import app
+from kernel.answer import (
+    Answer,
+    AnswerEvent,
+    AnswerPassage,
+    AskEvent,
+    Citation,
+    FinishReason,
+    PassagesEvent,
+    TokenEvent,
+    Usage,
+)
+from kernel.settings import Settings
+from retrieval.errors import IndexMissingError, UsageError
+from retrieval.records import DocumentSummary, Passage
+
+PASSAGE_TEXT = (
+    "Intro. The warranty lasts 24 months.\x1b[31m ![x](http://evil.example/p.png) <script>1</script>"
+)
+QUOTE = "The warranty lasts 24 months."
+
+
+def make_answer(
+    question: str = "How long?",
+    text: str = "The warranty lasts 24 months [1]. It is gold.",
+    *,
+    refused: bool = False,
+    language: str = "en",
+    finish_reason: FinishReason = FinishReason.STOP,
+) -> Answer:
+    """An answer with one source, one unsupported sentence and one notice."""
+    passage = AnswerPassage(
+        id=7,
+        document="man\x1b]0;owned\x07ual.pdf",
+        title="Manual",
+        page=3,
+        text=PASSAGE_TEXT,
+        score=0.9,
+        headings=["Warranty"],
+        start=100,
+        end=100 + len(PASSAGE_TEXT),
+    )
+    citation = Citation(
+        marker=1,
+        document=passage.document,
+        title="Manual",
+        page=3,
+        start=107,
+        end=107 + len(QUOTE),
+        quote=QUOTE,
+        score=0.8,
+    )
+    return Answer(
+        question=question,
+        answer=text,
+        refused=refused,
+        confidence=0.7,
+        citations=[] if refused else [citation],
+        unsupported=[] if refused else ["It is gold."],
+        variant="base",
+        technique="zero_shot",
+        language=language,
+        notices=["another variant answered"],
+        passages=[passage],
+        usage=Usage(prompt_tokens=50, completion_tokens=9, passages_used=1),
+        finish_reason=finish_reason,
+        timings_ms={"total": 1234.0},
+    )
+
+
+class ScriptedTekio(app.Tekio):
+    """Answers with what its class attributes say; counts what happens to it."""
+
+    answer: Answer
+    tokens: Sequence[str]
+    error: Exception | None
+    stuck: bool  # after the tokens the stream waits until it is cancelled
+    has_index: bool
+    opened: int
+    asked: ClassVar[list[dict[str, object]]]
+    cancelled: int
+
+    def __init__(self, settings: Settings, *, on_message: Callable[[str], None] | None = None) -> None:
+        super().__init__(settings, on_message=on_message)
+        type(self).opened += 1
+        if on_message is not None:
+            on_message("a message for people")
+
+    def ask_stream(
+        self,
+        question: str,
+        *,
+        variant: str | None = None,
+        technique: str | None = None,
+        top_k: int | None = None,
+        language: str | None = None,
+    ) -> AsyncGenerator[AskEvent, None]:
+        options = {"variant": variant, "technique": technique, "top_k": top_k, "language": language}
+        type(self).asked.append({"question": question, **options})
+        return self._events(variant)
+
+    async def _events(self, variant: str | None) -> AsyncGenerator[AskEvent, None]:
+        if variant == "nonesuch":
+            raise UsageError("no variant 'nonesuch'; known are base, extractive")
+        answer = self.answer
+        yield PassagesEvent(passages=answer.passages, variant="base", technique="zero_shot")
+        try:
+            for token in self.tokens:
+                yield TokenEvent(text=token)
+            if self.stuck:
+                await asyncio.Event().wait()
+            if self.error is not None:
+                raise self.error
+        except (asyncio.CancelledError, GeneratorExit):
+            type(self).cancelled += 1
+            raise
+        yield AnswerEvent(answer=answer)
+
+    async def search(self, query: str, *, top_k: int | None = None) -> list[Passage]:
+        if self.error is not None:
+            raise self.error
+        return [
+            Passage(
+                id=7,
+                document_id=1,
+                document="manual.pdf",
+                path="/secret/manual.pdf",
+                title="Manual",
+                page=3,
+                start=100,
+                end=100 + len(PASSAGE_TEXT),
+                headings=("Warranty",),
+                text=PASSAGE_TEXT,
+                score=0.9,
+                rank=1,
+                similarity=0.9,
+            )
+        ]
+
+    def documents(self) -> list[DocumentSummary]:
+        if not self.has_index:
+            raise IndexMissingError("there is no index in nowhere yet: run `ingest PATH` first")
+        return [
+            DocumentSummary(
+                id=1,
+                document="manual ![x](http://evil.example/p.png).pdf",
+                path="/secret/manual.pdf",
+                title="Manual",
+                format="pdf",
+                language="en",
+                pages=4,
+                chunks=12,
+                characters=900,
+                outcome="ok",
+                ingested_at="2025-01-01T00:00:00Z",
+            )
+        ]
+
+    def variants(self) -> list[str]:
+        return ["base", "extractive"]
+
+    async def warm_up(self) -> None:
+        return None
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[ScriptedTekio]:
+    """Put a scripted facade in the place of the real one, in an empty working folder."""
+
+    class Scripted(ScriptedTekio):
+        answer = make_answer()
+        tokens = ("The warranty ", "lasts \x1b[2J24 months [1]. It is gold.")
+        error = None
+        stuck = False
+        has_index = True
+        opened = 0
+        asked: ClassVar[list[dict[str, object]]] = []
+        cancelled = 0
+
+    monkeypatch.setattr(app, "Tekio", Scripted)
+    monkeypatch.chdir(tmp_path)
+    for name in ("TEKIO_INDEX", "TEKIO_VARIANT", "TEKIO_TECHNIQUE", "TEKIO_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    return Scripted

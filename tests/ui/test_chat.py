@@ -1,0 +1,183 @@
+"""The page, run by Streamlit's own test driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from kernel.answer import FinishReason
+from kernel.settings import load_settings
+from retrieval.errors import TekioError
+from ui import chat_view
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import ScriptedTekio
+
+PAGE = Path(__file__).parents[2] / "ui" / "chat.py"
+
+
+@pytest.fixture
+def page(scripted: type[ScriptedTekio]) -> Iterator[AppTest]:
+    st.cache_resource.clear()
+    assert scripted.opened == 0
+    yield AppTest.from_file(str(PAGE), default_timeout=30)
+    st.cache_resource.clear()
+
+
+def html_of(page: AppTest) -> str:
+    """Return all HTML on the page."""
+    return "\n".join(str(element.proto.body) for element in page.get("html"))
+
+
+def markdown_of(page: AppTest) -> str:
+    return "\n".join(element.value for element in page.markdown)
+
+
+def ask(page: AppTest, question: str = "How long?") -> AppTest:
+    return page.chat_input[0].set_value(question).run()
+
+
+def test_a_rerun_does_not_load_the_engine_again(page: AppTest, scripted: type[ScriptedTekio]) -> None:
+    page.run()
+    ask(page)
+    page.run()
+    assert not page.exception
+    assert scripted.opened == 1
+
+
+def test_an_answer_with_its_source_survives_a_rerun(page: AppTest) -> None:
+    ask(page.run())
+    for _ in range(2):
+        shown = html_of(page)
+        assert 'The warranty lasts 24 months <span class="tk-badge">1</span>.' in shown
+        assert '<mark class="tk-unsupported">It is gold.</mark>' in shown
+        assert '<mark class="tk-highlight">The warranty lasts 24 months.</mark>' in shown
+        assert "manual.pdf" in shown
+        assert "p. 3" in shown
+        assert "another variant answered" in shown
+        assert "1.2 s" in shown
+        assert "50 + 9 tokens" in shown
+        page.run()
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+
+def test_links_images_and_tags_of_documents_and_models_stay_text(
+    page: AppTest, scripted: type[ScriptedTekio]
+) -> None:
+    hostile = "![x](http://evil.example/p.png) <img src=x> [l](javascript:1) $x^2$ :red[c]"
+    scripted.answer = scripted.answer.model_copy(
+        update={"answer": hostile, "notices": [hostile], "unsupported": [hostile]}
+    )
+    ask(page.run(), hostile)
+    parser = _Tags()
+    parser.feed(html_of(page))
+    assert not parser.tags & {"img", "a", "script", "iframe", "link"}
+    assert "evil.example" in html_of(page)  # shown, as text
+    assert "evil.example" not in markdown_of(page)
+    assert not page.exception
+
+
+def test_a_refusal_shows_the_nearest_passages(page: AppTest, scripted: type[ScriptedTekio]) -> None:
+    scripted.answer = scripted.answer.model_copy(
+        update={"refused": True, "citations": [], "unsupported": [], "finish_reason": FinishReason.REFUSED}
+    )
+    ask(page.run())
+    assert "Nearest passages" in html_of(page)
+    assert "Sources" not in html_of(page)
+
+
+def test_an_answer_cut_at_the_limit_says_so(page: AppTest, scripted: type[ScriptedTekio]) -> None:
+    scripted.answer = scripted.answer.model_copy(update={"finish_reason": FinishReason.LENGTH})
+    ask(page.run())
+    assert "cut at the token limit" in html_of(page)
+
+
+@pytest.mark.parametrize("error", [TekioError("no model; fetch it"), RuntimeError("no\nmodel; fetch it")])
+def test_an_error_is_one_line_and_the_page_goes_on(
+    page: AppTest, scripted: type[ScriptedTekio], error: Exception
+) -> None:
+    scripted.error = error
+    ask(page.run())
+    assert not page.exception
+    assert "no model; fetch it" in html_of(page)
+    assert "Traceback" not in html_of(page)
+    scripted.error = None
+    ask(page, "Again?")
+    assert "24 months" in html_of(page)
+
+
+def test_without_an_index_the_page_names_the_command(page: AppTest, scripted: type[ScriptedTekio]) -> None:
+    scripted.has_index = False
+    page.run()
+    assert "There is no index in" in html_of(page)
+    assert page.code[0].value.startswith("ingest PATH --index ")
+    assert page.chat_input[0].disabled
+
+
+def test_the_language_switch_changes_the_labels(page: AppTest) -> None:
+    ask(page.run())
+    page.radio(key="language").set_value("ja").run()
+    assert "出典" in html_of(page)
+    assert "3ページ" in html_of(page)
+    assert page.chat_input[0].placeholder == "文書について質問してください"
+
+
+def test_a_wrong_setting_is_one_line(page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEKIO_TOP_K", "many")
+    page.run()
+    assert not page.exception
+    assert "TEKIO_TOP_K" in html_of(page)
+
+
+def test_overlapping_quotes_are_marked_once(scripted: type[ScriptedTekio]) -> None:
+    citation = scripted.answer.citations[0]
+    longer = citation.model_copy(update={"start": citation.start - 7, "quote": "Intro. " + citation.quote})
+    answer = scripted.answer.model_copy(update={"citations": [citation, longer]})
+    shown = chat_view.sources_html(answer, "en")
+    assert shown.count("<details") == 1
+    assert '<mark class="tk-highlight">Intro. The warranty lasts 24 months.</mark>' in shown
+
+
+def test_the_choice_of_who_answers_is_left_to_the_facade_unless_made(
+    page: AppTest, scripted: type[ScriptedTekio]
+) -> None:
+    ask(page.run())
+    page.selectbox(key="variant_en").set_value("extractive").run()
+    ask(page, "Again?")
+    assert [options["variant"] for options in scripted.asked] == [None, "extractive"]
+
+
+def test_the_conversation_can_be_cleared(page: AppTest) -> None:
+    ask(page.run())
+    page.button[0].click().run()
+    assert "24 months" not in html_of(page)
+    assert "Ask a question below" in html_of(page)
+
+
+def test_choices_outlive_a_change_of_language(page: AppTest) -> None:
+    page.run()
+    page.selectbox(key="variant_en").set_value("extractive").run()
+    page.radio(key="language").set_value("ja").run()
+    assert page.selectbox(key="variant_ja").value == "extractive"
+    assert page.selectbox(key="technique_ja").options[0] == "ゼロショット"
+
+
+def test_a_long_list_of_documents_is_cut(scripted: type[ScriptedTekio]) -> None:
+    (row,) = scripted(load_settings()).documents()
+    shown = chat_view.documents_html([row] * (chat_view.LISTED_DOCUMENTS + 5), "en")
+    assert shown.count('tk-document"') == chat_view.LISTED_DOCUMENTS
+    assert "… and 5 more" in shown

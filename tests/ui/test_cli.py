@@ -1,0 +1,279 @@
+"""The command line: what goes where, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kernel.answer import Answer
+from retrieval.errors import IndexBusyError
+from ui.cli import main
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import ScriptedTekio
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command; return exit code, standard output and standard error."""
+
+    def call(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(args))
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return code, out, err
+
+    return call
+
+
+def command(
+    *args: str, stdin: str = "", env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a real process from the checkout."""
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    return subprocess.run(
+        [sys.executable, *args],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONPATH": path, **(env or {})},
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = """
+import sys
+import time
+from ui.cli import main
+try:
+    main(["--help"])
+finally:
+    heavy = {"torch", "semantic_kernel", "streamlit", "fastapi", "kernel.app", "pydantic", "numpy"}
+    print("heavy:", sorted(heavy & set(sys.modules)))
+"""
+    ended = command("-c", code)
+    assert ended.returncode == 0
+    assert "heavy: []" in ended.stdout
+    assert "ask" in ended.stdout
+
+
+def test_json_is_one_document_and_messages_go_to_stderr(scripted: type[ScriptedTekio], run: Run) -> None:
+    code, out, err = run("ask", "How long?", "--json")
+    assert code == 0
+    assert Answer.model_validate(json.loads(out)) == scripted.answer
+    assert "a message for people" in err
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize(
+    "args", [("search", "warranty"), ("documents",), ("config",), ("doctor", "--fast"), ("models",)]
+)
+def test_every_json_is_one_document(run: Run, args: tuple[str, ...]) -> None:
+    _, out, _ = run(*args, "--json")
+    assert isinstance(json.loads(out), dict)
+
+
+@pytest.mark.usefixtures("scripted")
+def test_unknown_variant_is_wrong_usage_in_one_line(run: Run) -> None:
+    code, out, err = run("ask", "How long?", "--variant", "nonesuch")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == "tekio: no variant 'nonesuch'; known are base, extractive"
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("ask",), "question"),
+        (("nonesuch",), "nonesuch"),
+        (("ask", "q", "--nonesuch"), "--nonesuch"),
+        (("ask", "q", "--top-k", "0"), "--top-k"),
+        (("models", "steal"), "steal"),
+    ],
+)
+def test_wrong_usage_is_one_line(run: Run, args: tuple[str, ...], says: str) -> None:
+    code, out, err = run(*args)
+    assert (code, out) == (2, "")
+    assert err.startswith("tekio: ")
+    assert says in err
+    assert "--help" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_known_error_is_one_line_with_exit_1(scripted: type[ScriptedTekio], run: Run) -> None:
+    scripted.error = IndexBusyError("process 12 writes to the index; try again when it has ended")
+    code, _, err = run("search", "warranty")
+    assert code == 1
+    assert err.splitlines()[-1] == "tekio: process 12 writes to the index; try again when it has ended"
+
+
+def test_an_unforeseen_error_is_one_line_without_a_traceback(scripted: type[ScriptedTekio], run: Run) -> None:
+    scripted.error = ZeroDivisionError("over\nnothing")
+    code, _, err = run("search", "warranty")
+    assert code == 1
+    assert "tekio: ZeroDivisionError: over nothing" in err
+    assert "Traceback" not in err
+
+
+def test_debug_shows_the_traceback(
+    scripted: type[ScriptedTekio], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEKIO_DEBUG", "1")
+    scripted.error = ZeroDivisionError("over nothing")
+    code, _, err = run("search", "warranty")
+    assert code == 1
+    assert "Traceback" in err
+
+
+def test_interruption_is_quiet(
+    scripted: type[ScriptedTekio], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_self: ScriptedTekio) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scripted, "documents", interrupted)
+    code, out, err = run("documents")
+    assert (code, out) == (130, "")
+    assert err.strip() == "a message for people"
+
+
+def test_a_pipe_gets_the_final_text_and_the_sources(scripted: type[ScriptedTekio], run: Run) -> None:
+    code, out, err = run("ask", "How long?")
+    assert code == 0
+    assert out.splitlines() == [
+        scripted.answer.answer,
+        "",
+        "Sources",
+        '[1] manual.pdf, p. 3: "The warranty lasts 24 months."',
+    ]
+    assert "It is gold." in err  # what is not supported is told, beside the text
+
+
+def test_control_characters_of_a_document_do_not_reach_the_terminal(
+    scripted: type[ScriptedTekio], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for args in (("ask", "How long?"), ("search", "warranty"), ("documents",)):
+        _, out, err = run(*args)
+        ours = re.sub(r"\x1b\[[012]m", "", out)  # bold and dim headings
+        assert not {"\x1b", "\x07", "\x9b"} & set(ours), args
+        assert "\x1b" not in err
+    assert scripted.opened == 3
+
+
+def test_labels_follow_the_language_of_the_answer(
+    scripted: type[ScriptedTekio], run: Run, make_japanese: Answer
+) -> None:
+    scripted.answer = make_japanese
+    _, out, _ = run("ask", "保証期間は?")
+    assert "出典" in out
+    assert "3ページ: 「The warranty lasts 24 months.」" in out
+
+
+@pytest.fixture
+def make_japanese(scripted: type[ScriptedTekio]) -> Answer:
+    return scripted.answer.model_copy(update={"language": "ja", "answer": "保証は24か月です[1]。"})
+
+
+def test_output_is_utf8_whatever_the_locale() -> None:
+    code = (
+        "from ui.failures import run; import typer; a = typer.Typer()\n"
+        "a.command()(lambda: print('\\u9069\\u5fdc')); run(a, 'tekio', [])"
+    )
+    ended = command("-c", code, env={"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    assert ended.stdout == "適応\n"
+    assert ended.returncode == 0
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    code = (
+        "import typer; from ui.failures import run; a = typer.Typer()\n"
+        "@a.command()\ndef f() -> None:\n    for i in range(100000): print('line', i)\n"
+        "run(a, 'tekio', [])"
+    )
+    path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+@pytest.mark.usefixtures("scripted")
+def test_config_says_where_a_value_comes_from(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("tekio.toml").write_text('top_k = 7\nvariant = "extractive"\n', "utf-8")
+    monkeypatch.setenv("TEKIO_VARIANT", "base")
+    _, out, _ = run("config", "--json")
+    rows = {row["name"]: row for row in json.loads(out)["settings"]}
+    assert (rows["top_k"]["value"], rows["top_k"]["from"]) == (7, "tekio.toml")
+    assert (rows["variant"]["value"], rows["variant"]["from"]) == ("base", "TEKIO_VARIANT")
+    assert rows["chunk_tokens"]["from"] == "default"
+    assert all(row["description"] for row in rows.values())
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_wrong_setting_is_wrong_usage(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEKIO_TOP_K", "many")
+    code, _, err = run("ask", "How long?")
+    assert code == 2
+    assert "TEKIO_TOP_K" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_question_from_standard_input(
+    scripted: type[ScriptedTekio], run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "question"
+    file.write_bytes("保証期間は?\n".encode())
+    with file.open(encoding="ascii") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert run("ask", "-")[0] == 0
+    assert scripted.asked[0]["question"] == "保証期間は?"
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_taken_port_is_one_line(run: Run) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, _, err = run("serve", "--port", str(taken.getsockname()[1]))
+    assert code == 1
+    assert "--port" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_interruption_does_not_wait_for_a_thread_at_work() -> None:
+    code = (
+        "import time, typer; from concurrent.futures import ThreadPoolExecutor; from ui.failures import run\n"
+        "a = typer.Typer()\n"
+        "@a.command()\ndef f() -> None:\n"
+        "    ThreadPoolExecutor().submit(time.sleep, 30)\n    raise KeyboardInterrupt\n"
+        "run(a, 'tekio')"
+    )
+    began = time.monotonic()
+    ended = command("-c", code)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
+    assert time.monotonic() - began < 10

@@ -1,0 +1,36 @@
+"""What `tekio chat` and `tekio serve` start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from retrieval.errors import TekioError
+from ui.commands import servers
+
+
+def test_the_page_is_local_and_sends_no_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    command = servers.chat_command("127.0.0.1", 8600)
+    given = dict(zip(command[5::2], command[6::2], strict=True))
+    assert Path(command[4]).is_file()
+    assert given["--server.address"] == "127.0.0.1"
+    assert given["--server.port"] == "8600"
+    assert given["--server.headless"] == "true"
+    assert given["--browser.gatherUsageStats"] == "false"
+    assert given["--client.showErrorDetails"] == "none"
+
+
+def test_a_display_opens_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", ":0")
+    command = servers.chat_command("127.0.0.1", 8600)
+    assert command[command.index("--server.headless") + 1] == "false"
+
+
+def test_a_host_that_is_not_ours_is_told() -> None:
+    with pytest.raises(TekioError, match="--port"):
+        servers._require_free("192.0.2.1", 8600)

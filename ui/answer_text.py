@@ -1,0 +1,91 @@
+"""A checked answer as text for a terminal or a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ui.console import console, print_text
+from ui.locales import label
+from ui.plaintext import one_line, plain
+
+if TYPE_CHECKING:
+    from kernel.answer import Answer, AnswerPassage, Citation
+
+
+def print_answer(answer: Answer, *, draft: str | None) -> None:
+    """Print an answer with its sources.
+
+    `draft` is what the person saw streaming, or None when nothing was shown: then, for a pipe, only the
+    final text and the sources are printed.
+    """
+    language = answer.language
+    final = plain(answer.answer).strip()
+    if draft is None:
+        print_text(final)
+    elif draft.strip() != final:
+        if draft.strip():
+            _heading(label("checked", language))
+        print_text(final)
+    if answer.citations:
+        _heading(label("sources", language))
+        for line in _unique(source_line(citation, language) for citation in answer.citations):
+            print_text(line)
+    elif answer.refused and answer.passages:
+        _heading(label("nearest", language))
+        for passage in answer.passages[:3]:
+            print_text(_passage_line(passage, language))
+    if sys.stdout.isatty():
+        _aside(answer, stderr=False)
+    else:  # a pipe gets the text and its sources; what casts doubt on them still reaches the person
+        _aside(answer, stderr=True)
+
+
+def source_line(citation: Citation, language: str) -> str:
+    """Return a citation as `[1] document, p. 3: "quote"`."""
+    where = one_line(citation.document)
+    if citation.page is not None:
+        where += ", " + label("page", language, page=citation.page)
+    quote = one_line(citation.quote)
+    shown = f"「{quote}」" if language == "ja" else f'"{quote}"'
+    return f"[{citation.marker}] {where}: {shown}"
+
+
+def _passage_line(passage: AnswerPassage, language: str) -> str:
+    page = ", " + label("page", language, page=passage.page) if passage.page is not None else ""
+    text = one_line(passage.text)
+    return f"- {one_line(passage.document)}{page}: {text[:200]}{'…' if len(text) > 200 else ''}"
+
+
+def _aside(answer: Answer, *, stderr: bool) -> None:
+    """Print what a person should know beside the text: marks, notices, the time."""
+    from ui.views import seconds_of
+
+    language = answer.language
+    if answer.unsupported:
+        _heading(label("unsupported", language), stderr=stderr)
+        for sentence in answer.unsupported:
+            console(stderr=stderr).print(f"- {one_line(sentence)}")
+    notices = list(answer.notices)
+    if answer.finish_reason.value in ("length", "cancelled"):
+        notices.append(label(f"finish_{answer.finish_reason.value}", language))
+    if notices:
+        _heading(label("notices", language), stderr=stderr)
+        for notice in notices:
+            console(stderr=stderr).print(f"- {one_line(notice)}")
+    parts = [label("seconds", language, seconds=seconds_of(answer)), answer.variant, answer.technique]
+    if answer.usage.completion_tokens:
+        usage = answer.usage
+        parts.append(
+            label("tokens", language, prompt=usage.prompt_tokens, completion=usage.completion_tokens)
+        )
+    console(stderr=stderr).print("\n" + one_line(" · ".join(parts)), style="dim")
+
+
+def _heading(text: str, *, stderr: bool = False) -> None:
+    console(stderr=stderr).print("\n" + text, style="bold")
+
+
+def _unique(lines: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(lines))

@@ -1,0 +1,56 @@
+"""The look of the page's own pieces. Colours follow the theme: they are mixed from the text's own."""
+
+# Drawn here: Streamlit fetches the icons that it knows by name from a server of Google's.
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">'
+    '<rect width="32" height="32" rx="7" fill="#2f6f6a"/>'
+    '<path d="M16 9c-3-2-6-2-9-1v15c3-1 6-1 9 1 3-2 6-2 9-1V8c-3-1-6-1-9 1zm0 0v15" fill="none" stroke="#fff"'
+    ' stroke-width="2" stroke-linejoin="round"/></svg>'
+)
+
+STYLE = """<style>
+.tk-title { font-size: 2rem; font-weight: 700; letter-spacing: -.01em; line-height: 1.2; }
+.tk-tagline { opacity: .7; margin: .15rem 0 .6rem; }
+.tk-text { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.7; }
+.tk-answer { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.8; font-size: 1.03rem; }
+.tk-draft { white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.8; opacity: .62; }
+.tk-meta { font-size: .82rem; opacity: .66; font-weight: 400; overflow-wrap: anywhere; }
+.tk-heading { font-size: .8rem; font-weight: 600; letter-spacing: .04em; opacity: .7;
+  margin: .9rem 0 .3rem; }
+.tk-badge { display: inline-block; min-width: 1.5em; padding: 0 .4em; margin: 0 .1em; border-radius: .75em;
+  font-size: .74em; line-height: 1.5em; font-weight: 700; text-align: center; vertical-align: .12em;
+  background: color-mix(in srgb, #2f8f86 24%, transparent); }
+.tk-unsupported { background: none; color: inherit; text-decoration: underline wavy #c77d0a 1.5px;
+  text-underline-offset: .28em; }
+.tk-source { border: 1px solid color-mix(in srgb, currentColor 15%, transparent); border-radius: .6rem;
+  padding: .6rem .85rem; margin: .4rem 0; background: color-mix(in srgb, currentColor 3%, transparent); }
+.tk-source summary { cursor: pointer; list-style: none; line-height: 1.6; }
+.tk-source summary::-webkit-details-marker { display: none; }
+.tk-source summary:hover .tk-name { text-decoration: underline; }
+.tk-source summary:focus-visible { outline: 2px solid #2f8f86; outline-offset: 3px; border-radius: .3rem; }
+.tk-name { overflow-wrap: anywhere; }
+.tk-page { font-size: .8rem; padding: .05rem .45rem; margin-left: .3rem; border-radius: .4rem;
+  white-space: nowrap;
+  background: color-mix(in srgb, currentColor 8%, transparent); }
+.tk-quote { white-space: pre-wrap; overflow-wrap: anywhere; margin: .4rem 0 .1rem; padding-left: .75rem;
+  border-left: 3px solid #2f8f86; font-size: .94rem; line-height: 1.65; }
+.tk-passage { white-space: pre-wrap; overflow-wrap: anywhere; margin-top: .6rem; padding-top: .6rem;
+  border-top: 1px solid color-mix(in srgb, currentColor 12%, transparent); font-size: .92rem;
+  line-height: 1.7; }
+.tk-highlight { background: color-mix(in srgb, #f2c12e 42%, transparent); color: inherit;
+  border-radius: .2em;
+  padding: .05em .1em; }
+.tk-notice { border-radius: .5rem; padding: .55rem .85rem; margin: .5rem 0; font-size: .93rem;
+  line-height: 1.6;
+  border-left: 4px solid #2f8f86; background: color-mix(in srgb, #2f8f86 10%, transparent);
+  white-space: pre-line; overflow-wrap: anywhere; }
+.tk-notice ul { margin: .2rem 0 0; padding-left: 1.2rem; }
+.tk-warn { border-color: #c77d0a; background: color-mix(in srgb, #c77d0a 11%, transparent); }
+.tk-error { border-color: #c0392b; background: color-mix(in srgb, #c0392b 11%, transparent); }
+.tk-documents { max-height: 60vh; overflow-y: auto; margin-top: .4rem; }
+.tk-document { display: flex; justify-content: space-between; gap: .8rem; align-items: baseline;
+  margin: 0;
+  padding: .32rem 0; font-size: .9rem;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 9%, transparent); }
+.tk-document .tk-meta { white-space: nowrap; }
+</style>"""

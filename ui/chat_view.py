@@ -1,0 +1,178 @@
+"""The page's pieces as HTML, for `st.html`.
+
+Whatever a document, a model or a person wrote is escaped as a whole and never read as Markdown: Streamlit's
+Markdown would turn it into links, images, formulas and icons. The only tags are the ones written here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from kernel.answer import Answer, AnswerPassage, Citation
+from retrieval.records import DocumentSummary
+from ui.locales import label
+from ui.plaintext import one_line, plain
+from ui.views import cited_passage, seconds_of
+
+LISTED_DOCUMENTS = 300
+"""A page with thousands of rows is slow, and is sent again at every click."""
+
+_MARKER = re.compile(r"\[(\d{1,3})\]")
+Span = tuple[int, int]
+
+
+def text_html(text: str, kind: str = "text") -> str:
+    """Return plain text as a block; `kind` is its style."""
+    return f'<div class="tk-{kind}">{escape(plain(text))}</div>'
+
+
+def answer_html(answer: Answer) -> str:
+    """Return the answer's text with its markers as badges and its unsupported sentences underlined."""
+    spans = [span for sentence in answer.unsupported if (span := _find(answer.answer, sentence)) is not None]
+    body = _marked(answer.answer.strip(), spans, "tk-unsupported")
+    cited = {citation.marker for citation in answer.citations}
+
+    def badge(match: re.Match[str]) -> str:
+        return f'<span class="tk-badge">{match[1]}</span>' if int(match[1]) in cited else match[0]
+
+    return f'<div class="tk-answer" lang="{_code(answer.language)}">{_MARKER.sub(badge, body)}</div>'
+
+
+def unsupported_html(answer: Answer, language: str) -> str:
+    """Return the sentences that no passage supports, as a list; nothing when there are none."""
+    if not answer.unsupported:
+        return ""
+    items = "".join(f"<li>{escape(plain(sentence))}</li>" for sentence in answer.unsupported)
+    title = escape(label("unsupported", language))
+    return f'<div class="tk-notice tk-warn"><b>{title}</b><ul>{items}</ul></div>'
+
+
+def notices_html(answer: Answer, language: str) -> str:
+    """Return what the reader should know: the facade's notices, and an answer that did not end by itself."""
+    notices = list(answer.notices)
+    if answer.finish_reason.value in ("length", "cancelled"):
+        notices.append(label(f"finish_{answer.finish_reason.value}", language))
+    return "".join(notice_html(notice) for notice in notices)
+
+
+def notice_html(text: str, kind: str = "info") -> str:
+    """Return a boxed line; `kind` is info, warn or error."""
+    return f'<div class="tk-notice tk-{kind}">{escape(plain(text))}</div>'
+
+
+def sources_html(answer: Answer, language: str) -> str:
+    """Return a card for each source: number, document, page and quotes; unfolded, the passage around them."""
+    by_marker: dict[int, list[Citation]] = {}
+    for citation in answer.citations:
+        by_marker.setdefault(citation.marker, []).append(citation)
+    cards = [_source_card(answer, by_marker[marker], language) for marker in sorted(by_marker)]
+    return _section(label("sources", language), cards)
+
+
+def nearest_html(answer: Answer, language: str) -> str:
+    """Return the passages that came nearest to a question that was refused."""
+    cards = [
+        _card(str(place), passage.document, passage.title, passage.page, language, [], _passage(passage, []))
+        for place, passage in enumerate(answer.passages, 1)
+    ]
+    return _section(label("nearest", language), cards)
+
+
+def meta_html(answer: Answer, language: str) -> str:
+    """Return the small line under an answer: time, tokens, who answered and how."""
+    parts = [label("seconds", language, seconds=seconds_of(answer))]
+    usage = answer.usage
+    if usage.completion_tokens:
+        parts.append(
+            label("tokens", language, prompt=usage.prompt_tokens, completion=usage.completion_tokens)
+        )
+    parts += [answer.variant, label(answer.technique, language)]
+    return text_html(" · ".join(parts), "meta")
+
+
+def documents_html(documents: Sequence[DocumentSummary], language: str) -> str:
+    """Return the list of documents with their counts; of very many, the first ones."""
+    rows = "".join(
+        f'<div class="tk-document"><span class="tk-name">{escape(one_line(row.document))}</span>'
+        f'<span class="tk-meta">{escape(label("chunks", language, chunks=row.chunks))}</span></div>'
+        for row in documents[:LISTED_DOCUMENTS]
+    )
+    more = len(documents) - LISTED_DOCUMENTS
+    rest = text_html(label("more", language, count=more), "meta") if more > 0 else ""
+    return f'<div class="tk-documents">{rows}{rest}</div>'
+
+
+def _source_card(answer: Answer, citations: Sequence[Citation], language: str) -> str:
+    first = citations[0]
+    passage = cited_passage(answer, first)
+    quotes = list(dict.fromkeys(citation.quote for citation in citations))
+    if passage is None:
+        body = ""
+    else:
+        body = _passage(passage, [_quote_span(passage, citation) for citation in citations])
+    return _card(str(first.marker), first.document, first.title, first.page, language, quotes, body)
+
+
+def _card(
+    number: str,
+    document: str,
+    title: str,
+    page: int | None,
+    language: str,
+    quotes: Iterable[str],
+    body: str,
+) -> str:
+    where = f'<span class="tk-name">{escape(one_line(document))}</span>'
+    if title and one_line(title) != one_line(document):
+        where = f'<b>{escape(one_line(title))}</b> <span class="tk-meta">{where}</span>'
+    if page is not None:
+        where += f' <span class="tk-page">{escape(label("page", language, page=page))}</span>'
+    quoted = "".join(f'<div class="tk-quote">{escape(plain(quote).strip())}</div>' for quote in quotes)
+    head = f'<summary><span class="tk-badge">{number}</span> {where}{quoted}</summary>'
+    return f'<details class="tk-source">{head}{body}</details>'
+
+
+def _passage(passage: AnswerPassage, spans: Iterable[Span | None]) -> str:
+    trail = " › ".join(one_line(heading) for heading in passage.headings)
+    headings = f'<div class="tk-meta">{escape(trail)}</div>' if trail else ""
+    text = _marked(passage.text, [span for span in spans if span is not None], "tk-highlight")
+    return f'<div class="tk-passage">{headings}{text}</div>'
+
+
+def _quote_span(passage: AnswerPassage, citation: Citation) -> Span | None:
+    """Return where a quote stands in the text of its passage; spans count from the document's start."""
+    start, end = citation.start - passage.start, citation.end - passage.start
+    if start >= 0 and passage.text[start:end] == citation.quote:
+        return start, end
+    return _find(passage.text, citation.quote)
+
+
+def _find(text: str, part: str) -> Span | None:
+    part = part.strip()
+    start = text.find(part) if part else -1
+    return (start, start + len(part)) if start >= 0 else None
+
+
+def _marked(text: str, spans: Sequence[Span], style: str) -> str:
+    """Escape a text and mark some of its spans; spans that overlap are joined."""
+    pieces: list[str] = []
+    done = 0
+    for start, end in sorted(spans):
+        begin = max(start, done)
+        if end <= begin:
+            continue
+        pieces.append(escape(plain(text[done:begin])))
+        pieces.append(f'<mark class="{style}">{escape(plain(text[begin:end]))}</mark>')
+        done = end
+    pieces.append(escape(plain(text[done:])))
+    return "".join(pieces)
+
+
+def _section(title: str, cards: Sequence[str]) -> str:
+    return f'<div class="tk-heading">{escape(title)}</div>{"".join(cards)}' if cards else ""
+
+
+def _code(language: str) -> str:
+    return "ja" if language == "ja" else "en"

@@ -1,0 +1,206 @@
+"""The checks of `tekio doctor`. Each returns rows: what was looked at, how it stands, what to do."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retrieval.errors import TekioError
+from ui.failures import describe
+
+if TYPE_CHECKING:
+    from kernel.settings import Settings
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+_SUPPORTED_PYTHON = ((3, 11), (3, 14))
+_VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve")
+_LOW_DISK, _FULL_DISK = 2 * 10**9, 2 * 10**8
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row of the report."""
+
+    check: str
+    status: str
+    found: str
+    advice: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the row as it stands in the JSON."""
+        return asdict(self)
+
+
+def run_checks(*, index: Path | None, fast: bool) -> list[Check]:
+    """Look at everything; `fast` leaves out what needs torch or the kernel imported."""
+    rows = [_python(), *_packages(), _processor(fast=fast)]
+    if not fast:
+        rows.append(_torch())
+    from kernel.settings import load_settings
+
+    try:
+        settings = load_settings(index=index)
+    except TekioError as error:
+        return [*rows, Check("settings", FAIL, describe(error), "mend the setting that is named")]
+    rows.append(Check("settings", OK, "valid"))
+    rows.extend(_models(settings))
+    # Opening an index fetches its embedder when that is missing; a check must not download anything.
+    open_it = not fast and all(row.status == OK for row in rows if row.check == "model embedder")
+    rows.append(_index_counts(settings) if open_it else _index_present(settings))
+    rows.extend(_disk(settings))
+    return rows
+
+
+def _python() -> Check:
+    low, high = _SUPPORTED_PYTHON
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if low <= sys.version_info[:2] < high:
+        return Check("python", OK, found)
+    return Check("python", FAIL, found, "install Tekio with Python 3.11, 3.12 or 3.13")
+
+
+def _packages() -> Iterator[Check]:
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        yield Check("packages", FAIL, "the package packaging is not installed", "pip install packaging")
+        return
+    wrong = []
+    needed = _requirements()
+    for line in needed:
+        requirement = Requirement(line)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            wrong.append((requirement.name, "not installed", line))
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            wrong.append((requirement.name, f"{version}, but {requirement.specifier} is needed", line))
+    for name, found, line in wrong:
+        yield Check(f"package {name}", FAIL, found, f"pip install '{line.split(';')[0].strip()}'")
+    if not wrong:
+        yield Check("packages", OK, f"{len(needed)} required packages are installed")
+
+
+def _requirements() -> list[str]:
+    """Return what Tekio requires: of the installed package, or of the checkout it runs from."""
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    if project.is_file():
+        listed: list[str] = tomllib.loads(project.read_text("utf-8"))["project"]["dependencies"]
+        return listed
+    return metadata.requires("tekio") or []
+
+
+def _processor(*, fast: bool) -> Check:
+    flags = [flag for flag in _VECTOR_FLAGS if flag in _cpu_flags()]
+    if not flags and platform.machine().lower() in ("arm64", "aarch64"):
+        flags = ["neon"]
+    if not flags and not fast:
+        import torch
+
+        flags = [torch.backends.cpu.get_cpu_capability().lower()]
+    if not flags or flags == ["default"]:
+        return Check("processor", WARN, "no vector instructions", "models will be slow here")
+    return Check("processor", OK, " ".join(flags))
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8", errors="replace")
+    except OSError:  # not Linux
+        return set()
+    lines = (line for line in text.splitlines() if line.lower().startswith(("flags", "features")))
+    return set(next(lines, "").split())
+
+
+def _torch() -> Check:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Check("torch", FAIL, describe(error), "reinstall torch: pip install --force-reinstall torch")
+    build = f"{torch.__version__}, {torch.get_num_threads()} threads"
+    if torch.cuda.is_available():
+        return Check("torch", OK, f"{build}, GPU {torch.cuda.get_device_name(0)}")
+    if torch.backends.mps.is_available():
+        return Check("torch", OK, f"{build}, Apple GPU")
+    if shutil.which("nvidia-smi"):
+        return Check("torch", WARN, f"{build}, no usable GPU", "install the CUDA build of torch")
+    return Check("torch", OK, f"{build}, no GPU: models run on the processor")
+
+
+def _models(settings: Settings) -> Iterator[Check]:
+    from kernel.model_store import ModelStore
+
+    store = ModelStore(settings.cache, offline=settings.offline)
+    for role, name in (("embedder", settings.embedder), ("generator", settings.generator)):
+        if store.is_present(name):
+            yield Check(f"model {role}", OK, name)
+        elif settings.offline:
+            yield Check(
+                f"model {role}",
+                FAIL,
+                f"{name} is not here, and offline is set",
+                "run `tekio models fetch` with a network and offline unset",
+            )
+        else:
+            yield Check(
+                f"model {role}",
+                WARN,
+                f"{name} is not here yet",
+                "it is fetched at first use; `tekio models fetch` does it now",
+            )
+
+
+def _no_index(settings: Settings) -> Check:
+    return Check("index", WARN, f"none in {settings.index}", "run `ingest PATH` with your documents")
+
+
+def _index_present(settings: Settings) -> Check:
+    from retrieval.database import DATABASE_FILE
+
+    if not (settings.index / DATABASE_FILE).is_file():
+        return _no_index(settings)
+    return Check("index", OK, f"present in {settings.index}")
+
+
+def _index_counts(settings: Settings) -> Check:
+    from kernel import app
+    from retrieval.errors import IndexMissingError
+
+    tekio = app.Tekio(settings)
+    try:
+        documents = tekio.documents()
+    except IndexMissingError:
+        return _no_index(settings)
+    except TekioError as error:
+        return Check("index", FAIL, describe(error), "do what it says, or ingest into a new folder")
+    finally:
+        tekio.close()
+    chunks = sum(document.chunks for document in documents)
+    found = f"{len(documents)} documents, {chunks} chunks in {settings.index}"
+    return Check("index", OK, found) if documents else Check("index", WARN, found, "run `ingest PATH`")
+
+
+def _disk(settings: Settings) -> Iterator[Check]:
+    for role, folder in (("index", settings.index), ("models", settings.cache)):
+        place = folder.absolute()
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free
+        status = FAIL if free < _FULL_DISK else WARN if free < _LOW_DISK else OK
+        advice = "" if status == OK else f"free some space, or move the folder with the setting {role}"
+        yield Check(
+            f"disk for {role}",
+            status,
+            f"{free / 1e9:.1f} GB free at {place}",
+            advice.replace("setting models", "setting cache"),
+        )

@@ -1,0 +1,67 @@
+"""The commands `tekio` and `ingest`.
+
+Only what parses the command line is imported here; each command imports what it needs, so that help and
+mistakes are answered at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from ui import failures
+from ui.commands.doctor import doctor
+from ui.commands.ingest import ingest
+from ui.commands.query import ask, documents, search
+from ui.commands.servers import chat, serve
+from ui.commands.setup import config, models
+
+app = typer.Typer(
+    name="tekio",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Cited answers from your own documents, in Japanese and English, on your own machine.",
+)
+for _command in (ask, search, documents, ingest, chat, serve, models, config, doctor):
+    app.command()(_command)
+
+ingest_app = typer.Typer(
+    name="ingest", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+ingest_app.command()(ingest)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"tekio {version('tekio')}")
+        except PackageNotFoundError:  # run from a checkout
+            typer.echo("tekio, not installed as a package")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave."),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run `tekio` and exit with its code."""
+    failures.run(app, "tekio", args)
+
+
+def ingest_main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run `ingest` and exit with its code."""
+    failures.run(ingest_app, "ingest", args)

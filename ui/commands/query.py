@@ -1,0 +1,151 @@
+"""`ask`, `search` and `documents`: questions to an index that is there."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrieval.errors import TekioError
+from ui.answer_text import print_answer
+from ui.console import print_json, print_table, print_text, say
+from ui.opening import event_loop, opened
+from ui.options import IndexOption, JsonFlag, TopKOption
+from ui.plaintext import one_line, plain_piece
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from kernel.answer import Answer, AskEvent
+
+QuestionArgument = Annotated[str, typer.Argument(help="The question; - reads it from standard input.")]
+VariantOption = Annotated[
+    str | None,
+    typer.Option(
+        "--variant", help="Who answers: base, extractive, or an adapter's name.", show_default=False
+    ),
+]
+TechniqueOption = Annotated[
+    str | None,
+    typer.Option(
+        "--technique",
+        help="How the prompt is built: zero_shot, one_shot, few_shot, chain_of_thought, hybrid.",
+        show_default=False,
+    ),
+]
+LanguageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--language",
+        help="Language of the answer, en or ja; the question's own unless given.",
+        show_default=False,
+    ),
+]
+
+
+def ask(
+    question: QuestionArgument,
+    variant: VariantOption = None,
+    technique: TechniqueOption = None,
+    top_k: TopKOption = None,
+    language: LanguageOption = None,
+    as_json: JsonFlag = False,
+    index: IndexOption = None,
+) -> None:
+    """Answer a question from the documents, with checked citations."""
+    text = _text_or_stdin(question)
+    live = sys.stdout.isatty() and not as_json
+    with opened(index) as tekio, event_loop() as loop:
+        answer, draft = _listen(
+            loop.iterate(
+                lambda: tekio.ask_stream(
+                    text, variant=variant, technique=technique, top_k=top_k, language=language
+                )
+            ),
+            live=live,
+        )
+    if as_json:
+        print_json(answer.model_dump(mode="json"))
+    else:
+        print_answer(answer, draft=draft if live else None)
+
+
+def search(
+    query: QuestionArgument, top_k: TopKOption = None, as_json: JsonFlag = False, index: IndexOption = None
+) -> None:
+    """Find the passages nearest to a query."""
+    text = _text_or_stdin(query)
+    from ui.views import view_passage
+
+    with opened(index) as tekio, event_loop() as loop:
+        passages = [view_passage(passage) for passage in loop.call(tekio.search(text, top_k=top_k))]
+    if as_json:
+        print_json({"query": text, "passages": [passage.model_dump() for passage in passages]})
+        return
+    if not passages:
+        say("no passage was found; `tekio documents` shows what is in the index")
+    for passage in passages:
+        page = f", p. {passage.page}" if passage.page is not None else ""
+        print_text(f"{passage.rank}. {one_line(passage.document)}{page}  (score {passage.score:.3f})")
+        if passage.headings:
+            print_text("   " + one_line(" > ".join(passage.headings)))
+        print_text("   " + passage.text.strip().replace("\n", "\n   ") + "\n")
+
+
+def documents(as_json: JsonFlag = False, index: IndexOption = None) -> None:
+    """List the documents in the index."""
+    with opened(index) as tekio:
+        rows = tekio.documents()
+        folder = tekio.settings.index
+    if as_json:
+        from dataclasses import asdict
+
+        counts = {"documents": len(rows), "chunks": sum(row.chunks for row in rows)}
+        print_json({"index": str(folder), "counts": counts, "documents": [asdict(row) for row in rows]})
+        return
+    print_table(
+        ("document", "title", "format", "language", "pages", "chunks", "outcome", "ingested at"),
+        [
+            (
+                row.document,
+                row.title,
+                row.format,
+                row.language or "",
+                "" if row.pages is None else str(row.pages),
+                str(row.chunks),
+                row.outcome,
+                row.ingested_at,
+            )
+            for row in rows
+        ],
+    )
+    say(f"{len(rows)} documents, {sum(row.chunks for row in rows)} chunks in {folder}")
+
+
+def _text_or_stdin(text: str) -> str:
+    if text != "-":
+        return text
+    # Bytes, because standard input's own encoding follows the locale.
+    return sys.stdin.buffer.read().decode("utf-8-sig", errors="replace").strip()
+
+
+def _listen(stream: Generator[AskEvent, None, None], *, live: bool) -> tuple[Answer, str]:
+    """Follow an answer to its end, showing the draft as it comes; return the answer and the draft."""
+    draft: list[str] = []
+    answer: Answer | None = None
+    with closing(stream) as events:  # so that Ctrl-C stops the model too
+        for event in events:
+            if event.type == "token":
+                piece = plain_piece(event.text)
+                draft.append(piece)
+                if live:
+                    print(piece, end="", flush=True)
+            elif event.type == "answer":
+                answer = event.answer
+    if live and draft:
+        print()
+    if answer is None:
+        raise TekioError("the answer ended before it was complete; ask again")
+    return answer, "".join(draft)

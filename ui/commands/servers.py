@@ -1,0 +1,147 @@
+"""`serve` and `chat`: the ways in that stay up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retrieval.errors import TekioError
+from ui.console import quiet_libraries, say
+from ui.opening import opened
+from ui.options import IndexOption
+
+HostOption = Annotated[
+    str, typer.Option("--host", help="Address to listen on; 127.0.0.1 is this machine only.")
+]
+AllowedHostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-host",
+        metavar="NAME",
+        help="A further host name to serve; may be repeated.",
+        show_default=False,
+    ),
+]
+
+
+def serve(
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8400,
+    allowed_host: AllowedHostOption = None,
+    index: IndexOption = None,
+) -> None:
+    """Serve the REST API (documentation at /docs)."""
+    _require_free(host, port)
+    with opened(index) as tekio:
+        import uvicorn
+
+        from ui.rest import create_app
+
+        application = create_app(tekio, allowed_hosts=[host, *(allowed_host or [])])
+        say(f"Tekio listens on http://{_in_url(host)}:{port}/ (documentation at /docs); Ctrl-C stops it")
+        try:
+            # Answers may hold a client for minutes: at Ctrl-C streams are cut after a moment, not awaited.
+            uvicorn.run(
+                application,
+                host=host,
+                port=port,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=3,
+            )
+        except SystemExit as ended:  # uvicorn's own code would read as "part of the work failed"
+            raise TekioError("the server could not start; the lines above say why") from ended
+
+
+def chat(
+    host: HostOption = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the page.")] = 8501,
+    index: IndexOption = None,
+) -> None:
+    """Open the chat page in a browser."""
+    quiet_libraries()
+    from kernel.settings import load_settings
+
+    settings = load_settings(index=index)  # a wrong setting is said here, not on the page
+    _require_free(host, port)
+    say(f"The page is at http://{_in_url(host)}:{port}/ ; Ctrl-C stops it")
+    command, environment = chat_command(host, port), _chat_environment(settings.index)
+    # Standard output would only repeat the address; what goes wrong comes on standard error.
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as page:  # noqa: S603 - our own words
+        signal.signal(signal.SIGTERM, lambda *_: page.terminate())  # or the page would outlive its command
+        try:
+            code = page.wait()
+        except KeyboardInterrupt:  # Streamlit got the same Ctrl-C and is on its way out
+            page.wait()
+            raise
+    if code > 0:
+        raise TekioError(f"the chat page ended with code {code}; the lines above say why")
+
+
+def chat_command(host: str, port: int) -> list[str]:
+    """Return the command that runs the page."""
+    options = {
+        "server.address": host,
+        "server.port": str(port),
+        "server.headless": "false" if _has_display() else "true",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "minimal",
+        "global.developmentMode": "false",
+        "logger.level": "error",
+    }
+    script = str(Path(__file__).parents[1] / "chat.py")
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return [sys.executable, "-m", "streamlit", "run", script, *flags]
+
+
+def _chat_environment(index: Path) -> dict[str, str]:
+    # Streamlit runs the page as a script, so the rooms have to be importable in that process too.
+    root = str(Path(__file__).parents[2])
+    known = os.environ.get("PYTHONPATH")
+    return {
+        **os.environ,
+        "TEKIO_INDEX": str(index),
+        "PYTHONPATH": os.pathsep.join([root, known]) if known else root,
+        "STREAMLIT_SERVER_SHOW_EMAIL_PROMPT": "false",
+        # As variables, not flags: a Streamlit that has one theme only passes over them. A colour set for
+        # both at once would take the choice of light or dark away from the browser.
+        "STREAMLIT_THEME_LIGHT_PRIMARY_COLOR": "#2f6f6a",
+        "STREAMLIT_THEME_DARK_PRIMARY_COLOR": "#5fb8ae",
+    }
+
+
+def _has_display() -> bool:
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _require_free(host: str, port: int) -> None:
+    """Say in one line that a port is taken or a host is not ours, before anything is loaded."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":  # a port that just closed may be taken again, as the servers do
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror as error:
+        raise TekioError(f"the host {host} is unknown; --host takes an address of this machine") from error
+    except OSError as error:
+        raise TekioError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}; "
+            "choose another with --port, or stop what uses it"
+        ) from error
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

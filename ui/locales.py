@@ -1,0 +1,82 @@
+"""What the ways in say, in English and Japanese."""
+
+from __future__ import annotations
+
+LANGUAGES = {"en": "English", "ja": "日本語"}
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    # answers, on the page and in the terminal
+    "sources": ("Sources", "出典"),
+    "page": ("p. {page}", "{page}ページ"),
+    "quote": ("“{quote}”", "「{quote}」"),
+    "checked": ("Checked answer", "確認済みの回答"),
+    "unsupported": ("Not supported by the sources", "出典による裏付けがない文"),
+    "notices": ("Please note", "お知らせ"),
+    "nearest": ("Nearest passages", "近い箇所"),
+    "seconds": ("{seconds:.1f} s", "{seconds:.1f}秒"),
+    "tokens": ("{prompt} + {completion} tokens", "{prompt} + {completion} トークン"),
+    "finish_length": (
+        "The answer was cut at the token limit; raise max_new_tokens in the settings.",
+        "回答はトークン数の上限で打ち切られました。設定の max_new_tokens を大きくしてください。",
+    ),
+    "finish_cancelled": ("The answer was stopped before its end.", "回答は途中で停止されました。"),
+    # the page
+    "tagline": (
+        "Answers from your own documents, with checked citations",
+        "手元の文書から、出典を確認して答えます",
+    ),
+    "ask_placeholder": ("Ask a question about your documents", "文書について質問してください"),
+    "language": ("Language", "言語"),
+    "variant": ("Who answers", "回答者"),
+    "automatic": ("Automatic ({variant})", "自動({variant})"),
+    "variant_help": (
+        "Automatic takes the documents' own sentences for a language that the model does not speak. "
+        "base: the language model · extractive: the documents' own sentences · others: fine-tuned models",
+        "自動: モデルが話せない言語では文書の文をそのまま使います。"
+        "base: 言語モデル ・ extractive: 文書の文をそのまま ・ その他: 調整済みモデル",
+    ),
+    "technique": ("How the prompt is built", "プロンプトの作り方"),
+    "zero_shot": ("Zero-shot", "ゼロショット"),
+    "one_shot": ("One-shot", "ワンショット"),
+    "few_shot": ("Few-shot", "フューショット"),
+    "chain_of_thought": ("Chain of thought", "思考の連鎖"),
+    "hybrid": ("Hybrid", "ハイブリッド"),
+    "top_k": ("Passages to read", "参照する箇所の数"),
+    "documents": ("Documents", "文書"),
+    "documents_count": (
+        "{documents} documents, {chunks} chunks",
+        "文書 {documents} 件、チャンク {chunks} 個",
+    ),
+    "chunks": ("{chunks} chunks", "チャンク {chunks} 個"),
+    "more": ("… and {count} more", "… ほか {count} 件"),
+    "clear": ("Clear the conversation", "会話を消す"),
+    "opening": ("Opening the index …", "索引を開いています…"),
+    "searching": ("Searching the documents …", "文書を検索しています…"),
+    "draft": ("Draft, to be checked", "下書き(確認前)"),
+    "reasoning": ("Steps before the answer", "回答までの考え方"),
+    "stopped": (
+        "Stopped before the answer was finished. Ask again to have it answered.",
+        "回答の途中で停止しました。もう一度質問してください。",
+    ),
+    "no_index": ("There is no index in {index} yet.", "{index} にはまだ索引がありません。"),
+    "empty_index": (
+        "The index in {index} holds no documents yet.",
+        "{index} の索引にはまだ文書がありません。",
+    ),
+    "run_this": (
+        "Run this in a terminal, then reload the page:",
+        "端末で次を実行してから、ページを再読み込みしてください。",
+    ),
+    "failed": ("That did not work", "エラー"),
+    "welcome": (
+        "Ask a question below. Every answer names the passages it rests on; "
+        "sentences that no passage supports are marked.",
+        "下の欄に質問を入力してください。回答には根拠となる箇所が示され、裏付けのない文には印が付きます。",
+    ),
+}
+
+
+def label(key: str, language: str, **values: object) -> str:
+    """Return a text in a language ("ja", or English for any other), with its values filled in."""
+    text = _TEXTS[key][1 if language == "ja" else 0]
+    return text.format(**values) if values else text

@@ -1,0 +1,143 @@
+"""The REST API: `create_app(tekio)` gives a FastAPI application over one facade."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from sse_starlette import EventSourceResponse
+
+from kernel.answer import Answer, AskEvent, Technique
+from kernel.app import Tekio
+from retrieval.errors import IndexMissingError
+from retrieval.records import DocumentSummary
+from ui.rest_docs import add_docs
+from ui.rest_errors import install_error_handlers
+from ui.rest_guard import Guard
+from ui.rest_models import (
+    AskRequest,
+    Counts,
+    DocumentsResponse,
+    ErrorResponse,
+    Health,
+    SearchRequest,
+    SearchResponse,
+    VariantsResponse,
+)
+from ui.rest_stream import ClientGoneError, answer_unless_gone, sse_events
+from ui.views import view_document, view_passage
+from ui.warmth import Warmth
+
+_DESCRIPTION = """Answers from your own documents, with checked citations.
+
+`POST /v1/ask` with `"stream": true` (or `Accept: text/event-stream`) sends server-sent events: `passages`
+(what was found), `token` (pieces of the draft), and last, always, `answer` (the checked answer with its
+`finish_reason`) or `error`. A connection that ends without either was cut. Closing the connection stops the
+generation."""
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorResponse, "description": description}
+    for status, description in {
+        400: "the body is not JSON",
+        409: "the index was made with another embedding model",
+        413: "the body is too large",
+        422: "what was asked for is wrong; the message says what",
+        503: "not ready: no index yet, the index is busy, a model is missing",
+    }.items()
+}
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "the answer; as events when the request asks for a stream",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
+    """Build the API. The facade stays the caller's: it is not closed here.
+
+    `allowed_hosts` are host names that requests may be for, beside `localhost` and numeric addresses.
+    """
+    warmth = Warmth(tekio)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        warmth.begin()
+        yield
+        await warmth.end()
+
+    app = FastAPI(
+        title="Tekio", version="1", description=_DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    install_error_handlers(app)
+    app.add_middleware(Guard, allowed_hosts=allowed_hosts)  # last, so that it comes first
+    add_docs(app)
+    _add_routes(app, tekio, warmth)
+    return app
+
+
+def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
+    @app.post("/v1/ask", response_model=Answer, responses={**_STREAM, **_ERRORS}, tags=["answers"])
+    async def ask(body: AskRequest, request: Request) -> Response | Answer:
+        """Answer a question from the documents, with checked citations."""
+
+        def events() -> AsyncGenerator[AskEvent, None]:
+            warmth.begin()
+            return tekio.ask_stream(
+                body.question,
+                variant=body.variant,
+                technique=body.technique,
+                top_k=body.top_k,
+                language=body.language,
+            )
+
+        if body.stream or "text/event-stream" in request.headers.get("accept", ""):
+            return EventSourceResponse(sse_events(events))
+        try:
+            return await answer_unless_gone(request, events)
+        except ClientGoneError:
+            return Response(status_code=499)  # nobody reads it; the number is nginx's for this
+
+    @app.post("/v1/search", responses=_ERRORS, tags=["answers"])
+    async def search(body: SearchRequest) -> SearchResponse:
+        """Find the passages nearest to a query, without generating anything."""
+        passages = await tekio.search(body.query, top_k=body.top_k)
+        return SearchResponse(passages=[view_passage(passage) for passage in passages])
+
+    @app.get("/v1/documents", responses={503: _ERRORS[503]}, tags=["index"])
+    async def documents() -> DocumentsResponse:
+        """List the documents in the index."""
+        rows = await run_in_threadpool(tekio.documents)
+        return DocumentsResponse(documents=[view_document(row) for row in rows], counts=_count(rows))
+
+    @app.get("/v1/variants", tags=["answers"])
+    async def variants() -> VariantsResponse:
+        """Name who can answer and how prompts can be built."""
+        return VariantsResponse(
+            variants=await run_in_threadpool(tekio.variants),
+            techniques=[technique.value for technique in Technique],
+            default_variant=tekio.settings.variant,
+            default_technique=tekio.settings.technique.value,
+        )
+
+    @app.get("/healthz", tags=["service"])
+    async def healthz() -> Health:
+        """Tell how the service stands, without any work of a model."""
+        try:
+            rows = await run_in_threadpool(tekio.documents)
+        except IndexMissingError:
+            return Health(
+                status="no_index",
+                index_present=False,
+                counts=Counts(documents=0, chunks=0),
+                models=warmth.state,
+            )
+        status: Literal["ok", "degraded"] = "degraded" if warmth.state == "failed" else "ok"
+        return Health(status=status, index_present=True, counts=_count(rows), models=warmth.state)
+
+
+def _count(rows: list[DocumentSummary]) -> Counts:
+    return Counts(documents=len(rows), chunks=sum(row.chunks for row in rows))

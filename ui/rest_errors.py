@@ -1,0 +1,117 @@
+"""Every error of the API as `{"error": {"type", "message"}}` with a fitting status."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from retrieval.errors import (
+    IndexBusyError,
+    IndexDamagedError,
+    IndexMissingError,
+    IndexSignatureError,
+    TekioError,
+    UsageError,
+)
+from ui.failures import describe
+from ui.rest_models import ErrorDetail, ErrorResponse
+
+log = logging.getLogger("tekio.rest")
+
+# The first class that fits gives status and type; a plain TekioError is something the operator has to mend.
+_KINDS: tuple[tuple[type[TekioError], int, str], ...] = (
+    (UsageError, 422, "usage"),
+    (IndexMissingError, 503, "no_index"),
+    (IndexBusyError, 503, "index_busy"),
+    (IndexSignatureError, 409, "index_signature"),
+    (IndexDamagedError, 503, "index_damaged"),
+    (TekioError, 503, "unavailable"),
+)
+_HTTP_MESSAGES = {
+    404: "there is nothing at this address; see /docs",
+    405: "this address takes another method; see /docs",
+}
+INTERNAL_MESSAGE = "something went wrong inside Tekio; its log says what"
+
+
+def kind_of(error: Exception) -> tuple[int, ErrorDetail]:
+    """Return the status and the body's detail for an error; of an unforeseen one nothing is told."""
+    for kind, status, name in _KINDS:
+        if isinstance(error, kind):
+            return status, ErrorDetail(type=name, message=describe(error))
+    return 500, ErrorDetail(type="internal", message=INTERNAL_MESSAGE)
+
+
+def error_response(
+    status: int, detail: ErrorDetail, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
+    """Return an error as a response."""
+    return JSONResponse(ErrorResponse(error=detail).model_dump(), status_code=status, headers=headers)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Give an application the one form of error."""
+
+    @app.exception_handler(TekioError)
+    async def _tekio(_request: Request, error: TekioError) -> JSONResponse:
+        status, detail = kind_of(error)
+        return error_response(
+            status, detail, {"Retry-After": "10"} if isinstance(error, IndexBusyError) else None
+        )
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return error_response(400, ErrorDetail(type="bad_json", message="the body is not valid JSON"))
+        place = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+        message = str(first["msg"])
+        return error_response(
+            422, ErrorDetail(type="usage", message=f"{place}: {message[:1].lower()}{message[1:]}")
+        )
+
+    @app.exception_handler(HTTPException)
+    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+        name = HTTPStatus(error.status_code).phrase
+        detail = ErrorDetail(
+            type=name.lower().replace(" ", "_"),
+            message=_HTTP_MESSAGES.get(error.status_code, str(error.detail)),
+        )
+        return error_response(error.status_code, detail, error.headers)
+
+    app.add_middleware(_Unforeseen)
+
+
+class _Unforeseen:
+    """Answers an error that nobody foresaw, and logs it.
+
+    A handler for `Exception` would do so too, but Starlette raises the error again behind it, and the
+    server then closes the connection under a client that has been told nothing of it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        except Exception as error:
+            if scope["type"] != "http" or started:
+                raise
+            log.exception("a request failed")
+            status, detail = kind_of(error)
+            await error_response(status, detail)(scope, receive, send)

@@ -1,0 +1,83 @@
+"""What the API takes and gives; the answer itself is `kernel.answer.Answer`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ui.views import DocumentView, PassageView
+
+
+class _Request(BaseModel):
+    # A misspelt field is a mistake to be told, not to be passed over.
+    model_config = ConfigDict(extra="forbid")
+
+
+class AskRequest(_Request):
+    """A question."""
+
+    question: str = Field(description="at most 8,000 characters", examples=["How long is the warranty?"])
+    variant: str | None = Field(None, description="who answers; see /v1/variants")
+    technique: str | None = Field(None, description="how the prompt is built; see /v1/variants")
+    top_k: int | None = Field(None, ge=1, le=100, description="passages to retrieve")
+    language: str | None = Field(None, description="`en` or `ja`; the question's own unless given")
+    stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
+
+
+class SearchRequest(_Request):
+    """A search."""
+
+    query: str
+    top_k: int | None = Field(None, ge=1, le=100, description="passages to return")
+
+
+class SearchResponse(BaseModel):
+    """The nearest passages, best first."""
+
+    passages: list[PassageView]
+
+
+class Counts(BaseModel):
+    """What the index holds."""
+
+    documents: int
+    chunks: int
+
+
+class DocumentsResponse(BaseModel):
+    """The documents of the index."""
+
+    documents: list[DocumentView]
+    counts: Counts
+
+
+class VariantsResponse(BaseModel):
+    """Who can answer, and how prompts can be built."""
+
+    variants: list[str]
+    techniques: list[str]
+    default_variant: str
+    default_technique: str
+
+
+class Health(BaseModel):
+    """How the service stands. It works without an index, but cannot answer yet."""
+
+    status: Literal["ok", "no_index", "degraded"]
+    index_present: bool
+    counts: Counts
+    models: Literal["not_loaded", "loading", "loaded", "failed"]
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong, in one line that says what to do."""
+
+    type: str = Field(examples=["usage"])
+    message: str
+
+
+class ErrorResponse(BaseModel):
+    """Every error of the API."""
+
+    error: ErrorDetail

@@ -1,0 +1,87 @@
+"""What the command line and the API show of passages and documents: the fields of their JSON.
+
+The absolute path of a file is left out of what the API returns: it is nobody's business on the network.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from kernel.answer import Answer, AnswerPassage, Citation
+from retrieval.records import DocumentSummary, Passage
+
+
+class PassageView(BaseModel):
+    """A passage that a search returned, best first."""
+
+    id: int
+    document: str = Field(description="name of the document, relative to the folder that was ingested")
+    title: str
+    page: int | None = Field(description="1-based page, null for formats without pages")
+    text: str
+    score: float = Field(description="comparable within one search only")
+    similarity: float = Field(description="cosine of the query's and the passage's vectors")
+    rank: int
+    headings: list[str]
+    start: int = Field(description="character offset into the text of the document as it was read")
+    end: int
+
+
+class DocumentView(BaseModel):
+    """A document of the index."""
+
+    id: int
+    document: str
+    title: str
+    format: str
+    language: str | None
+    pages: int | None
+    chunks: int
+    characters: int
+    outcome: str = Field(description="`ok`, or `partial` when some pages had no text")
+    ingested_at: str
+
+
+def view_passage(passage: Passage) -> PassageView:
+    """Take over a passage of a search."""
+    return PassageView(
+        id=passage.id,
+        document=passage.document,
+        title=passage.title,
+        page=passage.page,
+        text=passage.text,
+        score=passage.score,
+        similarity=passage.similarity,
+        rank=passage.rank,
+        headings=list(passage.headings),
+        start=passage.start,
+        end=passage.end,
+    )
+
+
+def view_document(document: DocumentSummary) -> DocumentView:
+    """Take over a row of the list of documents."""
+    return DocumentView(
+        id=document.id,
+        document=document.document,
+        title=document.title,
+        format=document.format,
+        language=document.language,
+        pages=document.pages,
+        chunks=document.chunks,
+        characters=document.characters,
+        outcome=document.outcome,
+        ingested_at=document.ingested_at,
+    )
+
+
+def seconds_of(answer: Answer) -> float:
+    """Return the time that an answer took, in seconds."""
+    timings = answer.timings_ms
+    return timings.get("total", sum(timings.values())) / 1000
+
+
+def cited_passage(answer: Answer, citation: Citation) -> AnswerPassage | None:
+    """Return the passage that a citation's marker names."""
+    place = citation.marker - 1
+    return answer.passages[place] if 0 <= place < len(answer.passages) else None
