@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.database import Database
+from retrieval.embedding import unit
 from retrieval.errors import IndexDamagedError, UsageError
 from retrieval.filters import Filter
 from retrieval.fusion import reciprocal_rank_fusion
@@ -143,7 +144,6 @@ class CollectionStore:
                     raise UsageError(
                         f"the vector of '{row.key}' must hold {self.dimension} finite numbers, got shape {vector.shape}"
                     )
-                norm = float(np.linalg.norm(vector))
                 connection.execute(f"DELETE FROM {self._rows} WHERE key = ?", (row.key,))
                 cursor = connection.execute(
                     f"INSERT INTO {self._rows} (key, document_id, data, vector) VALUES (?, ?, ?, ?)",
@@ -151,7 +151,7 @@ class CollectionStore:
                         row.key,
                         row.document_id,
                         json.dumps(dict(row.data), ensure_ascii=False),
-                        (vector / norm if norm else vector).tobytes(),
+                        unit(vector).tobytes(),
                     ),
                 )
                 connection.execute(
@@ -225,12 +225,11 @@ class CollectionStore:
         """
         if top < 1 or skip < 0:
             raise UsageError(f"a search needs top >= 1 and skip >= 0, not top={top}, skip={skip}")
-        norm = float(np.linalg.norm(vector))
-        unit = (vector / norm if norm else vector).astype(np.float32)
+        direction = unit(vector)
         with self.database.read() as connection:
             allowed = None if where is None else self._ids(connection, where)
             depth = top + skip if tokens is None else max(_LEG_DEPTH, 2 * (top + skip))
-            dense = self._vector_index().search(connection, self.generation, unit, depth, allowed)
+            dense = self._vector_index().search(connection, self.generation, direction, depth, allowed)
             ranked = dense
             if tokens is not None:
                 words = self._keyword(connection, tokens, depth, where)
@@ -240,10 +239,34 @@ class CollectionStore:
             for row_id, score in chosen:
                 for hit in self._select("id = ?", [row_id], vectors=True):
                     assert hit.vector is not None
-                    similarity = float(hit.vector @ unit)
+                    similarity = float(hit.vector @ direction)
                     kept = hit.vector if vectors else None
                     hits.append(Hit(hit.id, hit.key, hit.data, score, similarity, kept))
             return hits
+
+    def dense(
+        self, vector: NDArray[np.float32], *, top: int, where: Filter | None = None
+    ) -> list[tuple[int, float]]:
+        """Return (row id, cosine) pairs, best first, for a vector of length one."""
+        with self.database.read() as connection:
+            allowed = None if where is None else self._ids(connection, where)
+            return list(self._vector_index().search(connection, self.generation, vector, top, allowed))
+
+    def rows(self, ids: Sequence[int]) -> dict[int, Hit]:
+        """Return rows with their vectors by id; an id that is not there is left out."""
+        with self.database.read():
+            found = [hit for row_id in ids for hit in self._select("id = ?", [row_id], vectors=True)]
+        return {hit.id: hit for hit in found}
+
+    def groups(self, field: str) -> dict[Any, NDArray[np.float32]]:
+        """Return the mean vector of the rows of each value of a field, each of shape (dimension,)."""
+        sums: dict[Any, NDArray[np.float64]] = {}
+        counts: dict[Any, int] = {}
+        query = f"SELECT {self._field(field)}, vector FROM {self._rows}"
+        for value, blob in self.database.connection.execute(query):
+            sums[value] = sums.get(value, 0) + np.frombuffer(blob, np.float32).astype(np.float64)
+            counts[value] = counts.get(value, 0) + 1
+        return {value: (total / counts[value]).astype(np.float32) for value, total in sums.items()}
 
     def keyword(self, tokens: Sequence[str], *, top: int, where: Filter | None = None) -> list[tuple[int, float]]:
         """Return (row id, BM25 score) pairs, best first."""

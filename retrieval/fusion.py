@@ -1,8 +1,8 @@
-"""Several rankings to one."""
+"""Several rankings to one: by ranks alone, or by scores made comparable."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 _Id = TypeVar("_Id", bound=Hashable)
@@ -24,3 +24,24 @@ def reciprocal_rank_fusion(
         for rank, item in enumerate(ranking, start=1):
             scores[item] = scores.get(item, 0.0) + weight / (constant + rank)
     return sorted(scores.items(), key=lambda pair: -pair[1])
+
+
+def convex_fusion(
+    dense: Mapping[_Id, float], keyword: Mapping[_Id, float], *, ceiling: float, weight: float
+) -> list[tuple[_Id, float]]:
+    """Add to each dense score a weighted share of the best keyword score that the query could have reached.
+
+    Unlike ranks, this keeps how much better a hit is: a keyword ranking of nothing but chance words (a question
+    in another language than the documents) adds next to nothing.
+    Source: Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, TOIS 2023 (theoretical
+    normalisation).
+
+    Args:
+        dense: similarity of every candidate.
+        keyword: BM25 scores of those candidates that have one.
+        ceiling: the BM25 score of a passage that holds every word of the query without end.
+        weight: of the keyword share.
+    """
+    share = weight / ceiling if ceiling > 0 else 0.0
+    scored = [(item, score + share * keyword.get(item, 0.0)) for item, score in dense.items()]
+    return sorted(scored, key=lambda pair: -pair[1])

@@ -14,17 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.analysis import ANALYSIS_VERSION, search_tokens
+from retrieval.analysis import ANALYSIS_VERSION, content_tokens, search_tokens
 from retrieval.collection_store import CollectionStore, Hit, Row
 from retrieval.database import Database
-from retrieval.embedding import EmbedderSignature
+from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexSignatureError, UsageError
-from retrieval.filters import Filter
+from retrieval.filters import All, Filter, Where
+from retrieval.fusion import convex_fusion
 from retrieval.records import Chunk, DocumentState, DocumentSummary, Passage, SourceDocument
 
 COLLECTION = "passages"
 FIELDS = ("document_id", "document", "path", "title", "page", "start", "end", "language", "format", "text", "headings")
 MAX_TOP_K = 1000
+KEYWORD_WEIGHT = 0.2
+_LEG_DEPTH = 100
+_BM25_K1 = 1.2  # as in FTS5
 
 
 def context_of(title: str, headings: Sequence[str]) -> str:
@@ -47,6 +51,8 @@ class PassageIndex:
         self._check_signature(signature)
         self.store = CollectionStore(self.database, COLLECTION, dimension=signature.dimension, fields=FIELDS)
         self.store.ensure()
+        # The mean vector of each language, of one generation: a cache, replaced whole.
+        self._means: tuple[int, dict[Any, NDArray[np.float32]]] | None = None
 
     @staticmethod
     def require(folder: Path, *, create: bool) -> None:
@@ -199,12 +205,46 @@ class PassageIndex:
         if not 1 <= top_k <= MAX_TOP_K:
             raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
         with self.database.read():
-            hits = self.store.search(vector, top=top_k, tokens=search_tokens(query), where=where)
-            starts = self._page_starts({hit.data["document_id"] for hit in hits})
+            ranked = self._rank(query, unit(vector), max(_LEG_DEPTH, 2 * top_k), where)[:top_k]
+            hits = self.store.rows([row_id for row_id, _ in ranked])
+            starts = self._page_starts({hit.data["document_id"] for hit in hits.values()})
         return [
-            self._passage(hit, rank, starts.get(hit.data["document_id"], ()))
-            for rank, hit in enumerate(hits, start=1)
+            self._passage(hits[row_id], rank, score, unit(vector), starts[hits[row_id].data["document_id"]])
+            for rank, (row_id, score) in enumerate(ranked, start=1)
         ]
+
+    def _rank(
+        self, query: str, vector: NDArray[np.float32], depth: int, where: Filter | None
+    ) -> list[tuple[int, float]]:
+        """Return the fused ranking of the best of both legs.
+
+        A multilingual embedder places the texts of one language together, so that a question finds those of its
+        own language first, whatever they say. So each language is searched apart, and the similarity to the
+        language's mean vector is taken off.
+        Source: Libovicky, Rosa, Fraser: On the Language Neutrality of Pre-trained Multilingual Representations,
+        Findings of EMNLP 2020.
+        """
+        tokens = content_tokens(query) or search_tokens(query)
+        keyword = dict(self.store.keyword(tokens, top=depth, where=where))
+        means = self._language_means()
+        dense: dict[int, float] = {}
+        for language, mean in means.items():
+            of_language = Where("language", "==", language)
+            both = of_language if where is None else All((of_language, where))
+            base = float(vector @ mean)
+            found = self.store.dense(vector, top=depth, where=both if len(means) > 1 else where)
+            dense.update((row_id, similarity - base) for row_id, similarity in found)
+        for row_id, hit in self.store.rows([row_id for row_id in keyword if row_id not in dense]).items():
+            assert hit.vector is not None
+            dense[row_id] = float(vector @ (hit.vector - means[hit.data["language"]]))
+        ceiling = (_BM25_K1 + 1) * sum(self.inverse_frequencies(tokens).values())
+        return convex_fusion(dense, keyword, ceiling=ceiling, weight=KEYWORD_WEIGHT)
+
+    def _language_means(self) -> dict[Any, NDArray[np.float32]]:
+        generation = self.store.generation
+        if self._means is None or self._means[0] != generation:
+            self._means = generation, self.store.groups("language")
+        return self._means[1]
 
     def _page_starts(self, document_ids: set[int]) -> dict[int, tuple[int, ...]]:
         query = "SELECT page_starts FROM documents WHERE id = ?"
@@ -215,8 +255,11 @@ class PassageIndex:
         return found
 
     @staticmethod
-    def _passage(hit: Hit, rank: int, page_starts: tuple[int, ...]) -> Passage:
+    def _passage(
+        hit: Hit, rank: int, score: float, vector: NDArray[np.float32], page_starts: tuple[int, ...]
+    ) -> Passage:
         data: dict[str, Any] = hit.data
+        assert hit.vector is not None
         return Passage(
             id=hit.id,
             document_id=data["document_id"],
@@ -228,9 +271,9 @@ class PassageIndex:
             end=data["end"],
             headings=tuple(data["headings"]),
             text=data["text"],
-            score=hit.score,
+            score=score,
             rank=rank,
-            similarity=hit.similarity,
+            similarity=float(hit.vector @ vector),
             page_starts=page_starts,
         )
 

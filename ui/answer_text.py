@@ -68,8 +68,8 @@ def _aside(answer: Answer, *, stderr: bool) -> None:
         for sentence in answer.unsupported:
             console(stderr=stderr).print(f"- {one_line(sentence)}")
     notices = list(answer.notices)
-    if answer.finish_reason.value in ("length", "cancelled"):
-        notices.append(label(f"finish_{answer.finish_reason.value}", language))
+    if answer.finish_reason.value == "cancelled":  # a cut at the limit is among the notices already
+        notices.append(label("finish_cancelled", language))
     if notices:
         _heading(label("notices", language), stderr=stderr)
         for notice in notices:

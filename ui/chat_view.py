@@ -52,8 +52,8 @@ def unsupported_html(answer: Answer, language: str) -> str:
 def notices_html(answer: Answer, language: str) -> str:
     """Return what the reader should know: the facade's notices, and an answer that did not end by itself."""
     notices = list(answer.notices)
-    if answer.finish_reason.value in ("length", "cancelled"):
-        notices.append(label(f"finish_{answer.finish_reason.value}", language))
+    if answer.finish_reason.value == "cancelled":  # a cut at the limit is among the notices already
+        notices.append(label("finish_cancelled", language))
     return "".join(notice_html(notice) for notice in notices)
 
 

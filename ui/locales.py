@@ -15,10 +15,6 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "nearest": ("Nearest passages", "近い箇所"),
     "seconds": ("{seconds:.1f} s", "{seconds:.1f}秒"),
     "tokens": ("{prompt} + {completion} tokens", "{prompt} + {completion} トークン"),
-    "finish_length": (
-        "The answer was cut at the token limit; raise max_new_tokens in the settings.",
-        "回答はトークン数の上限で打ち切られました。設定の max_new_tokens を大きくしてください。",
-    ),
     "finish_cancelled": ("The answer was stopped before its end.", "回答は途中で停止されました。"),
     # the page
     "tagline": (

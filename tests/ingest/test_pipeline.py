@@ -89,16 +89,15 @@ def test_a_file_that_is_gone_is_removed_only_below_the_folders_given(
     assert {document.name for document in store.documents.values()} == {"sub/b.txt"}
 
 
-def test_the_last_file_of_a_folder_can_be_removed_too(run: Any, store: Any, tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused_and_takes_nothing_out_of_the_index(run: Any, store: Any, tmp_path: Path) -> None:
     root = tmp_path / "docs"
     root.mkdir()
     (root / "only.txt").write_text("Some text.")
     run(root)
     (root / "only.txt").unlink()
-    assert run(root).removed == 1
-    assert not store.documents
     with pytest.raises(UsageError, match="no files to read in"):
         run(root)
+    assert len(store.documents) == 1
 
 
 def test_a_missing_path_is_refused_before_anything_is_done(run: Any, store: Any, folder: Path) -> None:
