@@ -1,0 +1,1 @@
+"""Figures: retrieval, answers, refusals, speed."""

@@ -64,7 +64,9 @@ def ingest_paths(
     for folder, shown in found.folders:
         # Also where the index knows files below it: an empty folder is more often a drive that is not mounted.
         if not any(file.path.is_relative_to(folder) for file in found.files):
-            raise UsageError(f"there are no files to read in {shown}: check the path; the index was left as it is")
+            raise UsageError(
+                f"there are no files to read in {shown}: check the path; the index was left as it is"
+            )
     report = IngestReport()
     work = _Work(store, embedder, max_tokens)
     total = len(found.files) + len(gone)

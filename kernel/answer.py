@@ -83,8 +83,12 @@ class Answer(_Frozen):
     variant: str
     technique: str
     language: str
-    reasoning: str | None = Field(default=None, description="steps before the answer, for chain_of_thought and hybrid")
-    notices: list[str] = Field(default=[], description="what the reader should know, e.g. that another variant answered")
+    reasoning: str | None = Field(
+        default=None, description="steps before the answer, for chain_of_thought and hybrid"
+    )
+    notices: list[str] = Field(
+        default=[], description="what the reader should know, e.g. that another variant answered"
+    )
     passages: list[AnswerPassage]
     usage: Usage
     finish_reason: FinishReason

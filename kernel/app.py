@@ -43,7 +43,9 @@ class Tekio:
 
     # -- documents ----------------------------------------------------------------------------------------
 
-    def ingest(self, paths: Sequence[Path], *, on_progress: Callable[[Progress], None] | None = None) -> IngestReport:
+    def ingest(
+        self, paths: Sequence[Path], *, on_progress: Callable[[Progress], None] | None = None
+    ) -> IngestReport:
         """Bring the index in step with files and folders.
 
         Raises:
@@ -68,6 +70,10 @@ class Tekio:
         """List the documents in the index."""
         return self._open_index().documents()
 
+    def quote(self, passage_id: int, start: int, end: int) -> str | None:
+        """Return a span of the document that a passage is of; None when the passage is gone."""
+        return self._open_index().quote(passage_id, start, end)
+
     # -- questions ----------------------------------------------------------------------------------------
 
     async def search(self, query: str, *, top_k: int | None = None) -> list[Passage]:
@@ -86,7 +92,9 @@ class Tekio:
     ) -> Answer:
         """Answer a question from the index; the arguments are those of `ask_stream`."""
         answer: Answer | None = None
-        stream = self.ask_stream(question, variant=variant, technique=technique, top_k=top_k, language=language)
+        stream = self.ask_stream(
+            question, variant=variant, technique=technique, top_k=top_k, language=language
+        )
         async for event in stream:
             if isinstance(event, AnswerEvent):
                 answer = event.answer
@@ -151,7 +159,9 @@ class Tekio:
         try:
             return Technique(technique or self.settings.technique)
         except ValueError:
-            raise UsageError(f"there is no technique '{technique}'; there are {', '.join(Technique)}") from None
+            raise UsageError(
+                f"there is no technique '{technique}'; there are {', '.join(Technique)}"
+            ) from None
 
     # -- parts --------------------------------------------------------------------------------------------
 
@@ -166,16 +176,24 @@ class Tekio:
                 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
                 model = self._models.resolve(self.settings.embedder)
-                query, passage = next((pair for part, pair in _PREFIXES.items() if part in model.name.lower()), ("", ""))
+                query, passage = next(
+                    (pair for part, pair in _PREFIXES.items() if part in model.name.lower()), ("", "")
+                )
                 self._embedder = SentenceTransformerEmbedder(
-                    model.folder, model=model.name, revision=model.revision, query_prefix=query, passage_prefix=passage
+                    model.folder,
+                    model=model.name,
+                    revision=model.revision,
+                    query_prefix=query,
+                    passage_prefix=passage,
                 )
             return self._embedder
 
     def _open_index(self, *, create: bool = False) -> PassageIndex:
         with self._lock:
             if self._index is None:
-                PassageIndex.require(self.settings.index, create=create)  # before a model is fetched for nothing
+                PassageIndex.require(
+                    self.settings.index, create=create
+                )  # before a model is fetched for nothing
                 self._index = PassageIndex(self.settings.index, self.embedder.signature, create=create)
             return self._index
 

@@ -18,7 +18,7 @@ from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveChatCompletion
 from kernel.chat.language_model import LanguageModel
 from kernel.chat.selector import StrictServiceSelector
 from kernel.chat.transformers_chat import TransformersChatCompletion
-from kernel.embedding_service import SERVICE_ID, EmbeddingService
+from kernel.embedding_service import EmbeddingService
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from plugins.memory_plugin import PLUGIN_NAME as MEMORY
@@ -48,7 +48,11 @@ class Engine:
     """One kernel with its services. Variants are registered when they are first asked for."""
 
     def __init__(
-        self, settings: Settings, models: ModelStore, index: PassageIndex, embedder: SentenceTransformerEmbedder
+        self,
+        settings: Settings,
+        models: ModelStore,
+        index: PassageIndex,
+        embedder: SentenceTransformerEmbedder,
     ) -> None:
         self._settings = settings
         self._models = models
@@ -75,7 +79,9 @@ class Engine:
             ranker=SentenceRanker(embedder, index.inverse_frequencies),
             inverse_frequencies=index.inverse_frequencies,
             answerability=model,
-            limits=Limits(settings.max_new_tokens, settings.max_prompt_tokens, threshold),
+            limits=Limits(
+                settings.max_new_tokens, settings.max_prompt_tokens, settings.focus_sentences, threshold
+            ),
             extractive=extractive,
         )
 
@@ -101,7 +107,9 @@ class Engine:
             folder = find_adapter(name, self._settings.adapters)
             if folder is None:
                 known = ", ".join([BASE, EXTRACTIVE, *list_adapters(self._settings.adapters)])
-                raise UsageError(f"there is no variant '{name}'; there are {known}, or give an adapter's folder")
+                raise UsageError(
+                    f"there is no variant '{name}'; there are {known}, or give an adapter's folder"
+                )
             model = self._model()
             card = check_adapter(folder, base=model.name, base_folder=model.folder)
             # In the model's own thread, so that no generation is under way while layers change.
@@ -123,7 +131,7 @@ class Engine:
 
     def _memory(self) -> FaissCollection[str, object]:
         signature = self._embedder.signature
-        return FaissCollection(
+        return FaissCollection(  # type: ignore[call-arg]
             record_type=memory_record_type(signature.dimension),
             folder=self._settings.index.parent / "memory",
             embedding_generator=self._embedding,

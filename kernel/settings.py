@@ -10,7 +10,12 @@ from pathlib import Path
 
 import platformdirs
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from kernel.answer import Technique
 from retrieval.errors import UsageError
@@ -21,24 +26,40 @@ SETTINGS_FILE = "tekio.toml"
 class Settings(BaseSettings):
     """Everything that can be set. Each field is the environment variable TEKIO_<NAME> too."""
 
-    model_config = SettingsConfigDict(env_prefix="TEKIO_", toml_file=SETTINGS_FILE, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TEKIO_", toml_file=SETTINGS_FILE, extra="forbid", frozen=True
+    )
 
     index: Path = Field(Path(".tekio/index"), description="folder of the index")
-    adapters: Path = Field(Path(".tekio/adapters"), description="folder in which a variant's name is an adapter folder")
+    adapters: Path = Field(
+        Path(".tekio/adapters"), description="folder in which a variant's name is an adapter folder"
+    )
     cache: Path = Field(
-        default_factory=lambda: platformdirs.user_cache_path("tekio") / "models", description="folder of the models"
+        default_factory=lambda: platformdirs.user_cache_path("tekio") / "models",
+        description="folder of the models",
     )
     offline: bool = Field(False, description="never fetch a model")
     embedder: str = Field("multilingual-e5-small", description="name or folder of the embedding model")
     generator: str = Field("SmolLM2-135M-Instruct", description="name or folder of the base language model")
     generator_languages: list[str] = Field(["en"], description="languages that the base model speaks")
     variant: str = Field("base", description="who generates when a request does not say")
-    technique: Technique = Field(Technique.ZERO_SHOT, description="how the prompt is built when a request does not say")
+    technique: Technique = Field(
+        Technique.ZERO_SHOT, description="how the prompt is built when a request does not say"
+    )
     top_k: int = Field(5, ge=1, le=100, description="passages that a question retrieves")
     max_new_tokens: int = Field(160, ge=1, le=4096, description="longest answer, in tokens")
-    max_prompt_tokens: int = Field(1400, ge=256, description="longest prompt, in tokens; low-ranked passages go first")
-    chunk_tokens: int = Field(224, ge=32, le=8192, description="longest chunk with its headings, in embedder tokens")
-    dtype: str = Field("auto", pattern="^(auto|float32|bfloat16)$", description="weights of the language model")
+    max_prompt_tokens: int = Field(
+        1400, ge=256, description="longest prompt, in tokens; low-ranked passages go first"
+    )
+    focus_sentences: int = Field(
+        4, ge=0, le=1000, description="best sentences that the model is shown; 0 shows it whole passages"
+    )
+    chunk_tokens: int = Field(
+        224, ge=32, le=8192, description="longest chunk with its headings, in embedder tokens"
+    )
+    dtype: str = Field(
+        "auto", pattern="^(auto|float32|bfloat16)$", description="weights of the language model"
+    )
     threads: int = Field(0, ge=0, description="threads of the models; 0 leaves it to torch")
     min_confidence: float | None = Field(
         None, ge=0, le=1, description="below this an answer is refused; unset takes the calibrated value"

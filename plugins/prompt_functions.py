@@ -1,19 +1,24 @@
 """Prompt functions: one folder a function (`skprompt.txt`, `config.json`), one plugin a language.
 
-Semantic Kernel skips a broken prompt file with no more than a line in the log, so what was loaded is compared
-with what must be there.
+Semantic Kernel skips a broken prompt file with no more than a line in the log, and sends a template that is no
+XML as one user message. So each function is loaded by its name, and its roles and variables are checked.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from semantic_kernel.contents import ChatHistory
+from semantic_kernel.exceptions import KernelException
+from semantic_kernel.functions.kernel_function_from_prompt import KernelFunctionFromPrompt
 from semantic_kernel.functions.kernel_plugin import KernelPlugin
 
+from retrieval.errors import TekioError
 from retrieval.records import Passage
 
 PROMPTS_FOLDER = Path(__file__).parent / "prompts"
@@ -24,11 +29,25 @@ LANGUAGES = ("en", "ja")
 _EXAMPLES_OF = {"one_shot": 1, "few_shot": 3, "hybrid": 3}
 _STEPS = ("chain_of_thought", "hybrid")
 _LABELS = {
-    "en": {"passages": "Passages:", "question": "Question: ", "steps": "Steps: ", "answer": "Answer: ", "page": "p. {}"},
-    "ja": {"passages": "文章：", "question": "質問：", "steps": "手順：", "answer": "回答：", "page": "{}ページ"},
+    "en": {
+        "passages": "Passages:",
+        "question": "Question: ",
+        "steps": "Steps: ",
+        "answer": "Answer: ",
+        "page": "p. {}",
+    },
+    "ja": {
+        "passages": "文章：",
+        "question": "質問：",
+        "steps": "手順：",
+        "answer": "回答：",
+        "page": "{}ページ",
+    },
 }
-_ANSWER_MARKS = ("Answer:", "回答：", "回答:")
-_STEP_MARKS = ("Steps:", "手順：", "手順:")
+# Models write the marks in bold, as headings, or with the other script's colon.
+_ANSWER = re.compile(r"^[\s*#_]*(?:answer|回答)[*_]*\s*[:：][*_]*\s*", re.IGNORECASE | re.MULTILINE)
+_STEPS_MARK = re.compile(r"[\s*#_]*(?:steps?|手順)[*_]*\s*[:：][*_]*\s*", re.IGNORECASE)
+_ANSWER_IN_LINE = re.compile(r"(?:Answer|回答)\s*[:：]\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +60,15 @@ class Example:
     answer: str
 
 
+@dataclass(frozen=True, slots=True)
+class PromptPassage:
+    """A passage as the prompt shows it: its number, and its text or the part of it that is shown."""
+
+    number: int
+    passage: Passage
+    text: str
+
+
 def plugin_name(language: str) -> str:
     """Name the plugin that holds the prompt functions of a language; English where there is none."""
     return f"prompts_{language if language in LANGUAGES else 'en'}"
@@ -50,16 +78,53 @@ def load_prompt_plugins(folder: Path = PROMPTS_FOLDER) -> list[KernelPlugin]:
     """Load the prompt functions of every language.
 
     Raises:
-        ValueError: a function is missing or could not be read.
+        TekioError: a function is missing, cannot be read, or has other roles or variables than it should.
     """
-    plugins = []
-    for language in LANGUAGES:
-        plugin = KernelPlugin.from_directory(language, folder)
-        missing = set(TECHNIQUES) - set(plugin.functions)
-        if missing:
-            raise ValueError(f"the prompts in {folder / language} lack or cannot read: {', '.join(sorted(missing))}")
-        plugins.append(KernelPlugin(name=plugin_name(language), functions=dict(plugin.functions)))
-    return plugins
+    return [
+        KernelPlugin(
+            name=plugin_name(language),
+            functions=[
+                _load(folder / language / technique, plugin_name(language)) for technique in TECHNIQUES
+            ],
+        )
+        for language in LANGUAGES
+    ]
+
+
+def variables_of(technique: str) -> set[str]:
+    """Name the variables that the prompt of a technique shows."""
+    return {"passages", "question"} | ({"examples"} if technique in _EXAMPLES_OF else set())
+
+
+def _load(folder: Path, plugin: str) -> KernelFunctionFromPrompt:
+    try:
+        function = KernelFunctionFromPrompt.from_directory(str(folder), plugin_name=plugin)
+    except (KernelException, OSError, ValueError) as error:
+        raise TekioError(f"the prompt in {folder} is missing or cannot be read: {error}") from error
+    config = function.prompt_template.prompt_template_config
+    shown = config.template or ""
+    history = ChatHistory.from_rendered_prompt(shown)
+    roles = [message.role.value for message in history.messages]
+    if roles != ["system", "user"]:
+        raise TekioError(f"the prompt in {folder} has the roles {', '.join(roles)}, not system and user")
+    wanted = sorted(variables_of(folder.name))
+    used = sorted(re.findall(r"{{(.*?)}}", shown))
+    in_user = sorted(re.findall(r"{{\$(\w+)}}", history.messages[1].content))
+    if (
+        in_user != wanted
+        or len(used) != len(in_user)
+        or {item.name for item in config.input_variables} != set(wanted)
+    ):
+        raise TekioError(
+            f"the user's message in {folder} must show {', '.join(wanted)}, once each, and nothing else"
+        )
+    if config.allow_dangerously_set_content or any(
+        v.allow_dangerously_set_content for v in config.input_variables
+    ):
+        raise TekioError(
+            f"the prompt in {folder} lets a document write its messages: allow_dangerously_set_content"
+        )
+    return function
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -71,15 +136,18 @@ def load_examples(language: str) -> tuple[Example, ...]:
     return tuple(Example(tuple(r["passages"]), r["question"], r["reasoning"], r["answer"]) for r in rows)
 
 
-def render_passages(passages: Sequence[Passage], language: str) -> str:
+def render_passages(passages: Sequence[PromptPassage], language: str) -> str:
     """Return numbered passages as the prompt shows them, each with its place in its document."""
     page = _labels(language)["page"]
     blocks = []
-    for number, passage in enumerate(passages, start=1):
-        place = [part for part in dict.fromkeys((passage.title, *passage.headings)) if part]
+    for shown in passages:
+        passage = shown.passage
+        parts = (" ".join(part.split()) for part in (passage.title, *passage.headings))
+        place = [part for part in dict.fromkeys(parts) if part]
         if passage.page is not None:
             place.append(page.format(passage.page))
-        blocks.append(f"[{number}] ({', '.join(place)})\n{passage.text}")
+        head = f"[{shown.number}] ({', '.join(place)})" if place else f"[{shown.number}]"
+        blocks.append(f"{head}\n{shown.text}")
     return "\n\n".join(blocks)
 
 
@@ -105,19 +173,20 @@ def split_reasoning(technique: str, text: str) -> tuple[str | None, str]:
     """
     text = text.strip()
     if technique not in _STEPS:
-        return None, _without(text, _ANSWER_MARKS)
-    for mark in _ANSWER_MARKS:
-        steps, found, answer = text.rpartition(mark)
-        if found and answer.strip():
-            return _without(steps, _STEP_MARKS) or None, answer.strip()
-    return None, _without(text, _STEP_MARKS)
+        return None, _without(text, _ANSWER)
+    # The first mark on a line of its own: a model that goes on repeats it for a question that it made up.
+    mark = _ANSWER.search(text) or next(reversed(list(_ANSWER_IN_LINE.finditer(text))), None)
+    if mark is None:
+        return None, _without(text, _STEPS_MARK)
+    steps, answer = _without(text[: mark.start()], _STEPS_MARK), _without(text[mark.end() :], _ANSWER)
+    return (steps or None, answer) if answer else (None, steps)
 
 
-def _without(text: str, marks: Sequence[str]) -> str:
-    text = text.strip()
-    for mark in marks:
-        text = text.removeprefix(mark).strip()
-    return text
+def _without(text: str, mark: re.Pattern[str]) -> str:
+    """Return a text without the marks that it begins with."""
+    while found := mark.match(text):
+        text = text[found.end() :]
+    return text.strip()
 
 
 def _labels(language: str) -> dict[str, str]:

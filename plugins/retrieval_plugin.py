@@ -47,7 +47,11 @@ class RetrievalPlugin:
             raise UsageError(f"top must be between 1 and {MAX_TOP}, not {top}")
         if not 0 <= skip <= MAX_SKIP:
             raise UsageError(f"skip must be between 0 and {MAX_SKIP}, not {skip}")
-        wanted = [Where(name, "==", value) for name, value in (("document", document), ("language", language)) if value]
+        wanted = [
+            Where(name, "==", value)
+            for name, value in (("document", document), ("language", language))
+            if value
+        ]
         return (await self._search(query, top + skip, All(tuple(wanted)) if wanted else None))[skip:]
 
 

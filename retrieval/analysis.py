@@ -24,12 +24,15 @@ _DROPPED_POS = frozenset({"助詞", "助動詞", "補助記号", "記号", "空�
 _SUDACHI_PIECE = 8000  # characters; the library takes 49,149 bytes at most
 
 STOP_WORDS = frozenset(
-    """a an and are as at be been by can could did do does for from had has have how i if in into is it its may
-    many me much must my of on or our out shall should so than that the their them then there these they this to
-    us was we were what when where which while who whom whose why will with would you your not no any also about
-    long often soon far happen happens mean means need needs get gets
-    為る 居る 有る 成る 無い 何 何時 何処 誰 何れ どう どの 此れ 其れ 此の 其の 此処 良い 下さる 教える 事 物 為 場合
-    時 方 様 等 どこ いつ なに だれ 幾 つ 誰 幾ら よる 及び 又は 御座る 出来る 如何 幾ら 幾つ 言う 何の どんな 何故 因る 就く 於く 対する 必要 行う""".split()
+    """
+    a an and are as at be been by can could did do does for from had has have how i if in into is it its
+    may many me much must my of on or our out shall should so than that the their them then there these
+    they this to us was we were what when where which while who whom whose why will with would you your
+    not no any also about long often soon far happen happens mean means need needs get gets
+    為る 居る 有る 成る 無い 何 何時 何処 誰 何れ どう どの 此れ 其れ 此の 其の 此処 良い
+    下さる 教える 事 物 為 場合 時 方 様 等 どこ いつ なに だれ 幾 つ 誰 幾ら よる 及び
+    又は 御座る 出来る 如何 幾ら 幾つ 言う 何の どんな 何故 因る 就く 於く 対する 必要 行う
+    """.split()
 )
 
 _dictionary: Any = None  # the Sudachi dictionary, memory-mapped once for all threads

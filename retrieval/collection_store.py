@@ -67,7 +67,9 @@ class CollectionStore:
         """
         for word in (name, *fields):
             if not _NAME.fullmatch(word):
-                raise UsageError(f"'{word}' cannot be a name of a collection or field: use letters, digits and _")
+                raise UsageError(
+                    f"'{word}' cannot be a name of a collection or field: use letters, digits and _"
+                )
         self.database = database
         self.name = name
         self.dimension = dimension
@@ -104,12 +106,16 @@ class CollectionStore:
                 " data TEXT NOT NULL, vector BLOB NOT NULL)"
             )
             connection.execute(f"CREATE INDEX {self._rows}_document ON {self._rows} (document_id)")
-            connection.execute(f"CREATE VIRTUAL TABLE {self._words} USING fts5 (tokens, tokenize = 'unicode61')")
+            connection.execute(
+                f"CREATE VIRTUAL TABLE {self._words} USING fts5 (tokens, tokenize = 'unicode61')"
+            )
             connection.execute(
                 f"CREATE TRIGGER {self._rows}_gone AFTER DELETE ON {self._rows} BEGIN"
                 f" DELETE FROM {self._words} WHERE rowid = old.id; END"
             )
-            connection.execute("INSERT INTO meta VALUES (?, ?)", (f"dimension:{self.name}", str(self.dimension)))
+            connection.execute(
+                "INSERT INTO meta VALUES (?, ?)", (f"dimension:{self.name}", str(self.dimension))
+            )
             connection.execute("INSERT OR IGNORE INTO meta VALUES (?, '0')", (f"generation:{self.name}",))
 
     def drop(self) -> None:
@@ -188,7 +194,7 @@ class CollectionStore:
             found += self._select("key = ?", [key], vectors=vectors)
         return found
 
-    def list(
+    def select(
         self,
         where: Filter | None = None,
         *,
@@ -268,7 +274,9 @@ class CollectionStore:
             counts[value] = counts.get(value, 0) + 1
         return {value: (total / counts[value]).astype(np.float32) for value, total in sums.items()}
 
-    def keyword(self, tokens: Sequence[str], *, top: int, where: Filter | None = None) -> list[tuple[int, float]]:
+    def keyword(
+        self, tokens: Sequence[str], *, top: int, where: Filter | None = None
+    ) -> list[tuple[int, float]]:
         """Return (row id, BM25 score) pairs, best first."""
         with self.database.read() as connection:
             return self._keyword(connection, tokens, top, where)
@@ -318,14 +326,22 @@ class CollectionStore:
 
     def _field(self, name: str) -> str:
         if name not in self._columns:
-            raise UsageError(f"there is no field '{name}' to order by; there are {', '.join(sorted(self._columns))}")
+            raise UsageError(
+                f"there is no field '{name}' to order by; there are {', '.join(sorted(self._columns))}"
+            )
         return self._columns[name]
 
     def _select(self, condition: str, parameters: list[Any], *, tail: str = "", vectors: bool) -> list[Hit]:
         column = ", vector" if vectors else ""
         query = f"SELECT id, key, data{column} FROM {self._rows} WHERE {condition}{tail}"
         return [
-            Hit(row[0], row[1], json.loads(row[2]), 0.0, vector=np.frombuffer(row[3], np.float32) if vectors else None)
+            Hit(
+                row[0],
+                row[1],
+                json.loads(row[2]),
+                0.0,
+                vector=np.frombuffer(row[3], np.float32) if vectors else None,
+            )
             for row in self.database.connection.execute(query, parameters)
         ]
 
@@ -334,5 +350,7 @@ class CollectionStore:
             from retrieval.vector_index import VectorIndex  # FAISS takes a while to import
 
             uuid = self.database.get_meta("uuid") or ""
-            self._vectors = VectorIndex(Path(self.database.folder), self.name, self._rows, self.dimension, uuid)
+            self._vectors = VectorIndex(
+                Path(self.database.folder), self.name, self._rows, self.dimension, uuid
+            )
         return self._vectors

@@ -79,7 +79,9 @@ class Database:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise TekioError(f"cannot create the index folder {folder}: {error.strerror or error}") from error
+                raise TekioError(
+                    f"cannot create the index folder {folder}: {error.strerror or error}"
+                ) from error
             with self.write() as connection:
                 self._create(connection)
         self._check()
@@ -110,7 +112,9 @@ class Database:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
         except sqlite3.OperationalError as error:
-            raise TekioError(f"cannot open {self.path}: {error}; check that the folder can be written") from error
+            raise TekioError(
+                f"cannot open {self.path}: {error}; check that the folder can be written"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise IndexDamagedError(
                 f"{self.path} cannot be read ({error}): move the folder away and run `ingest` again"

@@ -63,10 +63,12 @@ class FaissCollection(VectorStoreCollection[TKey, TModel], VectorSearch[TKey, TM
     # -- life ---------------------------------------------------------------------------------------------
 
     def _validate_data_model(self) -> None:
-        super()._validate_data_model()
+        super()._validate_data_model()  # type: ignore[no-untyped-call]
         vectors = self.definition.vector_fields
         if len(vectors) != 1 or not vectors[0].dimensions:
-            raise VectorStoreInitializationException("a collection needs one vector field, with its dimensions")
+            raise VectorStoreInitializationException(
+                "a collection needs one vector field, with its dimensions"
+            )
         if vectors[0].distance_function not in _DISTANCES:
             raise VectorStoreInitializationException(
                 f"the distance '{vectors[0].distance_function}' is not supported: use cosine_similarity or dot_prod"
@@ -153,7 +155,7 @@ class FaissCollection(VectorStoreCollection[TKey, TModel], VectorSearch[TKey, TM
         options = options or GetFilteredRecordOptions()
         order = {self._storage_name(name): up for name, up in (options.order_by or {}).items()}
         return await asyncio.to_thread(
-            lambda: self.store.list(order_by=order, skip=options.skip, top=options.top, vectors=vectors)
+            lambda: self.store.select(order_by=order, skip=options.skip, top=options.top, vectors=vectors)
         )
 
     def _storage_name(self, name: str) -> str:
@@ -167,10 +169,14 @@ class FaissCollection(VectorStoreCollection[TKey, TModel], VectorSearch[TKey, TM
         if missing:
             raise KeyError(f"not in the collection: {', '.join(map(str, missing))}")
 
-    def _serialize_dicts_to_store_models(self, records: Sequence[dict[str, Any]], **kwargs: Any) -> Sequence[Any]:
+    def _serialize_dicts_to_store_models(
+        self, records: Sequence[dict[str, Any]], **kwargs: Any
+    ) -> Sequence[Any]:
         return list(records)
 
-    def _deserialize_store_models_to_dicts(self, records: Sequence[Any], **kwargs: Any) -> Sequence[dict[str, Any]]:
+    def _deserialize_store_models_to_dicts(
+        self, records: Sequence[Any], **kwargs: Any
+    ) -> Sequence[dict[str, Any]]:
         return [self._as_dict(record) for record in records]
 
     def _as_dict(self, hit: Hit) -> dict[str, Any]:

@@ -52,13 +52,18 @@ class Where:
 
     def __post_init__(self) -> None:
         if self.comparison not in _COMPARISONS:
-            raise UsageError(f"a filter compares with one of {', '.join(_COMPARISONS)}, not '{self.comparison}'")
+            raise UsageError(
+                f"a filter compares with one of {', '.join(_COMPARISONS)}, not '{self.comparison}'"
+            )
 
     def __call__(self, record: Any) -> bool:
+        """Say whether the filter holds for a record."""
         value = _value(record, self.field)
         if self.comparison in ("==", "!="):
             return _COMPARISONS[self.comparison](value, self.value)
-        return value is not None and self.value is not None and _COMPARISONS[self.comparison](value, self.value)
+        return (
+            value is not None and self.value is not None and _COMPARISONS[self.comparison](value, self.value)
+        )
 
     def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
         """Return the condition and its parameters; `columns` maps field names to SQL expressions."""
@@ -73,6 +78,7 @@ class OneOf:
     values: tuple[Scalar, ...]
 
     def __call__(self, record: Any) -> bool:
+        """Say whether the filter holds for a record."""
         return _value(record, self.field) in self.values
 
     def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
@@ -88,6 +94,7 @@ class All:
     filters: tuple[Filter, ...]
 
     def __call__(self, record: Any) -> bool:
+        """Say whether the filter holds for a record."""
         return all(item(record) for item in self.filters)
 
     def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
@@ -102,6 +109,7 @@ class AnyOf:
     filters: tuple[Filter, ...]
 
     def __call__(self, record: Any) -> bool:
+        """Say whether the filter holds for a record."""
         return any(item(record) for item in self.filters)
 
     def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
@@ -116,7 +124,9 @@ def _column(columns: Mapping[str, str], field: str) -> str:
     try:
         return columns[field]
     except KeyError:
-        raise UsageError(f"there is no field '{field}' to filter on; there are {', '.join(sorted(columns))}") from None
+        raise UsageError(
+            f"there is no field '{field}' to filter on; there are {', '.join(sorted(columns))}"
+        ) from None
 
 
 def _joined(
@@ -158,6 +168,6 @@ def from_lambda(node: ast.AST) -> Filter:
 
 def _constant(node: ast.AST) -> Any:
     try:
-        return ast.literal_eval(node)  # type: ignore[arg-type]
+        return ast.literal_eval(node)
     except ValueError:
         raise UsageError(f"a filter's value is a constant; '{ast.unparse(node)}' is not") from None

@@ -11,7 +11,10 @@ RANK_CONSTANT = 60
 
 
 def reciprocal_rank_fusion(
-    rankings: Sequence[Sequence[_Id]], *, weights: Sequence[float] | None = None, constant: int = RANK_CONSTANT
+    rankings: Sequence[Sequence[_Id]],
+    *,
+    weights: Sequence[float] | None = None,
+    constant: int = RANK_CONSTANT,
 ) -> list[tuple[_Id, float]]:
     """Fuse rankings by the weighted sum of 1 / (constant + rank), ranks from 1, best first.
 

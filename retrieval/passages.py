@@ -24,7 +24,19 @@ from retrieval.fusion import convex_fusion
 from retrieval.records import Chunk, DocumentState, DocumentSummary, Passage, SourceDocument
 
 COLLECTION = "passages"
-FIELDS = ("document_id", "document", "path", "title", "page", "start", "end", "language", "format", "text", "headings")
+FIELDS = (
+    "document_id",
+    "document",
+    "path",
+    "title",
+    "page",
+    "start",
+    "end",
+    "language",
+    "format",
+    "text",
+    "headings",
+)
 MAX_TOP_K = 1000
 KEYWORD_WEIGHT = 0.2
 _LEG_DEPTH = 100
@@ -120,7 +132,9 @@ class PassageIndex:
                 "UPDATE documents SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, document_id)
             )
 
-    def replace(self, document: SourceDocument, chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> None:
+    def replace(
+        self, document: SourceDocument, chunks: Sequence[Chunk], vectors: NDArray[np.float32]
+    ) -> None:
         """Store a document with all its chunks in place of what was there, in one transaction.
 
         Args:
@@ -282,6 +296,13 @@ class PassageIndex:
         total = self.store.count()
         counts = self.store.document_frequencies(tokens)
         return {token: math.log(1 + (total - n + 0.5) / (n + 0.5)) for token, n in counts.items()}
+
+    def quote(self, passage_id: int, start: int, end: int) -> str | None:
+        """Return a span of the document that a passage is of; None when the passage is gone."""
+        with self.database.read():
+            hit = self.store.rows([passage_id]).get(passage_id)
+            text = None if hit is None else self.document_text(hit.data["document_id"])
+        return None if text is None else text[start:end]
 
     def document_text(self, document_id: int) -> str | None:
         """Return the text of a document as it was read; spans are offsets into it."""

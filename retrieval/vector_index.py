@@ -13,6 +13,7 @@ import os
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _SAVE_LAG = 256
 _FETCH_ROWS = 4096
+_PARAMETERS: Any = faiss.SearchParameters
 
 
 class VectorIndex:
@@ -37,7 +39,7 @@ class VectorIndex:
         self._table = table
         self._dimension = dimension
         self._lock = threading.Lock()
-        self._index: faiss.IndexIDMap2 | None = None
+        self._index: Any = None  # an IndexIDMap2; the types of FAISS know less than it can
         self._generation = -1
         self._lag = 0
 
@@ -62,14 +64,14 @@ class VectorIndex:
         k = min(k, index.ntotal if allowed is None else len(allowed))
         if k <= 0:
             return []
-        parameters = None
+        parameters: Any = None
         if allowed is not None:
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(allowed))
+            parameters = _PARAMETERS(sel=faiss.IDSelectorBatch(allowed))
         scores, ids = index.search(vector.reshape(1, -1).astype(np.float32), k, params=parameters)
         pairs = [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
-    def current(self, connection: sqlite3.Connection, generation: int) -> faiss.IndexIDMap2:
+    def current(self, connection: sqlite3.Connection, generation: int) -> Any:
         """Return an index with exactly the rows that the connection's transaction sees."""
         with self._lock:
             if self._index is None:
@@ -102,20 +104,22 @@ class VectorIndex:
         return self._new(), -1
 
     def _files(self) -> list[Path]:
-        return [path for path in self._folder.glob(f"{self._prefix}*.faiss") if self._generation_of(path) >= 0]
+        return [
+            path for path in self._folder.glob(f"{self._prefix}*.faiss") if self._generation_of(path) >= 0
+        ]
 
     def _generation_of(self, path: Path) -> int:
         number = path.stem.removeprefix(self._prefix)
         return int(number) if number.isdigit() else -1
 
-    def _updated(self, connection: sqlite3.Connection, index: faiss.IndexIDMap2) -> faiss.IndexIDMap2:
+    def _updated(self, connection: sqlite3.Connection, index: Any) -> Any:
         wanted = np.array([row[0] for row in connection.execute(f"SELECT id FROM {self._table}")], np.int64)
         held = faiss.vector_to_array(index.id_map)
         gone = np.setdiff1d(held, wanted)
         new = np.setdiff1d(wanted, held)
         if not len(gone) and not len(new):
             return index
-        changed: faiss.IndexIDMap2 = faiss.clone_index(index)
+        changed: Any = faiss.clone_index(index)
         if len(gone):
             changed.remove_ids(faiss.IDSelectorBatch(gone))
         for start in range(0, len(new), _FETCH_ROWS):

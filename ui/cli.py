@@ -13,6 +13,7 @@ import typer
 
 from ui import failures
 from ui.commands.doctor import doctor
+from ui.commands.evaluate import evaluate
 from ui.commands.ingest import ingest
 from ui.commands.query import ask, documents, search
 from ui.commands.servers import chat, serve
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Cited answers from your own documents, in Japanese and English, on your own machine.",
 )
-for _command in (ask, search, documents, ingest, chat, serve, models, config, doctor):
+for _command in (ask, search, documents, ingest, chat, serve, evaluate, models, config, doctor):
     app.command()(_command)
 
 ingest_app = typer.Typer(

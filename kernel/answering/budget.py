@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from plugins.prompt_functions import PromptPassage
 from retrieval.errors import UsageError
-from retrieval.records import Passage
 
-CountPrompt = Callable[[Sequence[Passage]], Awaitable[int]]
+CountPrompt = Callable[[Sequence[PromptPassage]], Awaitable[int]]
 
 
-async def fit_passages(passages: Sequence[Passage], count: CountPrompt, *, budget: int) -> tuple[list[Passage], int]:
+async def fit_passages(
+    passages: Sequence[PromptPassage], count: CountPrompt, *, budget: int
+) -> tuple[list[PromptPassage], int]:
     """Return the best-ranked passages whose prompt fits, and the prompt's tokens. The lowest-ranked go first.
 
     Args:

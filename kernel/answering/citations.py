@@ -31,7 +31,12 @@ class CheckedText:
 
 
 def check_citations(
-    draft: str, passages: Sequence[Passage], inverse_frequencies: InverseFrequencies, *, threshold: float = SUPPORTED
+    draft: str,
+    passages: Sequence[Passage],
+    inverse_frequencies: InverseFrequencies,
+    *,
+    question: str = "",
+    threshold: float = SUPPORTED,
 ) -> CheckedText:
     """Check a draft against the passages it was written from.
 
@@ -39,18 +44,26 @@ def check_citations(
         draft: the model's answer, with or without markers such as [1].
         passages: those in the prompt, in the order of their numbers.
         inverse_frequencies: weights of tokens in the index.
+        question: what was asked; repeating it supports nothing.
         threshold: least support that counts, 0 to 1.
     """
     sentences = [item for item in passage_sentences(passages) if not item.is_heading]
+    asked = frozenset(token.text for token in analyze(question))
     written: list[str] = []
+    said: set[str] = set()
     citations: list[Citation] = []
     unsupported: list[str] = []
     for line in answer_sentences(draft):
-        markers = [int(number) - 1 for group in _MARKERS.findall(line) for number in re.findall(r"\d+", group)]
+        markers = [
+            int(number) - 1 for group in _MARKERS.findall(line) for number in re.findall(r"\d+", group)
+        ]
         bare = _MARKERS.sub("", line).strip()
         if not any(character.isalnum() for character in bare):
             continue
-        found = _best_evidence(bare, markers, sentences, inverse_frequencies, threshold)
+        if bare.casefold() in said:
+            continue  # small models repeat themselves
+        said.add(bare.casefold())
+        found = _best_evidence(bare, asked, markers, sentences, inverse_frequencies, threshold)
         if found is None:
             unsupported.append(bare)
             written.append(bare)
@@ -91,6 +104,7 @@ def join_sentences(sentences: Sequence[str]) -> str:
 
 def _best_evidence(
     claim: str,
+    asked: frozenset[str],
     markers: Sequence[int],
     sentences: Sequence[Sentence],
     inverse_frequencies: InverseFrequencies,
@@ -107,7 +121,7 @@ def _best_evidence(
             windows.append([sentence, following])
         for window in windows:
             words = frozenset().union(*(item.words for item in window))
-            score = support(tokens, words, weights)
+            score = support(tokens, words, weights, asked=asked)
             if score < threshold:
                 continue
             # A marker that holds is kept; then the best support, the shorter quote, the better passage.

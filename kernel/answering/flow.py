@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -35,12 +35,19 @@ from kernel.answering.budget import fit_passages
 from kernel.answering.citations import CheckedText, check_citations, cite, join_sentences
 from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.extraction import choose_sentences
+from kernel.answering.focus import focus
 from kernel.answering.ranking import Ranking, ScoredSentence, SentenceRanker
 from kernel.answering.texts import admits_ignorance, say
 from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.transformers_chat import TransformersSettings
-from plugins.prompt_functions import plugin_name, render_examples, render_passages, split_reasoning
+from plugins.prompt_functions import (
+    PromptPassage,
+    plugin_name,
+    render_examples,
+    render_passages,
+    split_reasoning,
+)
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from retrieval.analysis import detect_language
 from retrieval.errors import TekioError
@@ -74,6 +81,7 @@ class Limits:
 
     max_new_tokens: int
     max_prompt_tokens: int
+    focus_sentences: int
     threshold: float
 
 
@@ -90,7 +98,7 @@ class _Run:
     confidence: float
     notices: list[str]
     clock: _Clock
-    used: int = 0
+    used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -115,7 +123,14 @@ class AnswerFlow:
         self._extractive = extractive
 
     async def stream(
-        self, question: str, *, variant: Variant, chosen: bool, technique: Technique, top_k: int, language: str | None
+        self,
+        question: str,
+        *,
+        variant: Variant,
+        chosen: bool,
+        technique: Technique,
+        top_k: int,
+        language: str | None,
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream of events; the last is always the checked answer.
 
@@ -129,7 +144,7 @@ class AnswerFlow:
         """
         run = await self._prepare(question, variant, chosen, technique, top_k, language)
         yield PassagesEvent(
-            passages=_shown(run.passages, len(run.passages)),
+            passages=_shown(run.passages, frozenset(range(len(run.passages)))),
             variant=run.variant.name,
             technique=run.technique.value,
             notices=run.notices,
@@ -143,7 +158,13 @@ class AnswerFlow:
         yield AnswerEvent(answer=await self._finish(run))
 
     async def _prepare(
-        self, question: str, variant: Variant, chosen: bool, technique: Technique, top_k: int, language: str | None
+        self,
+        question: str,
+        variant: Variant,
+        chosen: bool,
+        technique: Technique,
+        top_k: int,
+        language: str | None,
     ) -> _Run:
         clock = _Clock()
         with clock("retrieve"):
@@ -165,38 +186,41 @@ class AnswerFlow:
         """Yield the draft piece by piece."""
         with run.clock("budget"):
             kept = await self._fit(run)
-            run.used = len(kept)
+            run.used = frozenset(item.number - 1 for item in kept)
         settings = self._settings(run)
         arguments = self._arguments(run, kept, settings)
         started = time.perf_counter()
         function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
-        async with aclosing(self._kernel.invoke_stream(function, arguments)) as stream:  # type: ignore[type-var]
+        async with aclosing(self._kernel.invoke_stream(function, arguments)) as stream:
             async for batch in stream:
-                message = batch[0]  # type: ignore[index]
-                run.metadata.update({key: value for key, value in message.metadata.items() if key != "arguments"})
+                message: Any = batch[0]  # type: ignore[index]
+                run.metadata.update(
+                    {key: value for key, value in message.metadata.items() if key != "arguments"}
+                )
                 if text := str(message.content or ""):
                     run.pieces.append(text)
                     yield text
         run.clock.note("generate", time.perf_counter() - started)
 
-    async def _fit(self, run: _Run) -> list[Passage]:
+    async def _fit(self, run: _Run) -> list[PromptPassage]:
         counter = run.variant.counter
         if counter is None:
-            return run.passages
+            return focus(run.passages, run.ranking, sentences=0)
 
-        async def count(passages: Sequence[Passage]) -> int:
+        async def count(passages: Sequence[PromptPassage]) -> int:
             function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
-            template = function.prompt_template  # type: ignore[attr-defined]
+            template: Any = function.prompt_template  # type: ignore[attr-defined]
             rendered = await template.render(self._kernel, self._arguments(run, passages, None))
             history = ChatHistory.from_rendered_prompt(rendered)
             messages = [{"role": item.role.value, "content": item.content} for item in history.messages]
             return await asyncio.to_thread(counter.count, messages)
 
-        kept, _ = await fit_passages(run.passages, count, budget=self._limits.max_prompt_tokens)
+        wanted = focus(run.passages, run.ranking, sentences=self._limits.focus_sentences)
+        kept, _ = await fit_passages(wanted, count, budget=self._limits.max_prompt_tokens)
         return kept
 
     def _arguments(
-        self, run: _Run, passages: Sequence[Passage], settings: PromptExecutionSettings | None
+        self, run: _Run, passages: Sequence[PromptPassage], settings: PromptExecutionSettings | None
     ) -> KernelArguments:
         # New for every call: Semantic Kernel writes into the arguments it is given.
         return KernelArguments(
@@ -220,8 +244,9 @@ class AnswerFlow:
             reasoning, text = split_reasoning(run.technique.value, draft)
             if admits_ignorance(text):
                 return self._refusal(run, reasoning)
-            used = run.passages[: run.used]
-            checked = await asyncio.to_thread(check_citations, text, used, self._inverse_frequencies)
+            checked = await asyncio.to_thread(
+                check_citations, text, run.passages, self._inverse_frequencies, question=run.question
+            )
             if not checked.citations:
                 run.notices.append(say("draft_unsupported", run.language))
                 run.variant = self._extractive
@@ -250,7 +275,9 @@ class AnswerFlow:
 
     def _refusal(self, run: _Run, reasoning: str | None = None) -> Answer:
         text = say("refusal", run.language)
-        return self._build(run, answer=text, refused=True, reasoning=reasoning, finish_reason=FinishReason.REFUSED)
+        return self._build(
+            run, answer=text, refused=True, reasoning=reasoning, finish_reason=FinishReason.REFUSED
+        )
 
     def _build(
         self,
@@ -279,8 +306,8 @@ class AnswerFlow:
             usage=Usage(
                 prompt_tokens=run.metadata.get("prompt_tokens", 0),
                 completion_tokens=run.metadata.get("completion_tokens", 0),
-                passages_used=run.used,
-                passages_omitted=len(run.passages) - run.used,
+                passages_used=len(run.used),
+                passages_omitted=len(run.passages) - len(run.used),
             ),
             finish_reason=finish_reason,
             timings_ms=run.clock.timings(),
@@ -303,7 +330,7 @@ def cause_of(error: BaseException) -> BaseException:
     return error
 
 
-def _shown(passages: Sequence[Passage], used: int) -> list[AnswerPassage]:
+def _shown(passages: Sequence[Passage], used: frozenset[int]) -> list[AnswerPassage]:
     return [
         AnswerPassage(
             id=passage.id,
@@ -315,7 +342,7 @@ def _shown(passages: Sequence[Passage], used: int) -> list[AnswerPassage]:
             headings=list(passage.headings),
             start=passage.start,
             end=passage.end,
-            used=number < used,
+            used=number in used,
         )
         for number, passage in enumerate(passages)
     ]
@@ -341,5 +368,3 @@ class _Clock:
 
     def timings(self) -> dict[str, float]:
         return {**self._stages, "total": round(1000 * (time.perf_counter() - self._started), 1)}
-
-

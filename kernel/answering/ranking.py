@@ -111,5 +111,3 @@ def coverage(words: Sequence[Token], held: frozenset[str], weights: Mapping[str,
 
 def _columns(offsets: Sequence[tuple[int, int]], start: int, end: int) -> list[int]:
     return [place for place, (first, last) in enumerate(offsets) if first < end and last > start]
-
-

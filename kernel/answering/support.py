@@ -1,12 +1,13 @@
 """How far a text supports a sentence.
 
 Support is the share of the sentence's meaning-carrying words, weighted by how rare they are in the index,
-that stand in the text. Figures must all stand there: 5 mg is not 50 mg. So support is 0 where one is missing.
+that stand in the text. Two things are exact: figures must all stand there (5 mg is not 50 mg), and what the
+sentence says beyond the question must stand there too, so that repeating the question is no answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 
 from retrieval.analysis import Token
 
@@ -14,19 +15,25 @@ SUPPORTED = 0.6
 _DEFAULT_WEIGHT = 1.0
 
 
-def support(claim: list[Token], evidence: Set[str], weights: Mapping[str, float]) -> float:
+def support(
+    claim: Sequence[Token], evidence: Set[str], weights: Mapping[str, float], *, asked: Set[str] = frozenset()
+) -> float:
     """Return how far evidence supports a claim, 0 to 1.
 
     Args:
         claim: the tokens of the sentence to check.
         evidence: the distinct tokens of the text that may support it.
         weights: the inverse document frequency of tokens; a token that is not in it weighs 1.
+        asked: the words of the question. The support is that of the whole claim or of what it adds to the
+            question, whichever is less; a claim that adds nothing has none.
     """
     carrying = {token.text for token in claim if token.is_content}
-    if not carrying:
-        return 0.0
     if any(token.has_digit and token.text not in evidence for token in claim):
         return 0.0
-    total = sum(weights.get(word, _DEFAULT_WEIGHT) for word in carrying)
-    held = sum(weights.get(word, _DEFAULT_WEIGHT) for word in carrying if word in evidence)
+    return min(_share(words, evidence, weights) for words in (carrying, carrying - asked))
+
+
+def _share(words: Set[str], evidence: Set[str], weights: Mapping[str, float]) -> float:
+    total = sum(weights.get(word, _DEFAULT_WEIGHT) for word in words)
+    held = sum(weights.get(word, _DEFAULT_WEIGHT) for word in words if word in evidence)
     return held / total if total else 0.0

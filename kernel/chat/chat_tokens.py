@@ -12,35 +12,47 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from retrieval.errors import TekioError
+
 
 class ChatTokenizer:
-    """A model's tokenizer with its own chat template. Needs transformers, but no weights and no torch."""
+    """A model's tokenizer with its own chat template. Needs transformers, but no weights and no torch.
+
+    Raises:
+        TekioError: the folder's tokenizer has no chat template.
+    """
 
     def __init__(self, folder: Path) -> None:
         from transformers import AutoTokenizer
 
         self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        # A second one, since the switch is a state of the tokenizer and threads share the first.
-        self._plain: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._plain.backend_tokenizer.encode_special_tokens = True
+        # A tokenizer of its own, called without transformers, which turns the switch back on every call.
+        self._plain: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
+        self._plain.encode_special_tokens = True
         if not self.tokenizer.chat_template:
-            raise ValueError(f"the tokenizer in {folder} has no chat template")
+            raise TekioError(
+                f"the tokenizer in {folder} has no chat template: name an instruction-tuned model"
+            )
 
     def encode_text(self, text: str) -> list[int]:
         """Return the ids of a text; special tokens in it are spelled out, not obeyed."""
-        ids: list[int] = self._plain(text, add_special_tokens=False)["input_ids"]
+        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
         return ids
 
     def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """Return the prompt's ids: the messages in the model's own template, open for the assistant's turn."""
         marks = [f"mark{secrets.token_hex(12)}end" for _ in messages]
-        skeleton = [{"role": item["role"], "content": mark} for item, mark in zip(messages, marks, strict=True)]
-        rendered: str = self.tokenizer.apply_chat_template(skeleton, tokenize=False, add_generation_prompt=True)
+        skeleton = [
+            {"role": item["role"], "content": mark} for item, mark in zip(messages, marks, strict=True)
+        ]
+        rendered: str = self.tokenizer.apply_chat_template(
+            skeleton, tokenize=False, add_generation_prompt=True
+        )
         ids: list[int] = []
         for message, mark in zip(messages, marks, strict=True):
             before, found, rendered = rendered.partition(mark)
             if not found:
-                raise ValueError(f"the chat template leaves out a message of the role '{message['role']}'")
+                raise TekioError(f"the chat template leaves out a message of the role '{message['role']}'")
             ids += self._template(before) + self.encode_text(message["content"])
         return ids + self._template(rendered)
 

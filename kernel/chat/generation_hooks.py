@@ -17,7 +17,8 @@ class StopOnEvent(StoppingCriteria):
     def __init__(self, event: threading.Event | None) -> None:
         self._event = event
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:  # type: ignore[override]
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        """Say for each row whether it is done."""
         done = self._event is not None and self._event.is_set()
         return torch.full((input_ids.shape[0],), done, device=input_ids.device, dtype=torch.bool)
 
@@ -36,7 +37,7 @@ class TextCallback(TextStreamer):
         self._puts += 1
         if self._puts == 2:
             self.first_token_at = time.perf_counter()
-        super().put(value)
+        super().put(value)  # type: ignore[no-untyped-call]
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
         """Hand a piece on; called when the text up to a word's end can no longer change."""

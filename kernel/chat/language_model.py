@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel.answer import FinishReason
-from kernel.chat.adapters import check_adapter, check_loaded
+from kernel.chat.adapters import check_adapter, check_effect, check_loaded
 from kernel.chat.chat_tokens import ChatTokenizer
 from retrieval.errors import TekioError, UsageError
 
@@ -78,7 +78,9 @@ class LanguageModel:
                 return
             import torch
             from transformers import AutoModelForCausalLM
+            from transformers.utils import logging
 
+            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             if self._threads:
                 torch.set_num_threads(self._threads)
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -102,31 +104,45 @@ class LanguageModel:
             from peft import PeftModel
 
             name = f"adapter{len(self._adapters)}"
-            base = self._model
+            model = self._model
             try:
-                if isinstance(base, PeftModel):
-                    model = base
-                else:
-                    # An empty first adapter would change nothing, so the real one is given right away.
-                    model = PeftModel.from_pretrained(base, key, adapter_name=name, is_trainable=False)
-                result = model.load_adapter(key, adapter_name=name, is_trainable=False)
-                own = {n: p for n, p in model.named_parameters() if f".{name}." in f"{n}."}
-                check_loaded(folder, result, own)
-            except (RuntimeError, ValueError, OSError, KeyError) as error:
-                self._forget_adapter(name)
-                raise UsageError(f"the adapter in {folder} cannot be loaded over {self.name}: {_line(error)}") from error
+                if not isinstance(model, PeftModel):
+                    model = PeftModel.from_pretrained(model, key, adapter_name=name, is_trainable=False)
+                # Loads the first adapter's weights again: only this call says which keys found no place.
+                check_loaded(folder, model.load_adapter(key, adapter_name=name, is_trainable=False))
+                model.eval()
+                check_effect(folder, *self._logits_with_and_without(model, name))
             except UsageError:
                 self._forget_adapter(name)
                 raise
-            self._model = model.eval()
+            except Exception as error:  # PEFT, torch and safetensors each raise their own
+                self._forget_adapter(name)
+                raise UsageError(
+                    f"the adapter in {folder} cannot be loaded over {self.name}: {_line(error)}"
+                ) from error
+            self._model = model
             self._adapters[key] = name
             return name
 
+    def _logits_with_and_without(self, model: Any, adapter: str) -> tuple[Any, Any]:
+        import torch
+
+        ids = torch.tensor(
+            [self.tokenizer.encode_chat([{"role": "user", "content": "Hello"}])], device=model.device
+        )
+        with torch.inference_mode():
+            model.set_adapter(adapter)
+            changed = model(input_ids=ids).logits
+            with model.disable_adapter():
+                return changed, model(input_ids=ids).logits
+
     def _forget_adapter(self, name: str) -> None:
-        """Drop what a failed load left in the layers: the next start is from clean weights."""
+        """Drop what a failed load left in the layers."""
         if not self._adapters:
-            self._model = None
-        elif name in self._model.peft_config:
+            self._model = None  # the layers were wrapped in place: the next start is from clean weights
+            return
+        self._model.set_adapter(next(iter(self._adapters.values())))
+        if name in self._model.peft_config:
             self._model.delete_adapter(name)
 
     def generate(
@@ -183,7 +199,12 @@ class LanguageModel:
         greedy = sampling.temperature <= 0
         chosen: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         if not greedy:
-            chosen = {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": None}
+            chosen = {
+                "do_sample": True,
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+                "top_k": None,
+            }
         with torch.inference_mode(), self._with_adapter(adapter):
             output = self._model.generate(
                 input_ids=inputs,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
@@ -17,18 +16,20 @@ from semantic_kernel.contents.utils.finish_reason import FinishReason as KernelF
 
 from kernel.answer import FinishReason
 from kernel.chat.language_model import Generation, LanguageModel, Sampling
+from kernel.chat.streaming import StopSignal
 
 _FINISH = {FinishReason.STOP: KernelFinishReason.STOP, FinishReason.LENGTH: KernelFinishReason.LENGTH}
 
 
 class TransformersSettings(PromptExecutionSettings):
-    """How a request is generated; temperature 0 is greedy."""
+    """How a request is generated; temperature 0 is greedy. `stop`, of one request, ends it within a token."""
 
     max_new_tokens: Annotated[int, Field(ge=1)] = 160
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     repetition_penalty: Annotated[float, Field(ge=1.0, le=2.0)] = 1.0
     seed: int | None = None
+    stop: Annotated[StopSignal | None, Field(exclude=True)] = None
 
     def sampling(self) -> Sampling:
         """Return the settings as the model takes them."""
@@ -73,7 +74,8 @@ class TransformersChatCompletion(ChatCompletionClientBase):
     async def _inner_get_chat_message_contents(
         self, chat_history: ChatHistory, settings: PromptExecutionSettings
     ) -> list[ChatMessageContent]:
-        stop = threading.Event()
+        assert isinstance(settings, TransformersSettings)
+        stop = settings.stop or StopSignal()
         try:
             done = await self._start(chat_history, settings, None, stop)
         finally:
@@ -94,9 +96,10 @@ class TransformersChatCompletion(ChatCompletionClientBase):
         settings: PromptExecutionSettings,
         function_invoke_attempt: int = 0,
     ) -> AsyncGenerator[list[StreamingChatMessageContent], Any]:
+        assert isinstance(settings, TransformersSettings)
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
-        stop = threading.Event()
+        stop = settings.stop or StopSignal()
 
         def hand_over(text: str | None) -> None:
             # The loop may be closed already when a consumer left in the middle.
@@ -120,11 +123,10 @@ class TransformersChatCompletion(ChatCompletionClientBase):
     def _start(
         self,
         chat_history: ChatHistory,
-        settings: PromptExecutionSettings,
+        settings: TransformersSettings,
         on_text: Callable[[str], None] | None,
-        stop: threading.Event,
+        stop: StopSignal,
     ) -> asyncio.Future[Generation]:
-        assert isinstance(settings, TransformersSettings)
         messages = [{"role": str(item.role.value), "content": item.content} for item in chat_history.messages]
         return asyncio.get_running_loop().run_in_executor(
             self.executor,

@@ -89,7 +89,9 @@ def test_a_file_that_is_gone_is_removed_only_below_the_folders_given(
     assert {document.name for document in store.documents.values()} == {"sub/b.txt"}
 
 
-def test_an_empty_folder_is_refused_and_takes_nothing_out_of_the_index(run: Any, store: Any, tmp_path: Path) -> None:
+def test_an_empty_folder_is_refused_and_takes_nothing_out_of_the_index(
+    run: Any, store: Any, tmp_path: Path
+) -> None:
     root = tmp_path / "docs"
     root.mkdir()
     (root / "only.txt").write_text("Some text.")

@@ -20,7 +20,7 @@ from retrieval.filters import AnyOf, OneOf, Where
 
 @vectorstoremodel(collection_name="notes")
 @dataclass
-class Note:
+class Note:  # type: ignore[misc]
     id: Annotated[str, VectorStoreField("key")]
     text: Annotated[str, VectorStoreField("data", is_full_text_indexed=True)]
     language: Annotated[str, VectorStoreField("data", is_indexed=True)] = "en"
@@ -39,6 +39,10 @@ def collection_in(folder: Path, **more: Any) -> FaissCollection[str, Note]:
     return FaissCollection(record_type=Note, folder=folder, **more)
 
 
+def faiss_files(folder: Path) -> list[Path]:
+    return list(folder.glob("*.faiss"))
+
+
 @pytest.fixture
 async def notes(tmp_path: Path) -> AsyncIterator[FaissCollection[str, Note]]:
     async with collection_in(tmp_path) as collection:
@@ -46,7 +50,9 @@ async def notes(tmp_path: Path) -> AsyncIterator[FaissCollection[str, Note]]:
         yield collection
 
 
-async def found(collection: FaissCollection[str, Note], vector: list[float], **more: Any) -> list[tuple[str, float]]:
+async def found(
+    collection: FaissCollection[str, Note], vector: list[float], **more: Any
+) -> list[tuple[str, float]]:
     results = await collection.search(vector=vector, **more)
     return [(item.record.id, round(item.score or 0.0, 4)) async for item in results.results]
 
@@ -61,7 +67,9 @@ async def test_a_deleted_record_is_not_found_and_the_others_keep_their_own_score
     assert await found(notes, AXES[3], top=4) == [("n3", 1.0), ("n1", 0.0)]
 
 
-async def test_deleting_twice_names_the_missing_key_and_harms_nothing(notes: FaissCollection[str, Note]) -> None:
+async def test_deleting_twice_names_the_missing_key_and_harms_nothing(
+    notes: FaissCollection[str, Note],
+) -> None:
     await notes.upsert([note(0), note(1)])
     await notes.delete("n0")
     with pytest.raises(VectorStoreException, match="n0"):
@@ -69,7 +77,9 @@ async def test_deleting_twice_names_the_missing_key_and_harms_nothing(notes: Fai
     assert await found(notes, AXES[1], top=5) == [("n1", 1.0)]
 
 
-async def test_upserting_one_key_twice_replaces_the_record_and_its_vector(notes: FaissCollection[str, Note]) -> None:
+async def test_upserting_one_key_twice_replaces_the_record_and_its_vector(
+    notes: FaissCollection[str, Note],
+) -> None:
     await notes.upsert(note(1))
     changed = note(1)
     changed.vector, changed.text = AXES[2], "changed"
@@ -101,7 +111,9 @@ async def test_a_list_of_filters_means_all_of_them(notes: FaissCollection[str, N
     assert await found(notes, AXES[0], top=5, filter=filters) == [("n0", 1.0)]
 
 
-async def test_a_developers_lambda_is_translated_and_code_is_refused(notes: FaissCollection[str, Note]) -> None:
+async def test_a_developers_lambda_is_translated_and_code_is_refused(
+    notes: FaissCollection[str, Note],
+) -> None:
     await notes.upsert([note(0, language="ja"), note(1), note(2, year=1990)])
     by_lambda = await found(
         notes,
@@ -132,11 +144,13 @@ async def test_a_top_or_skip_out_of_range_raises_instead_of_dropping_the_filter(
     notes: FaissCollection[str, Note], top: int, skip: int
 ) -> None:
     await notes.upsert(note(0))
-    with pytest.raises(Exception, match="top|skip|greater"):
+    with pytest.raises(Exception, match=r"top|skip|greater"):
         await found(notes, AXES[0], top=top, skip=skip, filter=Where("language", "==", "ja"))
 
 
-async def test_an_empty_collection_gives_no_results_instead_of_raising(notes: FaissCollection[str, Note]) -> None:
+async def test_an_empty_collection_gives_no_results_instead_of_raising(
+    notes: FaissCollection[str, Note],
+) -> None:
     assert await found(notes, AXES[0], top=3) == []
     results = await notes.hybrid_search("note", vector=AXES[0])
     assert [item async for item in results.results] == []
@@ -144,7 +158,9 @@ async def test_an_empty_collection_gives_no_results_instead_of_raising(notes: Fa
 
 async def test_interleaved_searches_do_not_mix_their_scores(notes: FaissCollection[str, Note]) -> None:
     await notes.upsert([note(i) for i in range(4)])
-    first, second = await asyncio.gather(notes.search(vector=AXES[0], top=2), notes.search(vector=AXES[1], top=2))
+    first, second = await asyncio.gather(
+        notes.search(vector=AXES[0], top=2), notes.search(vector=AXES[1], top=2)
+    )
     seen: list[tuple[str, str, float | None]] = []
     first_iterator, second_iterator = aiter(first.results), aiter(second.results)
     for _ in range(2):
@@ -169,12 +185,12 @@ async def test_the_faiss_file_may_be_lost_stale_or_broken(tmp_path: Path) -> Non
         await collection.ensure_collection_exists()
         await collection.upsert([note(0), note(1)])
         collection.store.save_index()
-        (stale,) = tmp_path.glob("*.faiss")
+        (stale,) = faiss_files(tmp_path)
         before = stale.read_bytes()
         await collection.delete("n0")
         await collection.upsert(note(2))
     for content in (before, before[:40], b""):
-        for old in tmp_path.glob("*.faiss"):
+        for old in faiss_files(tmp_path):
             old.unlink()
         stale.write_bytes(content)
         async with collection_in(tmp_path) as reopened:
@@ -184,7 +200,7 @@ async def test_the_faiss_file_may_be_lost_stale_or_broken(tmp_path: Path) -> Non
 async def test_words_are_found_that_the_vector_does_not_know(notes: FaissCollection[str, Note]) -> None:
     await notes.upsert([note(0), Note(id="rare", text="part XR-77 torque", vector=AXES[3])])
     results = await notes.hybrid_search("XR-77", vector=AXES[1], top=2)
-    assert [item.record.id async for item in results.results][0] == "rare"
+    assert (await anext(aiter(results.results))).record.id == "rare"
 
 
 async def test_total_count_and_order_by_see_the_whole_collection(notes: FaissCollection[str, Note]) -> None:
@@ -207,7 +223,11 @@ async def test_another_embedder_is_refused(tmp_path: Path) -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(st.tuples(st.sampled_from(["put", "delete"]), st.integers(0, 5), st.integers(0, 3)), max_size=20))
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["put", "delete"]), st.integers(0, 5), st.integers(0, 3)), max_size=20
+    )
+)
 def test_after_any_changes_the_vectors_are_those_of_the_live_records(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int, int]]
 ) -> None:

@@ -1,0 +1,47 @@
+"""Streaming a prompt function, such that leaving early ends the generation and leaves nothing behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+from semantic_kernel import Kernel
+from semantic_kernel.contents import StreamingChatMessageContent
+from semantic_kernel.functions.kernel_arguments import KernelArguments
+from semantic_kernel.functions.kernel_function import KernelFunction
+
+
+class StopSignal(threading.Event):
+    """Ends one request. It stays itself when the settings that hold it are copied, as they are on every call."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> StopSignal:
+        return self
+
+
+async def stream_prompt(
+    kernel: Kernel, function: KernelFunction, arguments: KernelArguments
+) -> AsyncGenerator[StreamingChatMessageContent, None]:
+    """Yield the messages of a prompt function; the last carries `finish_reason`.
+
+    Semantic Kernel nests generators without closing them. When a consumer leaves, the inner ones are left to the
+    garbage collector: OpenTelemetry logs a traceback, and where a log handler keeps that, the generation goes on
+    to its end. So a service whose settings have a `stop` is told to stop, and its stream is read to its end,
+    which is a token away.
+    """
+    stop, takes_stop = StopSignal(), False
+    chosen = dict(arguments.execution_settings or {})
+    for name, settings in chosen.items():
+        if "stop" in type(settings).model_fields:
+            chosen[name], takes_stop = settings.model_copy(update={"stop": stop}), True
+    # New arguments, since Semantic Kernel writes into the ones that it is given.
+    stream = kernel.invoke_stream(function, KernelArguments(settings=cast(Any, chosen), **arguments))
+    try:
+        async for batch in stream:
+            yield cast(list[StreamingChatMessageContent], batch)[0]
+    finally:
+        stop.set()
+        if takes_stop:
+            async for _ in stream:
+                pass
+        await stream.aclose()
