@@ -84,8 +84,9 @@ def train_lora(
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     set_seed(seed)  # before the matrices are drawn; the order of the rows follows TrainingArguments' own seed
-    base = AutoModelForCausalLM.from_pretrained(base_folder, dtype="float32", local_files_only=True)
-    base.name_or_path = base_name  # PEFT writes it down; it is the path on this machine otherwise
+    base: Any = AutoModelForCausalLM.from_pretrained(base_folder, dtype="float32", local_files_only=True)
+    # PEFT writes these down; they are the path on this machine otherwise.
+    base.name_or_path = base.config.name_or_path = base_name
     config = LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=2 * rank, target_modules="all-linear")
     model = get_peft_model(base, config)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -93,13 +94,13 @@ def train_lora(
         trainer = Trainer(
             model=model,
             args=_arguments(scratch, steps=steps, learning_rate=learning_rate, seed=seed),
-            train_dataset=examples,  # type: ignore[arg-type]
+            train_dataset=examples,
             data_collator=DataCollatorForSeq2Seq(tokenizer.tokenizer, label_pad_token_id=IGNORED),
         )
         trainer.remove_callback(PrinterCallback)  # it prints on standard output
         trainer.train()
         whole = Path(scratch) / "adapter"
-        model.save_pretrained(whole, save_embedding_layers=False)
+        model.save_pretrained(str(whole), save_embedding_layers=False)
         card = AdapterCard(
             base=base_name, base_fingerprint=base_fingerprint(base_folder), languages=list(languages)
         )

@@ -143,6 +143,15 @@ class Tekio:
             async for event in events:
                 yield event
 
+    async def measure(self, question: str, *, without_document: str | None = None) -> dict[str, float]:
+        """Return the features from which it is estimated whether the documents answer a question.
+
+        Args:
+            question: what is asked.
+            without_document: a document to keep from the search, for calibration.
+        """
+        return await (await self._started()).measure(question, self.settings.top_k, without_document)
+
     def variants(self) -> list[str]:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""
         from kernel.chat.adapters import list_adapters

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from semantic_kernel import Kernel
 
-from kernel.answering.answerability import load_model
+from kernel.answering.answerability import load_model, measure
 from kernel.answering.flow import AnswerFlow, Limits, Variant
 from kernel.answering.ranking import SentenceRanker
 from kernel.chat.adapters import check_adapter, find_adapter, list_adapters
@@ -28,7 +28,7 @@ from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from plugins.retrieval_plugin import RetrievalPlugin
 from retrieval.errors import UsageError
 from retrieval.faiss_collection import FaissCollection
-from retrieval.filters import Filter
+from retrieval.filters import Filter, Where
 from retrieval.passages import PassageIndex
 from retrieval.records import Passage
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
@@ -70,13 +70,14 @@ class Engine:
         )
         self.kernel.add_plugin(RetrievalPlugin(self.search), RETRIEVAL)
         self.kernel.add_plugin(MemoryPlugin(self._memory()), MEMORY)
+        self._ranker = SentenceRanker(embedder, index.inverse_frequencies)
         extractive = Variant(EXTRACTIVE)
         self._variants[EXTRACTIVE] = extractive
         model = load_model()
         threshold = model.threshold if settings.min_confidence is None else settings.min_confidence
         self.flow = AnswerFlow(
             kernel=self.kernel,
-            ranker=SentenceRanker(embedder, index.inverse_frequencies),
+            ranker=self._ranker,
             inverse_frequencies=index.inverse_frequencies,
             answerability=model,
             limits=Limits(
@@ -89,6 +90,12 @@ class Engine:
         """Return the best passages for a query."""
         (vector,) = await self._embedding.generate_embeddings([query])
         return await asyncio.to_thread(self._index.search, query, vector, top_k=top, where=where)
+
+    async def measure(self, question: str, top: int, without_document: str | None) -> dict[str, float]:
+        """Return the features of answerability of a question."""
+        where = None if without_document is None else Where("document", "!=", without_document)
+        passages = await self.search(question, top, where)
+        return measure(passages, await asyncio.to_thread(self._ranker.rank, question, passages))
 
     def variant(self, name: str) -> Variant:
         """Return a variant, loading its adapter first if it is one. Blocks.

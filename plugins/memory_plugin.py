@@ -7,7 +7,7 @@ before the search.
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from semantic_kernel.data.vector import VectorStoreField, vectorstoremodel
 from semantic_kernel.functions.kernel_function_decorator import kernel_function
@@ -25,10 +25,9 @@ MAX_TOP = 50
 User = Annotated[str, "whose memory", {"include_in_function_choices": False}]
 
 
-def memory_record_type(dimension: int) -> type:
+def memory_record_type(dimension: int) -> type[Any]:
     """Return the record type of a memory for embeddings of a dimension."""
 
-    @vectorstoremodel(collection_name=COLLECTION)
     @dataclass
     class MemoryRecord:
         id: Annotated[str, VectorStoreField("key")]
@@ -39,7 +38,7 @@ def memory_record_type(dimension: int) -> type:
             default=None
         )
 
-    return MemoryRecord
+    return vectorstoremodel(MemoryRecord, collection_name=COLLECTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Memory:
 class MemoryPlugin:
     """Saves and recalls over a collection made with `memory_record_type`."""
 
-    def __init__(self, collection: FaissCollection[str, object]) -> None:
+    def __init__(self, collection: FaissCollection[str, Any]) -> None:
         self._collection = collection
 
     @kernel_function(name="save", description="Remember a fact or a preference of the user.")
@@ -106,7 +105,7 @@ class MemoryPlugin:
         await self._collection.ensure_collection_exists()
         found = await self._collection.search(query, top=top, filter=Where("user", "==", user))
         return [
-            Memory(item.record.id, item.record.text, item.record.saved_at, item.score or 0.0)  # type: ignore[attr-defined]
+            Memory(item.record.id, item.record.text, item.record.saved_at, item.score or 0.0)
             async for item in found.results
         ]
 

@@ -15,7 +15,7 @@ from retrieval.records import Passage
 
 PLUGIN_NAME = "retrieval"
 MAX_TOP = 100
-MAX_SKIP = 1000
+MAX_SKIP = 900  # with MAX_TOP, as deep as the index looks
 MAX_QUERY = 8000
 
 SearchPassages = Callable[[str, int, Filter | None], Awaitable[list[Passage]]]

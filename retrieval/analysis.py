@@ -119,7 +119,7 @@ def _sudachi() -> tuple[Any, Any]:
             if _dictionary is None:
                 _dictionary = Dictionary()
         # A tokenizer is not safe to share between threads; the dictionary is.
-        tokenizer = _local.tokenizer = _dictionary.create(), SplitMode.A
+        tokenizer = _local.tokenizer = _dictionary.tokenizer(), SplitMode.A
     return tokenizer
 
 

@@ -61,7 +61,8 @@ def passage_sentences(passages: Sequence[Passage]) -> list[Sentence]:
 
 def answer_sentences(text: str) -> list[str]:
     """Split an answer into sentences. Markers behind a full stop stay with the sentence they follow."""
-    return [text[start:end] for start, end in split_sentences(_LATE_MARKERS.sub(r"\2\1", text))]
+    text = _LATE_MARKERS.sub(r" \2\1", text)
+    return [text[start:end] for start, end in split_sentences(text)]
 
 
 # "It is 5 °C. [1]" becomes "It is 5 °C [1]."

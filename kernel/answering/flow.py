@@ -37,7 +37,7 @@ from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.extraction import choose_sentences
 from kernel.answering.focus import focus
 from kernel.answering.ranking import Ranking, ScoredSentence, SentenceRanker
-from kernel.answering.texts import admits_ignorance, say
+from kernel.answering.texts import admits_ignorance, say, without_echo
 from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.transformers_chat import TransformersSettings
@@ -241,7 +241,7 @@ class AnswerFlow:
         with run.clock("check"):
             if run.variant.name == EXTRACTIVE:
                 return self._quoting(run, None)
-            reasoning, text = split_reasoning(run.technique.value, draft)
+            reasoning, text = split_reasoning(run.technique.value, without_echo(draft))
             if admits_ignorance(text):
                 return self._refusal(run, reasoning)
             checked = await asyncio.to_thread(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _TEXTS = {
     "refusal": {
         "en": "I don't know. The documents that were searched do not answer this question.",
@@ -35,6 +37,9 @@ _UNKNOWN = {
 }
 
 
+_ECHO = re.compile(r"(?<=\S)\s+(?:Question|Passages?|質問|文章)\s*[:：]")
+
+
 def say(key: str, language: str, **values: object) -> str:
     """Return a text in a language; in English where there is none."""
     texts = _TEXTS[key]
@@ -45,3 +50,10 @@ def admits_ignorance(text: str) -> bool:
     """Say whether a draft says nothing but that it does not know."""
     start = text.strip().lower()
     return any(start.startswith(phrase) for phrases in _UNKNOWN.values() for phrase in phrases)
+
+
+def without_echo(draft: str) -> str:
+    """Cut a draft where it goes on with a question or with passages of its own, as small models do."""
+    echo = _ECHO.search(draft)
+    return draft[: echo.start()].strip() if echo else draft.strip()
+

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
 from semantic_kernel.contents import ChatHistory, ChatMessageContent, StreamingChatMessageContent, TextContent
@@ -17,7 +18,7 @@ EXTRACTIVE = "extractive"
 class ExtractiveSettings(PromptExecutionSettings):
     """The sentences to answer with, in order. They come with the request, since a service sees no kernel."""
 
-    sentences: list[str] = []
+    sentences: Annotated[list[str], Field(default_factory=list)]
 
 
 class ExtractiveChatCompletion(ChatCompletionClientBase):

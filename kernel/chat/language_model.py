@@ -84,7 +84,7 @@ class LanguageModel:
             if self._threads:
                 torch.set_num_threads(self._threads)
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            model = AutoModelForCausalLM.from_pretrained(
+            model: Any = AutoModelForCausalLM.from_pretrained(
                 self.folder, dtype=choose_dtype(self._dtype, device), local_files_only=True
             )
             self._model = model.to(device).eval()
@@ -101,14 +101,16 @@ class LanguageModel:
                 return self._adapters[key]
             check_adapter(folder, base=self.name, base_folder=self.folder)
             self.load()
-            from peft import PeftModel
+            from peft import PeftConfig, PeftModel, PeftModelForCausalLM
 
             name = f"adapter{len(self._adapters)}"
             model = self._model
             try:
                 if not isinstance(model, PeftModel):
-                    model = PeftModel.from_pretrained(model, key, adapter_name=name, is_trainable=False)
-                # Loads the first adapter's weights again: only this call says which keys found no place.
+                    # Not `from_pretrained`, which does not say which keys found no place.
+                    config = PeftConfig.from_pretrained(key)
+                    config.inference_mode = True
+                    model = PeftModelForCausalLM(model, config, adapter_name=name)
                 check_loaded(folder, model.load_adapter(key, adapter_name=name, is_trainable=False))
                 model.eval()
                 check_effect(folder, *self._logits_with_and_without(model, name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
@@ -11,12 +10,7 @@ from semantic_kernel.contents import StreamingChatMessageContent
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 from semantic_kernel.functions.kernel_function import KernelFunction
 
-
-class StopSignal(threading.Event):
-    """Ends one request. It stays itself when the settings that hold it are copied, as they are on every call."""
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> StopSignal:
-        return self
+from kernel.chat.transformers_chat import StopSignal, TransformersSettings
 
 
 async def stream_prompt(
@@ -26,14 +20,13 @@ async def stream_prompt(
 
     Semantic Kernel nests generators without closing them. When a consumer leaves, the inner ones are left to the
     garbage collector: OpenTelemetry logs a traceback, and where a log handler keeps that, the generation goes on
-    to its end. So a service whose settings have a `stop` is told to stop, and its stream is read to its end,
-    which is a token away.
+    to its end. So a local model is told to stop, and its stream is read to its end, which is a token away.
     """
-    stop, takes_stop = StopSignal(), False
+    stop, is_local = StopSignal(), False
     chosen = dict(arguments.execution_settings or {})
     for name, settings in chosen.items():
-        if "stop" in type(settings).model_fields:
-            chosen[name], takes_stop = settings.model_copy(update={"stop": stop}), True
+        if isinstance(settings, TransformersSettings):
+            chosen[name], is_local = settings.model_copy(update={"stop": stop}), True
     # New arguments, since Semantic Kernel writes into the ones that it is given.
     stream = kernel.invoke_stream(function, KernelArguments(settings=cast(Any, chosen), **arguments))
     try:
@@ -41,7 +34,7 @@ async def stream_prompt(
             yield cast(list[StreamingChatMessageContent], batch)[0]
     finally:
         stop.set()
-        if takes_stop:
+        if is_local:
             async for _ in stream:
                 pass
         await stream.aclose()

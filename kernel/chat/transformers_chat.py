@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
@@ -16,9 +17,15 @@ from semantic_kernel.contents.utils.finish_reason import FinishReason as KernelF
 
 from kernel.answer import FinishReason
 from kernel.chat.language_model import Generation, LanguageModel, Sampling
-from kernel.chat.streaming import StopSignal
 
 _FINISH = {FinishReason.STOP: KernelFinishReason.STOP, FinishReason.LENGTH: KernelFinishReason.LENGTH}
+
+
+class StopSignal(threading.Event):
+    """Ends one request. It stays itself when the settings that hold it are copied, as they are on every call."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> StopSignal:
+        return self
 
 
 class TransformersSettings(PromptExecutionSettings):

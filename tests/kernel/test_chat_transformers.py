@@ -22,8 +22,8 @@ from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveChatCompletion, Ex
 from kernel.chat.language_model import LanguageModel, Sampling
 from kernel.chat.prompt_text import shield
 from kernel.chat.selector import StrictServiceSelector
-from kernel.chat.streaming import StopSignal, stream_prompt
-from kernel.chat.transformers_chat import TransformersChatCompletion, TransformersSettings
+from kernel.chat.streaming import stream_prompt
+from kernel.chat.transformers_chat import StopSignal, TransformersChatCompletion, TransformersSettings
 from kernel.model_store import ModelStore
 from plugins.prompt_functions import load_prompt_plugins
 from retrieval.errors import TekioError
@@ -75,7 +75,9 @@ async def streamed(kernel: Kernel, given: KernelArguments) -> list[StreamingChat
     messages: list[StreamingChatMessageContent] = []
     async for batch in kernel.invoke_stream(prompt(kernel), given):
         assert isinstance(batch, list)
-        messages += batch
+        (message,) = batch
+        assert isinstance(message, StreamingChatMessageContent)
+        messages.append(message)
     return messages
 
 

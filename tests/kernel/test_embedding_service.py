@@ -55,7 +55,8 @@ async def test_texts_that_are_stored_get_the_passage_prefix(
 
 async def test_vectors_are_one_row_a_text_and_of_length_one(service: EmbeddingService) -> None:
     vectors = await service.generate_embeddings(TEXTS)
-    assert (vectors.shape, vectors.dtype) == ((3, 384), np.float32)
+    assert vectors.shape == (3, 384)
+    assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
     assert (await service.generate_raw_embeddings([])).shape == (0, 384)
 
@@ -84,7 +85,7 @@ async def test_the_event_loop_goes_on_while_texts_are_embedded(service: Embeddin
     assert max(gaps) < worked / 2
 
 
-@vectorstoremodel(collection_name="notes")
+@vectorstoremodel
 @dataclass
 class Note:
     id: Annotated[str, VectorStoreField("key")]
@@ -96,8 +97,8 @@ class Note:
 
 @pytest.fixture
 async def notes(tmp_path: Path, service: EmbeddingService) -> AsyncIterator[FaissCollection[str, Any]]:
-    collection: FaissCollection[str, Any] = FaissCollection(
-        record_type=Note, folder=tmp_path, embedding_generator=service
+    collection: FaissCollection[str, Any] = FaissCollection(  # type: ignore[call-arg]
+        record_type=Note, collection_name="notes", folder=tmp_path, embedding_generator=service
     )
     async with collection:
         await collection.ensure_collection_exists()
