@@ -60,7 +60,7 @@ async def collect(tekio: Tekio, questions: Sequence[Question]) -> list[Row]:
             measured = await tekio.measure(item.question, without_document=item.document)
             rows.append(Row(item.id, "evidence removed", group, measured))
         if number % 20 == 0:
-            print(f"{number} of {len(questions)} questions", file=sys.stderr, flush=True)
+            _say(f"{number} of {len(questions)} questions")
     return rows
 
 
@@ -76,7 +76,12 @@ def fit(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
     wanted = np.array([row.answerable for row in rows])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, class_weight="balanced", max_iter=2000))
     held_out: NDArray[np.float64] = cross_val_predict(
-        model, features, wanted, groups=[row.group for row in rows], cv=GroupKFold(FOLDS), method="predict_proba"
+        model,
+        features,
+        wanted,
+        groups=[row.group for row in rows],
+        cv=GroupKFold(FOLDS),
+        method="predict_proba",
     )[:, 1]
     threshold = float(np.quantile(held_out[wanted], REFUSED_AT_MOST))
     model.fit(features, wanted)
@@ -87,7 +92,9 @@ def fit(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
         report[f"refused, {kind}"] = str(share([bool(p < threshold) for p in held_out[chosen]]))
         if kind != "answerable":
             pair = np.array([row.kind in ("answerable", kind) for row in rows])
-            report[f"area under the curve, {kind}"] = round(float(roc_auc_score(wanted[pair], held_out[pair])), 3)
+            report[f"area under the curve, {kind}"] = round(
+                float(roc_auc_score(wanted[pair], held_out[pair])), 3
+            )
     return {
         "features": list(names),
         "mean": [round(float(value), 6) for value in scaler.mean_],
@@ -99,6 +106,10 @@ def fit(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def main() -> int:
     """Measure, fit, write, print."""
     parser = argparse.ArgumentParser(description="Fit the refusal threshold on data/calibration.")
@@ -108,7 +119,7 @@ def main() -> int:
     try:
         questions = load_questions(DATA / "questions.jsonl")
         with tempfile.TemporaryDirectory() as folder:
-            tekio = Tekio(load_settings(index=Path(folder) / "index"), on_message=lambda line: print(line, file=sys.stderr))
+            tekio = Tekio(load_settings(index=Path(folder) / "index"), on_message=_say)
             tekio.ingest([DATA / "corpus"])
             rows = asyncio.run(collect(tekio, questions))
             tekio.close()
@@ -116,7 +127,9 @@ def main() -> int:
         print(f"calibrate: {error}", file=sys.stderr)
         return error.exit_code
     if arguments.rows:
-        lines = [json.dumps({"id": row.id, "kind": row.kind, "group": row.group, **row.measured}) for row in rows]
+        lines = [
+            json.dumps({"id": row.id, "kind": row.kind, "group": row.group, **row.measured}) for row in rows
+        ]
         arguments.rows.write_text("\n".join(lines) + "\n", encoding="utf-8")
     fitted = fit(rows, sorted(rows[0].measured))
     arguments.out.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")

@@ -22,9 +22,7 @@ class EmbeddingService(EmbeddingGeneratorBase):
     embedder: Annotated[Any, Field(exclude=True)]
 
     def __init__(self, embedder: Embedder) -> None:
-        super().__init__(  # type: ignore[call-arg]
-            service_id=SERVICE_ID, ai_model_id=embedder.signature.model, embedder=embedder
-        )
+        super().__init__(service_id=SERVICE_ID, ai_model_id=embedder.signature.model, embedder=embedder)
 
     async def generate_embeddings(
         self, texts: list[str], settings: Any = None, **kwargs: Any

@@ -56,4 +56,3 @@ def without_echo(draft: str) -> str:
     """Cut a draft where it goes on with a question or with passages of its own, as small models do."""
     echo = _ECHO.search(draft)
     return draft[: echo.start()].strip() if echo else draft.strip()
-

@@ -70,7 +70,7 @@ class TransformersChatCompletion(ChatCompletionClientBase):
             executor: a pool of one thread, shared by all services over that model.
             adapter: a name from `LanguageModel.load_adapter`; None is the base.
         """
-        super().__init__(  # type: ignore[call-arg]
+        super().__init__(
             service_id=service_id, ai_model_id=model.name, model=model, executor=executor, adapter=adapter
         )
 

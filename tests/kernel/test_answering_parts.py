@@ -14,13 +14,23 @@ from retrieval.records import Passage
 
 
 def passage(text: str, *, number: int = 1, start: int = 0, **more: object) -> Passage:
-    values = {"document": f"d{number}.pdf", "path": f"/d{number}.pdf", "title": f"Title {number}", "page": None}
+    values: dict[str, object] = {
+        "document": f"d{number}.pdf",
+        "path": f"/d{number}.pdf",
+        "title": f"Title {number}",
+        "page": None,
+    }
     values |= {"headings": (), "score": 1.0, "rank": number, "similarity": 0.8} | more
     return Passage(id=number, document_id=number, start=start, end=start + len(text), text=text, **values)  # type: ignore[arg-type]
 
 
 PASSAGES = [
-    passage("The archive opens at 9:00. It closes at 16:30 on weekdays.", number=1, start=100, page_starts=(0, 110)),
+    passage(
+        "The archive opens at 9:00. It closes at 16:30 on weekdays.",
+        number=1,
+        start=100,
+        page_starts=(0, 110),
+    ),
     passage("Belts of type B are replaced after 4,000 hours. Belts are kept flat.", number=2),
     passage("来訪者証は当日限り有効で、退出時に警備員へ返却する。", number=3),
 ]
@@ -75,7 +85,9 @@ def test_repeating_the_question_is_no_answer() -> None:
 
 
 def test_a_sentence_said_twice_is_shown_once() -> None:
-    assert check("The archive opens at 9:00. The archive opens at 9:00.")[0] == "The archive opens at 9:00 [1]."
+    assert (
+        check("The archive opens at 9:00. The archive opens at 9:00.")[0] == "The archive opens at 9:00 [1]."
+    )
 
 
 def test_a_citation_has_the_page_and_the_span_of_its_own_sentence() -> None:

@@ -24,7 +24,14 @@ def test_an_identifier_stays_one_token(code: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "language"),
-    [("What is it?", "en"), ("面会時間", "ja"), ("カルテ No. 5", "ja"), ("Что это?", "und"), ("123", "en"), ("", "en")],
+    [
+        ("What is it?", "en"),
+        ("面会時間", "ja"),
+        ("カルテ No. 5", "ja"),
+        ("Что это?", "und"),
+        ("123", "en"),
+        ("", "en"),
+    ],
 )
 def test_the_language_is_told_by_its_script(text: str, language: str) -> None:
     assert detect_language(text) == language

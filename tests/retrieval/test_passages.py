@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from retrieval.embedding import EmbedderSignature
-from retrieval.errors import IndexBusyError, IndexDamagedError, IndexMissingError, IndexSignatureError, UsageError
+from retrieval.errors import (
+    IndexBusyError,
+    IndexDamagedError,
+    IndexMissingError,
+    IndexSignatureError,
+    UsageError,
+)
 from retrieval.filters import Where
 from retrieval.passages import PassageIndex
 from retrieval.records import Chunk, SourceDocument
@@ -14,7 +20,14 @@ AXES = np.eye(4, dtype=np.float32)
 
 
 def document(name: str, text: str, **more: object) -> SourceDocument:
-    values = {"title": name, "format": "text", "content_hash": text, "size": len(text), "mtime_ns": 1, "language": "en"}
+    values = {
+        "title": name,
+        "format": "text",
+        "content_hash": text,
+        "size": len(text),
+        "mtime_ns": 1,
+        "language": "en",
+    }
     return SourceDocument(path=f"/{name}", name=name, text=text, **(values | more))  # type: ignore[arg-type]
 
 
