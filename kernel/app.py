@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,10 @@ from ingest.report import IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent, Technique
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
-from plugins.retrieval_plugin import MAX_TOP, check_query
 from retrieval.embedding import Embedder
 from retrieval.errors import UsageError
 from retrieval.passages import PassageIndex
+from retrieval.queries import MAX_TOP, check_query
 from retrieval.records import DocumentSummary, Passage
 
 if TYPE_CHECKING:
@@ -67,8 +67,11 @@ class Tekio:
             )
 
     def documents(self) -> list[DocumentSummary]:
-        """List the documents in the index."""
-        return self._open_index().documents()
+        """List the documents in the index. Needs no model, and does not ask which one made the index."""
+        if self._index is not None:
+            return self._index.documents()
+        with closing(PassageIndex(self.settings.index, None)) as index:
+            return index.documents()
 
     def quote(self, passage_id: int, start: int, end: int) -> str | None:
         """Return a span of the document that a passage is of; None when the passage is gone."""

@@ -11,12 +11,11 @@ from semantic_kernel.functions.kernel_function_decorator import kernel_function
 
 from retrieval.errors import UsageError
 from retrieval.filters import All, Filter, Where
+from retrieval.queries import MAX_TOP, check_query
 from retrieval.records import Passage
 
 PLUGIN_NAME = "retrieval"
-MAX_TOP = 100
 MAX_SKIP = 900  # with MAX_TOP, as deep as the index looks
-MAX_QUERY = 8000
 
 SearchPassages = Callable[[str, int, Filter | None], Awaitable[list[Passage]]]
 
@@ -53,17 +52,3 @@ class RetrievalPlugin:
             if value
         ]
         return (await self._search(query, top + skip, All(tuple(wanted)) if wanted else None))[skip:]
-
-
-def check_query(text: str) -> str:
-    """Return a question or query without surrounding space.
-
-    Raises:
-        UsageError: it is empty or too long.
-    """
-    text = text.strip()
-    if not text:
-        raise UsageError("the question is empty: write what you want to know")
-    if len(text) > MAX_QUERY:
-        raise UsageError(f"the question has {len(text):,} characters, {MAX_QUERY:,} are the most: shorten it")
-    return text

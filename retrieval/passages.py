@@ -52,17 +52,22 @@ def context_of(title: str, headings: Sequence[str]) -> str:
 class PassageIndex:
     """Documents, chunks, vectors and keyword postings in one folder; made by one embedder, which it names."""
 
-    def __init__(self, folder: Path, signature: EmbedderSignature, *, create: bool = False) -> None:
-        """Open the index in a folder.
+    def __init__(self, folder: Path, signature: EmbedderSignature | None, *, create: bool = False) -> None:
+        """Open the index in a folder; without a signature to look at it only, not to search or write.
 
         Raises:
             IndexMissingError: there is none and `create` is false.
             IndexSignatureError: it was made with another embedder.
         """
         self.database = Database(folder, create=create)
-        self._check_signature(signature)
-        self.store = CollectionStore(self.database, COLLECTION, dimension=signature.dimension, fields=FIELDS)
-        self.store.ensure()
+        if signature is None:
+            dimension = int(self.database.get_meta(f"dimension:{COLLECTION}") or 0)
+        else:
+            self._check_signature(signature)
+            dimension = signature.dimension
+        self.store = CollectionStore(self.database, COLLECTION, dimension=dimension, fields=FIELDS)
+        if signature is not None:
+            self.store.ensure()
         # The mean vector of each language, of one generation: a cache, replaced whole.
         self._means: tuple[int, dict[Any, NDArray[np.float32]]] | None = None
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from kernel.answering.ranking import Ranking, coverage
 from retrieval.records import Passage
 
@@ -56,28 +54,23 @@ def load_model(path: Path = MODEL_FILE) -> AnswerabilityModel:
 
 
 def measure(passages: Sequence[Passage], ranking: Ranking) -> dict[str, float]:
-    """Return the features of a question with its passages, each a plain number."""
+    """Return the features of a question with its passages, each a plain number.
+
+    `similarity` of the best passage; `sentence_interaction` of the best sentence; `joint_coverage` of the
+    question's words by the best passages together; `missing_rarity`, how rare the rarest word is that they
+    lack, as a share of the rarest that was asked; `missing_figure`, the share of the figures and part numbers
+    that were asked about and that they lack.
+    """
     words, weights = ranking.question_words, ranking.weights
-    near = ranking.passage_words[:_NEAR]
-    together: frozenset[str] = frozenset().union(*near) if near else frozenset()
-    best = ranking.sentences[0] if ranking.sentences else None
-    missing = [weights.get(word.text, 1.0) for word in words if word.text not in together]
-    heaviest = max((weights.get(word.text, 1.0) for word in words), default=1.0)
-    similarities = sorted((passage.similarity for passage in passages), reverse=True)
-    rows = ranking.interaction
-    matched = rows.max(axis=0) if rows.size else np.zeros(1)
+    held: frozenset[str] = frozenset().union(*ranking.passage_words[:_NEAR])
+    missing = [weights.get(word.text, 1.0) for word in words if word.text not in held]
+    rarest = max((weights.get(word.text, 1.0) for word in words), default=0.0)
+    figures = [word.text for word in words if word.has_digit]
+    lacking = [figure for figure in figures if figure not in held]
     return {
-        "similarity": similarities[0] if similarities else 0.0,
-        "similarity_gap": similarities[0] - similarities[-1] if similarities else 0.0,
-        "passage_coverage": max((coverage(words, held, weights) for held in near), default=0.0),
-        "joint_coverage": coverage(words, together, weights),
-        "sentence_score": best.score if best else 0.0,
-        "sentence_coverage": max((item.coverage for item in ranking.sentences), default=0.0),
+        "similarity": max((passage.similarity for passage in passages), default=0.0),
         "sentence_interaction": max((item.interaction for item in ranking.sentences), default=0.0),
-        "weakest_word": float(np.quantile(matched, 0.1)),
-        "mean_word": float(matched.mean()),
-        "missing_share": len(missing) / len(words) if words else 1.0,
-        "missing_rarity": max(missing, default=0.0) / heaviest if heaviest else 0.0,
-        "missing_figure": float(any(word.has_digit and word.text not in together for word in words)),
-        "words": min(len(words), 12) / 12,
+        "joint_coverage": coverage(words, held, weights),
+        "missing_rarity": max(missing, default=0.0) / rarest if rarest else 0.0,
+        "missing_figure": len(lacking) / len(figures) if figures else 0.0,
     }

@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kernel.answer import Citation
-from kernel.answering.evidence import InverseFrequencies, Sentence, answer_sentences, passage_sentences
+from kernel.answering.evidence import (
+    InverseFrequencies,
+    Sentence,
+    answer_sentences,
+    context_words,
+    passage_sentences,
+)
 from kernel.answering.support import SUPPORTED, support
 from retrieval.analysis import analyze
 from retrieval.records import Passage
@@ -49,6 +55,7 @@ def check_citations(
     """
     sentences = [item for item in passage_sentences(passages) if not item.is_heading]
     asked = frozenset(token.text for token in analyze(question))
+    contexts = [context_words(passage) for passage in passages]
     written: list[str] = []
     said: set[str] = set()
     citations: list[Citation] = []
@@ -63,7 +70,7 @@ def check_citations(
         if bare.casefold() in said:
             continue  # small models repeat themselves
         said.add(bare.casefold())
-        found = _best_evidence(bare, asked, markers, sentences, inverse_frequencies, threshold)
+        found = _best_evidence(bare, asked, markers, sentences, contexts, inverse_frequencies, threshold)
         if found is None:
             unsupported.append(bare)
             written.append(bare)
@@ -107,6 +114,7 @@ def _best_evidence(
     asked: frozenset[str],
     markers: Sequence[int],
     sentences: Sequence[Sentence],
+    contexts: Sequence[frozenset[str]],
     inverse_frequencies: InverseFrequencies,
     threshold: float,
 ) -> tuple[list[Sentence], float] | None:
@@ -121,7 +129,7 @@ def _best_evidence(
             windows.append([sentence, following])
         for window in windows:
             words = frozenset().union(*(item.words for item in window))
-            score = support(tokens, words, weights, asked=asked)
+            score = support(tokens, words, weights, asked=asked, context=contexts[sentence.passage])
             if score < threshold:
                 continue
             # A marker that holds is kept; then the best support, the shorter quote, the better passage.

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from ingest.sentences import split_sentences
 from retrieval.analysis import Token, analyze
+from retrieval.passages import context_of
 from retrieval.records import Passage
 
 InverseFrequencies = Callable[[Sequence[str]], Mapping[str, float]]
@@ -57,6 +58,11 @@ def passage_sentences(passages: Sequence[Passage]) -> list[Sentence]:
             is_heading = text.startswith("#") or _HEADING_MARKS.sub("", text).casefold() in headings
             found.append(Sentence(number, *place, text, is_heading))
     return found
+
+
+def context_words(passage: Passage) -> frozenset[str]:
+    """Return the tokens of a passage's title and headings, which its sentences take for granted."""
+    return frozenset(token.text for token in analyze(context_of(passage.title, passage.headings)))
 
 
 def answer_sentences(text: str) -> list[str]:

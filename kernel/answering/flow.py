@@ -40,6 +40,7 @@ from kernel.answering.ranking import Ranking, ScoredSentence, SentenceRanker
 from kernel.answering.texts import admits_ignorance, say, without_echo
 from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveSettings
 from kernel.chat.prompt_text import shield
+from kernel.chat.streaming import stream_prompt
 from kernel.chat.transformers_chat import TransformersSettings
 from plugins.prompt_functions import (
     PromptPassage,
@@ -191,9 +192,8 @@ class AnswerFlow:
         arguments = self._arguments(run, kept, settings)
         started = time.perf_counter()
         function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
-        async with aclosing(self._kernel.invoke_stream(function, arguments)) as stream:
-            async for batch in stream:
-                message: Any = batch[0]  # type: ignore[index]
+        async with aclosing(stream_prompt(self._kernel, function, arguments)) as stream:
+            async for message in stream:
                 run.metadata.update(
                     {key: value for key, value in message.metadata.items() if key != "arguments"}
                 )

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kernel.answering.evidence import InverseFrequencies, Sentence, passage_sentences
+from kernel.answering.evidence import InverseFrequencies, Sentence, context_words, passage_sentences
 from retrieval.analysis import Token, analyze
-from retrieval.passages import context_of
 from retrieval.records import Passage
 
 COVERAGE_WEIGHT = 0.5
@@ -46,15 +44,14 @@ class ScoredSentence:
 class Ranking:
     """The sentences, best first, and what was measured on the way, for the estimate of answerability.
 
-    `question_words` are the question's content tokens; `passage_words` what each passage holds;
-    `interaction` has shape (passages, question tokens): the best match of each question token in a passage.
+    `question_words` are the question's content tokens, `weights` how rare each is, `passage_words` what each
+    passage holds, its title and headings included.
     """
 
     sentences: list[ScoredSentence]
     question_words: list[Token]
     weights: Mapping[str, float]
     passage_words: list[frozenset[str]]
-    interaction: NDArray[np.float32]
 
 
 class SentenceRanker:
@@ -68,10 +65,7 @@ class SentenceRanker:
         """Rank the sentences of passages that were found for a question."""
         words = question_words(question)
         weights = self._inverse_frequencies([token.text for token in words])
-        contexts = [
-            frozenset(token.text for token in analyze(context_of(passage.title, passage.headings)))
-            for passage in passages
-        ]
+        contexts = [context_words(passage) for passage in passages]
         sentences = [item for item in passage_sentences(passages) if not item.is_heading]
         (asked,) = self._embedder.embed_tokens([question], prefix=_QUERY_PREFIX)
         held = self._embedder.embed_tokens([passage.text for passage in passages], prefix=_PASSAGE_PREFIX)
@@ -92,9 +86,7 @@ class SentenceRanker:
             context | frozenset(token.text for token in analyze(passage.text))
             for context, passage in zip(contexts, passages, strict=True)
         ]
-        rows = [match.max(axis=1) if match.size else np.zeros(len(match)) for match in matches]
-        interaction_rows = np.array(rows, np.float32).reshape(len(passages), -1)
-        return Ranking(scored, words, weights, passage_words, interaction_rows)
+        return Ranking(scored, words, weights, passage_words)
 
 
 def question_words(question: str) -> list[Token]:

@@ -1,8 +1,9 @@
 """How far a text supports a sentence.
 
 Support is the share of the sentence's meaning-carrying words, weighted by how rare they are in the index,
-that stand in the text. Two things are exact: figures must all stand there (5 mg is not 50 mg), and what the
-sentence says beyond the question must stand there too, so that repeating the question is no answer.
+that stand in the text. Three things are exact: figures must all stand there (5 mg is not 50 mg), so must the
+rarest word, which is mostly what the sentence is about, and what the sentence says beyond the question is
+counted apart, so that repeating the question is no answer.
 """
 
 from __future__ import annotations
@@ -11,12 +12,17 @@ from collections.abc import Mapping, Sequence, Set
 
 from retrieval.analysis import Token
 
-SUPPORTED = 0.6
+SUPPORTED = 0.8
 _DEFAULT_WEIGHT = 1.0
 
 
 def support(
-    claim: Sequence[Token], evidence: Set[str], weights: Mapping[str, float], *, asked: Set[str] = frozenset()
+    claim: Sequence[Token],
+    evidence: Set[str],
+    weights: Mapping[str, float],
+    *,
+    asked: Set[str] = frozenset(),
+    context: Set[str] = frozenset(),
 ) -> float:
     """Return how far evidence supports a claim, 0 to 1.
 
@@ -26,11 +32,17 @@ def support(
         weights: the inverse document frequency of tokens; a token that is not in it weighs 1.
         asked: the words of the question. The support is that of the whole claim or of what it adds to the
             question, whichever is less; a claim that adds nothing has none.
+        context: the words that the evidence stands under, its title and headings; they support what the
+            claim is about, but nothing that it adds.
     """
     carrying = {token.text for token in claim if token.is_content}
-    if any(token.has_digit and token.text not in evidence for token in claim):
+    exact = evidence | (context & asked)  # a part number that was asked about may stand in the heading
+    if any(token.has_digit and token.text not in exact for token in claim):
         return 0.0
-    return min(_share(words, evidence, weights) for words in (carrying, carrying - asked))
+    rarest = max(carrying, key=lambda word: weights.get(word, _DEFAULT_WEIGHT), default="")
+    if rarest not in evidence | context:
+        return 0.0
+    return min(_share(carrying, evidence | context, weights), _share(carrying - asked, evidence, weights))
 
 
 def _share(words: Set[str], evidence: Set[str], weights: Mapping[str, float]) -> float:

@@ -9,10 +9,11 @@ from semantic_kernel.functions.kernel_arguments import KernelArguments
 
 from ingest.pipeline import ingest_paths
 from kernel.embedding_service import EmbeddingService
-from plugins.retrieval_plugin import MAX_QUERY, MAX_SKIP, MAX_TOP, PLUGIN_NAME, RetrievalPlugin, check_query
+from plugins.retrieval_plugin import MAX_SKIP, PLUGIN_NAME, RetrievalPlugin
 from retrieval.errors import UsageError
 from retrieval.filters import Filter
 from retrieval.passages import PassageIndex
+from retrieval.queries import MAX_QUERY, MAX_TOP, check_query
 from retrieval.records import Passage
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
