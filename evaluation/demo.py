@@ -1,6 +1,6 @@
 """Three questions over the sample corpus, with their cited answers: `python -m evaluation.demo`.
 
-One in English, one in Japanese, one that the corpus comes near to but does not answer. Ends with exit code 1
+One in English, one in Japanese, one that the corpus does not answer. Ends with exit code 1
 when an answer is not what the corpus says, so that the demo is a check too.
 """
 
@@ -42,7 +42,7 @@ QUESTIONS = (
         page=2,
         text="24時間以内",
     ),
-    DemoQuestion("What are the visiting hours of the dialysis unit?"),
+    DemoQuestion("Which surgeon performs kidney transplants?"),
 )
 
 

@@ -18,7 +18,10 @@ class AskRequest(_Request):
     """A question."""
 
     question: str = Field(description="at most 8,000 characters", examples=["How long is the warranty?"])
-    variant: str | None = Field(None, description="who answers; see /v1/variants")
+    # A name, not a path: a client must not make the server open folders of its choice.
+    variant: str | None = Field(
+        None, pattern=r"^[\w][\w.-]*$", max_length=100, description="who answers; see /v1/variants"
+    )
     technique: str | None = Field(None, description="how the prompt is built; see /v1/variants")
     top_k: int | None = Field(None, ge=1, le=100, description="passages to retrieve")
     language: str | None = Field(None, description="`en` or `ja`; the question's own unless given")

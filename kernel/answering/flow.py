@@ -54,6 +54,9 @@ from retrieval.analysis import detect_language
 from retrieval.errors import TekioError
 from retrieval.records import Passage
 
+_SURE = 0.5
+"""The estimate of answerability below which an answer says that it is not certain."""
+
 
 class PromptCounter(Protocol):
     """Counts the tokens of a chat as the model will see it."""
@@ -261,6 +264,8 @@ class AnswerFlow:
         return self._answer(run, CheckedText(join_sentences(written), citations, []), reasoning)
 
     def _answer(self, run: _Run, checked: CheckedText, reasoning: str | None) -> Answer:
+        if run.confidence < _SURE:
+            run.notices.append(say("unsure", run.language))
         reason = FinishReason(run.metadata.get("finish_reason", FinishReason.STOP))
         if reason is FinishReason.LENGTH:
             run.notices.append(say("cut", run.language, tokens=self._limits.max_new_tokens))

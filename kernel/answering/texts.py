@@ -26,6 +26,10 @@ _TEXTS = {
         "en": "No passage supported what the language model wrote, so the answer quotes the documents.",
         "ja": "言語モデルの文を裏づける箇所がなかったため、文書の文をそのまま引用しています。",
     },
+    "unsure": {
+        "en": "It is not certain that the documents answer this question: read the quotes.",
+        "ja": "文書がこの質問に答えているかどうか確実ではありません。引用を確かめてください。",
+    },
     "cut": {
         "en": "The answer was cut at the limit of {tokens} tokens.",
         "ja": "回答は上限の {tokens} トークンで打ち切られました。",
