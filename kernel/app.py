@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from kernel.engine import Engine
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
+_RESERVED_TOKENS = 12
+"""Of the embedder's window, for its prefix and special tokens."""
 _PREFIXES = {"e5": ("query: ", "passage: ")}
 
 
@@ -56,6 +58,12 @@ class Tekio:
         for path in paths:
             if not path.exists():
                 raise UsageError(f"there is no file or folder '{path}': check the path")
+        room = self.embedder.max_tokens - _RESERVED_TOKENS
+        if self.settings.chunk_tokens > room:
+            raise UsageError(
+                f"chunk_tokens is {self.settings.chunk_tokens}, the embedder {self.settings.embedder} takes {room} "
+                "at most: lower it in tekio.toml or TEKIO_CHUNK_TOKENS"
+            )
         index = self._open_index(create=True)
         with index.writing():
             return ingest_paths(

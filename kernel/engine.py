@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from semantic_kernel import Kernel
 
 from kernel.answering.answerability import load_model, measure
-from kernel.answering.flow import AnswerFlow, Limits, Variant
+from kernel.answering.flow import AnswerFlow, Limits
 from kernel.answering.ranking import SentenceRanker
+from kernel.answering.run import Variant
 from kernel.chat.adapters import check_adapter, find_adapter, list_adapters
 from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveChatCompletion
 from kernel.chat.language_model import LanguageModel
@@ -140,7 +141,7 @@ class Engine:
         signature = self._embedder.signature
         return FaissCollection(  # type: ignore[call-arg]
             record_type=memory_record_type(signature.dimension),
-            folder=self._settings.index.parent / "memory",
+            folder=self._settings.memory,
             embedding_generator=self._embedding,
             signature=signature,
         )

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     )
 
     index: Path = Field(Path(".tekio/index"), description="folder of the index")
+    memory: Path = Field(Path(".tekio/memory"), description="folder of the semantic memory")
     adapters: Path = Field(
         Path(".tekio/adapters"), description="folder in which a variant's name is an adapter folder"
     )
@@ -65,7 +66,7 @@ class Settings(BaseSettings):
         None, ge=0, le=1, description="below this an answer is refused; unset takes the calibrated value"
     )
 
-    @field_validator("index", "adapters", "cache")
+    @field_validator("index", "memory", "adapters", "cache")
     @classmethod
     def _expand_home(cls, value: Path) -> Path:
         return value.expanduser()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from retrieval.analysis import ANALYSIS_VERSION, content_tokens, search_tokens
 from retrieval.collection_store import CollectionStore, Hit, Row
 from retrieval.database import Database
+from retrieval.documents import DocumentTable
 from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexSignatureError, UsageError
 from retrieval.filters import All, Filter, Where
@@ -60,6 +59,7 @@ class PassageIndex:
             IndexSignatureError: it was made with another embedder.
         """
         self.database = Database(folder, create=create)
+        self._table = DocumentTable(self.database)
         if signature is None:
             dimension = int(self.database.get_meta(f"dimension:{COLLECTION}") or 0)
         else:
@@ -108,34 +108,11 @@ class PassageIndex:
 
     def states(self) -> dict[str, DocumentState]:
         """Return what is known of each document, by its absolute path."""
-        rows = self.database.connection.execute(
-            "SELECT id, path, name, content_hash, size, mtime_ns, chunks, page_starts, empty_pages, encoding,"
-            " outcome, message FROM documents"
-        )
-        return {
-            row[1]: DocumentState(
-                id=row[0],
-                path=row[1],
-                name=row[2],
-                content_hash=row[3],
-                size=row[4],
-                mtime_ns=row[5],
-                chunks=row[6],
-                pages=len(json.loads(row[7])) or None,
-                empty_pages=tuple(json.loads(row[8])),
-                encoding=row[9],
-                outcome=row[10],
-                message=row[11],
-            )
-            for row in rows
-        }
+        return self._table.states()
 
     def touch(self, document_id: int, *, size: int, mtime_ns: int) -> None:
         """Note that a file with the same content was written again."""
-        with self.database.write() as connection:
-            connection.execute(
-                "UPDATE documents SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, document_id)
-            )
+        self._table.touch(document_id, size=size, mtime_ns=mtime_ns)
 
     def replace(
         self, document: SourceDocument, chunks: Sequence[Chunk], vectors: NDArray[np.float32]
@@ -149,39 +126,14 @@ class PassageIndex:
         """
         if len(vectors) != len(chunks):
             raise ValueError(f"{len(chunks)} chunks need as many vectors, got {len(vectors)}")
-        with self.store.changing() as connection:
-            connection.execute("DELETE FROM documents WHERE path = ?", (document.path,))
-            document_id = self._insert_document(connection, document, len(chunks))
+        with self.store.changing():
+            document_id = self._table.put(document, len(chunks))
             self.store.upsert(
                 [
                     self._row(document, document_id, number, chunk, vector)
                     for number, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True))
                 ]
             )
-
-    def _insert_document(self, connection: sqlite3.Connection, document: SourceDocument, chunks: int) -> int:
-        values = {
-            "path": document.path,
-            "name": document.name,
-            "title": document.title,
-            "format": document.format,
-            "language": document.language,
-            "encoding": document.encoding,
-            "text": document.text,
-            "page_starts": json.dumps(document.page_starts),
-            "empty_pages": json.dumps(document.empty_pages),
-            "content_hash": document.content_hash,
-            "size": document.size,
-            "mtime_ns": document.mtime_ns,
-            "outcome": document.outcome,
-            "message": document.message,
-            "chunks": chunks,
-            "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
-        cursor = connection.execute(f"INSERT INTO documents ({names}) VALUES ({marks})", values)
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
 
     @staticmethod
     def _row(
@@ -205,8 +157,8 @@ class PassageIndex:
 
     def remove(self, path: str) -> None:
         """Delete a document with its chunks, vectors and postings, in one transaction."""
-        with self.store.changing() as connection:
-            connection.execute("DELETE FROM documents WHERE path = ?", (path,))
+        with self.store.changing():
+            self._table.remove(path)
 
     # -- reading ----------------------------------------------------------------------------------------
 
@@ -226,7 +178,7 @@ class PassageIndex:
         with self.database.read():
             ranked = self._rank(query, unit(vector), max(_LEG_DEPTH, 2 * top_k), where)[:top_k]
             hits = self.store.rows([row_id for row_id, _ in ranked])
-            starts = self._page_starts({hit.data["document_id"] for hit in hits.values()})
+            starts = self._table.page_starts({hit.data["document_id"] for hit in hits.values()})
         return [
             self._passage(hits[row_id], rank, score, unit(vector), starts[hits[row_id].data["document_id"]])
             for rank, (row_id, score) in enumerate(ranked, start=1)
@@ -265,14 +217,6 @@ class PassageIndex:
             self._means = generation, self.store.groups("language")
         return self._means[1]
 
-    def _page_starts(self, document_ids: set[int]) -> dict[int, tuple[int, ...]]:
-        query = "SELECT page_starts FROM documents WHERE id = ?"
-        found: dict[int, tuple[int, ...]] = {}
-        for document_id in document_ids:
-            row = self.database.connection.execute(query, (document_id,)).fetchone()
-            found[document_id] = tuple(json.loads(row[0])) if row else ()
-        return found
-
     @staticmethod
     def _passage(
         hit: Hit, rank: int, score: float, vector: NDArray[np.float32], page_starts: tuple[int, ...]
@@ -306,37 +250,12 @@ class PassageIndex:
         """Return a span of the document that a passage is of; None when the passage is gone."""
         with self.database.read():
             hit = self.store.rows([passage_id]).get(passage_id)
-            text = None if hit is None else self.document_text(hit.data["document_id"])
+            text = None if hit is None else self._table.text(hit.data["document_id"])
         return None if text is None else text[start:end]
-
-    def document_text(self, document_id: int) -> str | None:
-        """Return the text of a document as it was read; spans are offsets into it."""
-        query = "SELECT text FROM documents WHERE id = ?"
-        row = self.database.connection.execute(query, (document_id,)).fetchone()
-        return None if row is None else str(row[0])
 
     def documents(self) -> list[DocumentSummary]:
         """List the documents by name."""
-        rows = self.database.connection.execute(
-            "SELECT id, name, path, title, format, language, page_starts, chunks, length(text), outcome,"
-            " ingested_at FROM documents ORDER BY name, path"
-        )
-        return [
-            DocumentSummary(
-                id=row[0],
-                document=row[1],
-                path=row[2],
-                title=row[3],
-                format=row[4],
-                language=row[5],
-                pages=len(json.loads(row[6])) or None,
-                chunks=row[7],
-                characters=row[8],
-                outcome=row[9],
-                ingested_at=row[10],
-            )
-            for row in rows
-        ]
+        return self._table.summaries()
 
     def close(self) -> None:
         """Close the database."""

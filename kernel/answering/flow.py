@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
 
 from semantic_kernel import Kernel
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
@@ -21,14 +21,12 @@ from semantic_kernel.functions.kernel_arguments import KernelArguments
 from kernel.answer import (
     Answer,
     AnswerEvent,
-    AnswerPassage,
     AskEvent,
     Citation,
     FinishReason,
     PassagesEvent,
     Technique,
     TokenEvent,
-    Usage,
 )
 from kernel.answering.answerability import AnswerabilityModel, measure
 from kernel.answering.budget import fit_passages
@@ -36,7 +34,8 @@ from kernel.answering.citations import CheckedText, check_citations, cite, join_
 from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.extraction import choose_sentences
 from kernel.answering.focus import focus
-from kernel.answering.ranking import Ranking, ScoredSentence, SentenceRanker
+from kernel.answering.ranking import ScoredSentence, SentenceRanker
+from kernel.answering.run import Clock, Run, Variant, shown_passages
 from kernel.answering.texts import admits_ignorance, say, without_echo
 from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveSettings
 from kernel.chat.prompt_text import shield
@@ -52,31 +51,9 @@ from plugins.prompt_functions import (
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from retrieval.analysis import detect_language
 from retrieval.errors import TekioError
-from retrieval.records import Passage
 
 _SURE = 0.5
 """The estimate of answerability below which an answer says that it is not certain."""
-
-
-class PromptCounter(Protocol):
-    """Counts the tokens of a chat as the model will see it."""
-
-    def count(self, messages: Sequence[dict[str, str]]) -> int:
-        """Return the exact number of tokens of the prompt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """Who generates: a service of the kernel, with what it can do. `counter` is None without a tokenizer."""
-
-    name: str
-    languages: frozenset[str] | None = None
-    model: str = ""
-    counter: PromptCounter | None = None
-
-    def speaks(self, *languages: str) -> bool:
-        """Say whether the variant speaks all of several languages; None speaks any."""
-        return self.languages is None or self.languages.issuperset(languages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +64,6 @@ class Limits:
     max_prompt_tokens: int
     focus_sentences: int
     threshold: float
-
-
-@dataclass(slots=True)
-class _Run:
-    """What is known of an answer so far."""
-
-    question: str
-    language: str
-    technique: Technique
-    variant: Variant
-    passages: list[Passage]
-    ranking: Ranking
-    confidence: float
-    notices: list[str]
-    clock: _Clock
-    used: frozenset[int] = frozenset()
-    pieces: list[str] = field(default_factory=list)
-    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 class AnswerFlow:
@@ -148,7 +107,7 @@ class AnswerFlow:
         """
         run = await self._prepare(question, variant, chosen, technique, top_k, language)
         yield PassagesEvent(
-            passages=_shown(run.passages, frozenset(range(len(run.passages)))),
+            passages=shown_passages(run.passages, frozenset(range(len(run.passages)))),
             variant=run.variant.name,
             technique=run.technique.value,
             notices=run.notices,
@@ -169,8 +128,8 @@ class AnswerFlow:
         technique: Technique,
         top_k: int,
         language: str | None,
-    ) -> _Run:
-        clock = _Clock()
+    ) -> Run:
+        clock = Clock()
         with clock("retrieve"):
             arguments = KernelArguments(query=question, top=top_k)
             passages = (await self._invoke(RETRIEVAL, "search", arguments)).value
@@ -184,9 +143,9 @@ class AnswerFlow:
             key = "language_asked_for" if chosen else "language_not_spoken"
             notices.append(say(key, language, model=variant.model))
             variant = variant if chosen else self._extractive
-        return _Run(question, language, technique, variant, passages, ranking, confidence, notices, clock)
+        return Run(question, language, technique, variant, passages, ranking, confidence, notices, clock)
 
-    async def _generate(self, run: _Run) -> AsyncGenerator[str, None]:
+    async def _generate(self, run: Run) -> AsyncGenerator[str, None]:
         """Yield the draft piece by piece."""
         with run.clock("budget"):
             kept = await self._fit(run)
@@ -205,7 +164,7 @@ class AnswerFlow:
                     yield text
         run.clock.note("generate", time.perf_counter() - started)
 
-    async def _fit(self, run: _Run) -> list[PromptPassage]:
+    async def _fit(self, run: Run) -> list[PromptPassage]:
         counter = run.variant.counter
         if counter is None:
             return focus(run.passages, run.ranking, sentences=0)
@@ -223,7 +182,7 @@ class AnswerFlow:
         return kept
 
     def _arguments(
-        self, run: _Run, passages: Sequence[PromptPassage], settings: PromptExecutionSettings | None
+        self, run: Run, passages: Sequence[PromptPassage], settings: PromptExecutionSettings | None
     ) -> KernelArguments:
         # New for every call: Semantic Kernel writes into the arguments it is given.
         return KernelArguments(
@@ -233,13 +192,13 @@ class AnswerFlow:
             examples=shield(render_examples(run.technique.value, run.language)),
         )
 
-    def _settings(self, run: _Run) -> PromptExecutionSettings:
+    def _settings(self, run: Run) -> PromptExecutionSettings:
         if run.variant.name == EXTRACTIVE:
             sentences = [item.sentence.text for item in choose_sentences(run.ranking)]
             return ExtractiveSettings(service_id=EXTRACTIVE, sentences=sentences)
         return TransformersSettings(service_id=run.variant.name, max_new_tokens=self._limits.max_new_tokens)
 
-    async def _finish(self, run: _Run) -> Answer:
+    async def _finish(self, run: Run) -> Answer:
         draft = "".join(run.pieces)
         with run.clock("check"):
             if run.variant.name == EXTRACTIVE:
@@ -256,67 +215,31 @@ class AnswerFlow:
                 return self._quoting(run, reasoning)
             return self._answer(run, checked, reasoning)
 
-    def _quoting(self, run: _Run, reasoning: str | None) -> Answer:
+    def _quoting(self, run: Run, reasoning: str | None) -> Answer:
         """Return an answer of the passages' own sentences, each of which is its own evidence."""
+        run.metadata.pop("finish_reason", None)  # a draft that was cut is not what is shown
         chosen: list[ScoredSentence] = choose_sentences(run.ranking)
         citations: list[Citation] = [cite([item.sentence], run.passages, 1.0) for item in chosen]
         written = [f"{item.sentence.text} [{item.sentence.passage + 1}]" for item in chosen]
         return self._answer(run, CheckedText(join_sentences(written), citations, []), reasoning)
 
-    def _answer(self, run: _Run, checked: CheckedText, reasoning: str | None) -> Answer:
+    def _answer(self, run: Run, checked: CheckedText, reasoning: str | None) -> Answer:
         if run.confidence < _SURE:
             run.notices.append(say("unsure", run.language))
         reason = FinishReason(run.metadata.get("finish_reason", FinishReason.STOP))
         if reason is FinishReason.LENGTH:
             run.notices.append(say("cut", run.language, tokens=self._limits.max_new_tokens))
-        return self._build(
-            run,
-            answer=checked.text,
+        return run.answer(
+            text=checked.text,
             citations=checked.citations,
             unsupported=checked.unsupported,
             reasoning=reasoning,
             finish_reason=reason,
         )
 
-    def _refusal(self, run: _Run, reasoning: str | None = None) -> Answer:
+    def _refusal(self, run: Run, reasoning: str | None = None) -> Answer:
         text = say("refusal", run.language)
-        return self._build(
-            run, answer=text, refused=True, reasoning=reasoning, finish_reason=FinishReason.REFUSED
-        )
-
-    def _build(
-        self,
-        run: _Run,
-        *,
-        answer: str,
-        finish_reason: FinishReason,
-        reasoning: str | None,
-        refused: bool = False,
-        citations: Sequence[Citation] = (),
-        unsupported: Sequence[str] = (),
-    ) -> Answer:
-        return Answer(
-            question=run.question,
-            answer=answer,
-            refused=refused,
-            confidence=round(run.confidence, 4),
-            citations=list(citations),
-            unsupported=list(unsupported),
-            variant=run.variant.name,
-            technique=run.technique.value,
-            language=run.language,
-            reasoning=reasoning,
-            notices=list(run.notices),
-            passages=_shown(run.passages, run.used),
-            usage=Usage(
-                prompt_tokens=run.metadata.get("prompt_tokens", 0),
-                completion_tokens=run.metadata.get("completion_tokens", 0),
-                passages_used=len(run.used),
-                passages_omitted=len(run.passages) - len(run.used),
-            ),
-            finish_reason=finish_reason,
-            timings_ms=run.clock.timings(),
-        )
+        return run.answer(text=text, refused=True, reasoning=reasoning, finish_reason=FinishReason.REFUSED)
 
     async def _invoke(self, plugin: str, function: str, arguments: KernelArguments) -> Any:
         try:
@@ -333,43 +256,3 @@ def cause_of(error: BaseException) -> BaseException:
             return inner
         inner = inner.__cause__
     return error
-
-
-def _shown(passages: Sequence[Passage], used: frozenset[int]) -> list[AnswerPassage]:
-    return [
-        AnswerPassage(
-            id=passage.id,
-            document=passage.document,
-            title=passage.title,
-            page=passage.page,
-            text=passage.text,
-            score=round(passage.score, 6),
-            headings=list(passage.headings),
-            start=passage.start,
-            end=passage.end,
-            used=number in used,
-        )
-        for number, passage in enumerate(passages)
-    ]
-
-
-class _Clock:
-    """The time of each stage, in milliseconds."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._stages: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.note(stage, time.perf_counter() - started)
-
-    def note(self, stage: str, seconds: float) -> None:
-        self._stages[stage] = round(1000 * seconds, 1)
-
-    def timings(self) -> dict[str, float]:
-        return {**self._stages, "total": round(1000 * (time.perf_counter() - self._started), 1)}
