@@ -61,12 +61,7 @@ def ingest_paths(
     found = discover(paths)
     states = store.states()
     gone = _gone(found, states)
-    for folder, shown in found.folders:
-        # Also where the index knows files below it: an empty folder is more often a drive that is not mounted.
-        if not any(file.path.is_relative_to(folder) for file in found.files):
-            raise UsageError(
-                f"there are no files to read in {shown}: check the path; the index was left as it is"
-            )
+    _check_not_empty(found)
     report = IngestReport()
     work = _Work(store, embedder, max_tokens)
     total = len(found.files) + len(gone)
@@ -84,6 +79,24 @@ def ingest_paths(
         note(FileReport(shown, Outcome.REMOVED, message="the file is gone; it was taken out of the index"))
     report.seconds = time.monotonic() - began
     return report
+
+
+def check_paths(paths: Sequence[Path]) -> None:
+    """Check that there is something to read, before an index is made for it.
+
+    Raises:
+        UsageError: a path does not exist, or a folder holds no files.
+    """
+    _check_not_empty(discover(paths))
+
+
+def _check_not_empty(found: Found) -> None:
+    for folder, shown in found.folders:
+        # Also where the index knows files below it: an empty folder is more often a drive that is not mounted.
+        if not any(file.path.is_relative_to(folder) for file in found.files):
+            raise UsageError(
+                f"there are no files to read in {shown}: check the path; the index was left as it is"
+            )
 
 
 def _gone(found: Found, states: dict[str, DocumentState]) -> list[tuple[DocumentState, str]]:

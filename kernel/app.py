@@ -12,7 +12,7 @@ from contextlib import aclosing, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.pipeline import Progress, ingest_paths
+from ingest.pipeline import Progress, check_paths, ingest_paths
 from ingest.report import IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent, Technique
 from kernel.model_store import ModelStore
@@ -55,9 +55,8 @@ class Tekio:
             IndexBusyError: another process is writing to the index.
             IndexSignatureError: the index was made with another embedder.
         """
-        for path in paths:
-            if not path.exists():
-                raise UsageError(f"there is no file or folder '{path}': check the path")
+        if not PassageIndex.is_in(self.settings.index):
+            check_paths(paths)  # so that a slip of the pen leaves no empty index behind
         room = self.embedder.max_tokens - _RESERVED_TOKENS
         if self.settings.chunk_tokens > room:
             raise UsageError(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from retrieval.analysis import ANALYSIS_VERSION, content_tokens, search_tokens
 from retrieval.collection_store import CollectionStore, Hit, Row
-from retrieval.database import Database
+from retrieval.database import DATABASE_FILE, Database
 from retrieval.documents import DocumentTable
 from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexSignatureError, UsageError
@@ -70,6 +70,11 @@ class PassageIndex:
             self.store.ensure()
         # The mean vector of each language, of one generation: a cache, replaced whole.
         self._means: tuple[int, dict[Any, NDArray[np.float32]]] | None = None
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Say whether there is an index in a folder."""
+        return (folder / DATABASE_FILE).is_file()
 
     @staticmethod
     def require(folder: Path, *, create: bool) -> None:

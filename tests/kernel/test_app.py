@@ -166,6 +166,16 @@ def test_an_index_of_another_embedder_is_refused_and_stays(
     assert [item.document for item in kept.documents()] == ["leave.txt"]
 
 
+@pytest.mark.parametrize("path", ["missing", "empty"])
+def test_an_ingest_of_nothing_leaves_no_index_behind(
+    tmp_path: Path, model_store: ModelStore, path: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError):
+        Tekio(settings(tmp_path, model_store)).ingest([tmp_path / path])
+    assert not (tmp_path / "index").exists()
+
+
 def test_offline_without_models_fails_at_once_and_says_what_to_do(corpus: Path, tmp_path: Path) -> None:
     app = Tekio(Settings(index=tmp_path / "index", cache=tmp_path / "cache", offline=True))
     started = time.perf_counter()
