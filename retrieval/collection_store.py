@@ -10,7 +10,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +43,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A row that a search returned. `similarity` is the cosine to the query's vector."""
+    """A row that was found."""
 
     id: int
     key: Key
     data: dict[str, Any]
     score: float
-    similarity: float = 0.0
     vector: NDArray[np.float32] | None = field(default=None, compare=False)
 
 
@@ -105,6 +104,9 @@ class CollectionStore:
                 " document_id INTEGER REFERENCES documents (id) ON DELETE CASCADE,"
                 " data TEXT NOT NULL, vector BLOB NOT NULL)"
             )
+            last = self.database.get_meta(f"last_id:{self.name}")
+            if last is not None:
+                connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (self._rows, int(last)))
             connection.execute(f"CREATE INDEX {self._rows}_document ON {self._rows} (document_id)")
             connection.execute(
                 f"CREATE VIRTUAL TABLE {self._words} USING fts5 (tokens, tokenize = 'unicode61')"
@@ -123,6 +125,11 @@ class CollectionStore:
         if not self.exists():
             return
         with self.database.write() as connection:
+            # SQLite forgets the last id with the table; a FAISS index that holds it must not meet it again.
+            connection.execute(
+                "INSERT OR REPLACE INTO meta SELECT ?, seq FROM sqlite_sequence WHERE name = ?",
+                (f"last_id:{self.name}", self._rows),
+            )
             connection.execute(f"DROP TABLE {self._rows}")
             connection.execute(f"DROP TABLE {self._words}")
             connection.execute("DELETE FROM meta WHERE key = ?", (f"dimension:{self.name}",))
@@ -231,24 +238,15 @@ class CollectionStore:
         """
         if top < 1 or skip < 0:
             raise UsageError(f"a search needs top >= 1 and skip >= 0, not top={top}, skip={skip}")
-        direction = unit(vector)
-        with self.database.read() as connection:
-            allowed = None if where is None else self._ids(connection, where)
+        with self.database.read():
             depth = top + skip if tokens is None else max(_LEG_DEPTH, 2 * (top + skip))
-            dense = self._vector_index().search(connection, self.generation, direction, depth, allowed)
-            ranked = dense
+            ranked = self.dense(unit(vector), top=depth, where=where)
             if tokens is not None:
-                words = self._keyword(connection, tokens, depth, where)
-                ranked = reciprocal_rank_fusion([[row for row, _ in dense], [row for row, _ in words]])
+                words = self.keyword(tokens, top=depth, where=where)
+                ranked = reciprocal_rank_fusion([[row for row, _ in ranked], [row for row, _ in words]])
             chosen = ranked[skip : skip + top]
-            hits = []
-            for row_id, score in chosen:
-                for hit in self._select("id = ?", [row_id], vectors=True):
-                    assert hit.vector is not None
-                    similarity = float(hit.vector @ direction)
-                    kept = hit.vector if vectors else None
-                    hits.append(Hit(hit.id, hit.key, hit.data, score, similarity, kept))
-            return hits
+            found = self.rows([row_id for row_id, _ in chosen], vectors=vectors)
+        return [replace(found[row_id], score=score) for row_id, score in chosen]
 
     def dense(
         self, vector: NDArray[np.float32], *, top: int, where: Filter | None = None
@@ -258,10 +256,10 @@ class CollectionStore:
             allowed = None if where is None else self._ids(connection, where)
             return list(self._vector_index().search(connection, self.generation, vector, top, allowed))
 
-    def rows(self, ids: Sequence[int]) -> dict[int, Hit]:
-        """Return rows with their vectors by id; an id that is not there is left out."""
+    def rows(self, ids: Sequence[int], *, vectors: bool = True) -> dict[int, Hit]:
+        """Return rows by id; an id that is not there is left out."""
         with self.database.read():
-            found = [hit for row_id in ids for hit in self._select("id = ?", [row_id], vectors=True)]
+            found = [hit for row_id in ids for hit in self._select("id = ?", [row_id], vectors=vectors)]
         return {hit.id: hit for hit in found}
 
     def groups(self, field: str) -> dict[Any, NDArray[np.float32]]:
@@ -278,8 +276,18 @@ class CollectionStore:
         self, tokens: Sequence[str], *, top: int, where: Filter | None = None
     ) -> list[tuple[int, float]]:
         """Return (row id, BM25 score) pairs, best first."""
-        with self.database.read() as connection:
-            return self._keyword(connection, tokens, top, where)
+        words = [token.replace('"', "") for token in dict.fromkeys(tokens)]
+        match = " OR ".join(f'"{word}"' for word in words if any(c.isalnum() for c in word))
+        if not match:
+            return []
+        condition, parameters = self._condition(where)
+        filtered = "" if where is None else f" AND rowid IN (SELECT id FROM {self._rows} WHERE {condition})"
+        query = (
+            f"SELECT rowid, -bm25({self._words}) AS score FROM {self._words} WHERE {self._words} MATCH ?"
+            f"{filtered} ORDER BY score DESC, rowid LIMIT ?"
+        )
+        rows = self.database.connection.execute(query, [match, *parameters, top])
+        return [(int(row_id), float(score)) for row_id, score in rows]
 
     def document_frequencies(self, tokens: Sequence[str]) -> dict[str, int]:
         """Return in how many rows each token stands; of a compound, in how many its rarest part stands."""
@@ -300,21 +308,6 @@ class CollectionStore:
         """Write the FAISS file for the present generation."""
         with self.database.read() as connection:
             self._vector_index().save(connection, self.generation)
-
-    def _keyword(
-        self, connection: sqlite3.Connection, tokens: Sequence[str], top: int, where: Filter | None
-    ) -> list[tuple[int, float]]:
-        words = [token.replace('"', "") for token in dict.fromkeys(tokens)]
-        match = " OR ".join(f'"{word}"' for word in words if any(c.isalnum() for c in word))
-        if not match:
-            return []
-        condition, parameters = self._condition(where)
-        filtered = "" if where is None else f" AND rowid IN (SELECT id FROM {self._rows} WHERE {condition})"
-        query = (
-            f"SELECT rowid, -bm25({self._words}) AS score FROM {self._words} WHERE {self._words} MATCH ?"
-            f"{filtered} ORDER BY score DESC, rowid LIMIT ?"
-        )
-        return [(int(i), float(s)) for i, s in connection.execute(query, [match, *parameters, top])]
 
     def _ids(self, connection: sqlite3.Connection, where: Filter) -> NDArray[np.int64]:
         condition, parameters = self._condition(where)

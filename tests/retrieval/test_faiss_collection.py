@@ -197,6 +197,17 @@ async def test_the_faiss_file_may_be_lost_stale_or_broken(tmp_path: Path) -> Non
             assert await found(reopened, AXES[2], top=9) == [("n2", 1.0), ("n1", 0.0)]
 
 
+async def test_a_collection_made_again_after_its_deletion_finds_its_own_vectors_only(tmp_path: Path) -> None:
+    async with collection_in(tmp_path) as collection, collection_in(tmp_path) as reader:
+        for axis in (0, 3):
+            await collection.ensure_collection_exists()
+            await collection.upsert(Note(id="n", text="note", vector=AXES[axis]))
+            for each in (collection, reader):
+                assert await found(each, AXES[axis], top=5) == [("n", 1.0)]
+            await collection.ensure_collection_deleted()
+            assert not await reader.collection_exists()
+
+
 async def test_words_are_found_that_the_vector_does_not_know(notes: FaissCollection[str, Note]) -> None:
     await notes.upsert([note(0), Note(id="rare", text="part XR-77 torque", vector=AXES[3])])
     results = await notes.hybrid_search("XR-77", vector=AXES[1], top=2)
