@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,40 @@ def test_an_empty_folder_is_refused_and_takes_nothing_out_of_the_index(
     with pytest.raises(UsageError, match="no files to read in"):
         run(root)
     assert len(store.documents) == 1
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Return a folder that every user may look into; pytest's own are for one user only."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Be nobody for a while where the tests run as root, to whom every file is readable."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_an_unreadable_file_is_named_and_the_others_are_read(run: Any, store: Any, open_folder: Path) -> None:
+    (open_folder / "locked.txt").write_text("Nobody may read this.")
+    (open_folder / "locked.txt").chmod(0)
+    (open_folder / "open.txt").write_text("Everybody may read this.")
+    with without_privileges():
+        report = run(open_folder)
+    assert outcomes(report) == {"locked.txt": "failed", "open.txt": "ok"}
+    assert (report.added, report.failed, report.exit_code) == (1, 1, 3)
+    (reason,) = [file.message for file in report.files if file.message]
+    assert "denied" in reason.lower()
+    assert "\n" not in reason
 
 
 def test_a_missing_path_is_refused_before_anything_is_done(run: Any, store: Any, folder: Path) -> None:
