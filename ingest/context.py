@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from retrieval.records import Chunk
+from retrieval.records import CONTEXT_SEPARATOR, Chunk, context_parts
 
 CountTokens = Callable[[Sequence[str]], list[int]]
-
-_SEPARATOR = " > "
 
 
 def heading_context(title: str, headings: Sequence[str], text: str = "") -> str:
     """Return `title > heading > heading`, without what is repeated or what the text begins with."""
-    parts: list[str] = []
-    for part in (title, *headings):
-        if part and part not in parts:
-            parts.append(part)
+    parts = context_parts(title, headings)
     opening: set[str] = set()
     for line in text[:2000].split("\n"):
         words = " ".join(line.split())
         if words and words not in parts:
             break
         opening.add(words)
-    return _SEPARATOR.join(part for part in parts if part not in opening)
+    return CONTEXT_SEPARATOR.join(part for part in parts if part not in opening)
 
 
 class ContextFitter:

@@ -10,6 +10,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+BASE = "base"
+"""The variant of the language model as it is."""
+EXTRACTIVE = "extractive"
+"""The variant without a language model."""
+
 
 class Technique(StrEnum):
     """How the prompt is built."""

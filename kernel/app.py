@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ingest.pipeline import Progress, check_paths, ingest_paths
 from ingest.report import IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent, Technique
+from kernel.chat.adapters import variant_names
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.embedding import Embedder
@@ -164,9 +165,7 @@ class Tekio:
 
     def variants(self) -> list[str]:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""
-        from kernel.chat.adapters import list_adapters
-
-        return ["base", "extractive", *list_adapters(self.settings.adapters)]
+        return variant_names(self.settings.adapters)
 
     def _check_top_k(self, top_k: int | None) -> int:
         top_k = self.settings.top_k if top_k is None else top_k
@@ -210,9 +209,8 @@ class Tekio:
     def _open_index(self, *, create: bool = False) -> PassageIndex:
         with self._lock:
             if self._index is None:
-                PassageIndex.require(
-                    self.settings.index, create=create
-                )  # before a model is fetched for nothing
+                # Before a model is fetched for nothing.
+                PassageIndex.require(self.settings.index, create=create)
                 self._index = PassageIndex(self.settings.index, self.embedder.signature, create=create)
             return self._index
 

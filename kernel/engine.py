@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from semantic_kernel import Kernel
 
+from kernel.answer import BASE, EXTRACTIVE
 from kernel.answering.answerability import load_model, measure
 from kernel.answering.flow import AnswerFlow, Limits
 from kernel.answering.ranking import SentenceRanker
 from kernel.answering.run import Variant
-from kernel.chat.adapters import check_adapter, find_adapter, list_adapters
-from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveChatCompletion
+from kernel.chat.adapters import check_adapter, find_adapter, variant_names
+from kernel.chat.extractive_chat import ExtractiveChatCompletion
 from kernel.chat.language_model import LanguageModel
 from kernel.chat.selector import StrictServiceSelector
 from kernel.chat.transformers_chat import TransformersChatCompletion
@@ -33,8 +34,6 @@ from retrieval.filters import Filter, Where
 from retrieval.passages import PassageIndex
 from retrieval.records import Passage
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
-
-BASE = "base"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ class Engine:
         if name != BASE:
             folder = find_adapter(name, self._settings.adapters)
             if folder is None:
-                known = ", ".join([BASE, EXTRACTIVE, *list_adapters(self._settings.adapters)])
+                known = ", ".join(variant_names(self._settings.adapters))
                 raise UsageError(
                     f"there is no variant '{name}'; there are {known}, or give an adapter's folder"
                 )

@@ -19,7 +19,7 @@ from semantic_kernel.functions.kernel_function_from_prompt import KernelFunction
 from semantic_kernel.functions.kernel_plugin import KernelPlugin
 
 from retrieval.errors import TekioError
-from retrieval.records import Passage
+from retrieval.records import Passage, context_parts
 
 PROMPTS_FOLDER = Path(__file__).parent / "prompts"
 EXAMPLES_FOLDER = Path(__file__).parent / "examples"
@@ -142,8 +142,8 @@ def render_passages(passages: Sequence[PromptPassage], language: str) -> str:
     blocks = []
     for shown in passages:
         passage = shown.passage
-        parts = (" ".join(part.split()) for part in (passage.title, *passage.headings))
-        place = [part for part in dict.fromkeys(parts) if part]
+        title, *headings = (" ".join(part.split()) for part in (passage.title, *passage.headings))
+        place = context_parts(title, headings)
         if passage.page is not None:
             place.append(page.format(passage.page))
         head = f"[{shown.number}] ({', '.join(place)})" if place else f"[{shown.number}]"

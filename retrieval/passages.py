@@ -20,7 +20,7 @@ from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexSignatureError, UsageError
 from retrieval.filters import All, Filter, Where
 from retrieval.fusion import convex_fusion
-from retrieval.records import Chunk, DocumentState, DocumentSummary, Passage, SourceDocument
+from retrieval.records import Chunk, DocumentState, DocumentSummary, Passage, SourceDocument, context_of
 
 COLLECTION = "passages"
 FIELDS = (
@@ -40,12 +40,6 @@ MAX_TOP_K = 1000
 KEYWORD_WEIGHT = 0.2
 _LEG_DEPTH = 100
 _BM25_K1 = 1.2  # as in FTS5
-
-
-def context_of(title: str, headings: Sequence[str]) -> str:
-    """Return what is put before a chunk's text when it is embedded and indexed: its title and headings."""
-    parts = [part for part in (title, *headings) if part]
-    return " > ".join(dict.fromkeys(parts))
 
 
 class PassageIndex:
@@ -180,12 +174,13 @@ class PassageIndex:
         """
         if not 1 <= top_k <= MAX_TOP_K:
             raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
+        direction = unit(vector)
         with self.database.read():
-            ranked = self._rank(query, unit(vector), max(_LEG_DEPTH, 2 * top_k), where)[:top_k]
+            ranked = self._rank(query, direction, max(_LEG_DEPTH, 2 * top_k), where)[:top_k]
             hits = self.store.rows([row_id for row_id, _ in ranked])
             starts = self._table.page_starts({hit.data["document_id"] for hit in hits.values()})
         return [
-            self._passage(hits[row_id], rank, score, unit(vector), starts[hits[row_id].data["document_id"]])
+            self._passage(hits[row_id], rank, score, direction, starts[hits[row_id].data["document_id"]])
             for rank, (row_id, score) in enumerate(ranked, start=1)
         ]
 

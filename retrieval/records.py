@@ -7,7 +7,10 @@ Every span is a pair of character offsets into the text of the document as it wa
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+CONTEXT_SEPARATOR = " > "
 
 
 def page_at(page_starts: tuple[int, ...], offset: int) -> int | None:
@@ -15,6 +18,16 @@ def page_at(page_starts: tuple[int, ...], offset: int) -> int | None:
     if not page_starts:
         return None
     return max(1, bisect_right(page_starts, offset))
+
+
+def context_parts(title: str, headings: Sequence[str]) -> list[str]:
+    """Return the title and headings that a text stands under, each once."""
+    return [part for part in dict.fromkeys((title, *headings)) if part]
+
+
+def context_of(title: str, headings: Sequence[str]) -> str:
+    """Return them as one line, as it is put before a text when that is embedded, indexed or compared."""
+    return CONTEXT_SEPARATOR.join(context_parts(title, headings))
 
 
 @dataclass(frozen=True, slots=True)

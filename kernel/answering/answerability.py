@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from kernel.answering.ranking import Ranking, coverage
+from kernel.answering.ranking import Ranking
+from kernel.answering.support import weighted_share
 from retrieval.records import Passage
 
 MODEL_FILE = Path(__file__).with_name("answerability.json")
@@ -70,7 +71,7 @@ def measure(passages: Sequence[Passage], ranking: Ranking) -> dict[str, float]:
     return {
         "similarity": max((passage.similarity for passage in passages), default=0.0),
         "sentence_interaction": max((item.interaction for item in ranking.sentences), default=0.0),
-        "joint_coverage": coverage(words, held, weights),
+        "joint_coverage": weighted_share([word.text for word in words], held, weights),
         "missing_rarity": max(missing, default=0.0) / rarest if rarest else 0.0,
         "missing_figure": len(lacking) / len(figures) if figures else 0.0,
     }

@@ -9,8 +9,7 @@ from functools import cached_property
 
 from ingest.sentences import split_sentences
 from retrieval.analysis import Token, analyze
-from retrieval.passages import context_of
-from retrieval.records import Passage
+from retrieval.records import Passage, context_of
 
 InverseFrequencies = Callable[[Sequence[str]], Mapping[str, float]]
 

@@ -19,6 +19,7 @@ from semantic_kernel.contents import ChatHistory
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
 from kernel.answer import (
+    EXTRACTIVE,
     Answer,
     AnswerEvent,
     AskEvent,
@@ -37,7 +38,7 @@ from kernel.answering.focus import focus
 from kernel.answering.ranking import ScoredSentence, SentenceRanker
 from kernel.answering.run import Clock, Run, Variant, shown_passages
 from kernel.answering.texts import admits_ignorance, say, without_echo
-from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveSettings
+from kernel.chat.extractive_chat import ExtractiveSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
 from kernel.chat.transformers_chat import TransformersSettings

@@ -15,7 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from kernel.answering.evidence import InverseFrequencies, Sentence, context_words, passage_sentences
+from kernel.answering.support import weighted_share
 from retrieval.analysis import Token, analyze
+from retrieval.embedding import EmbedderSignature
 from retrieval.records import Passage
 
 # Chosen on data/calibration, and looked at on public questions (xquad_en) too.
@@ -24,12 +26,14 @@ RANK_COST = 0.02
 """What each place of the passage in the ranking takes off the score of its sentences."""
 LENGTH_COST = 0.0001
 """What each character takes off: a long sentence holds more words by chance."""
-_QUERY_PREFIX = "query: "
-_PASSAGE_PREFIX = "passage: "
 
 
 class TokenEmbedder(Protocol):
     """Gives the vectors of a text's tokens: `vectors` of shape (t, d) and length one, `offsets` into the text."""
+
+    @property
+    def signature(self) -> EmbedderSignature:
+        """Names the prefixes that the model was trained with."""
 
     def embed_tokens(self, texts: Sequence[str], *, prefix: str) -> Sequence[Any]:
         """Return for each text its token vectors with their character offsets."""
@@ -69,16 +73,20 @@ class SentenceRanker:
     def rank(self, question: str, passages: Sequence[Passage]) -> Ranking:
         """Rank the sentences of passages that were found for a question."""
         words = question_words(question)
-        weights = self._inverse_frequencies([token.text for token in words])
+        asked_words = [token.text for token in words]
+        weights = self._inverse_frequencies(asked_words)
         contexts = [context_words(passage) for passage in passages]
         sentences = [item for item in passage_sentences(passages) if not item.is_heading]
-        (asked,) = self._embedder.embed_tokens([question], prefix=_QUERY_PREFIX)
-        held = self._embedder.embed_tokens([passage.text for passage in passages], prefix=_PASSAGE_PREFIX)
+        prefixes = self._embedder.signature
+        (asked,) = self._embedder.embed_tokens([question], prefix=prefixes.query_prefix)
+        held = self._embedder.embed_tokens(
+            [passage.text for passage in passages], prefix=prefixes.passage_prefix
+        )
         matches = [np.asarray(asked.vectors) @ np.asarray(item.vectors).T for item in held]
         scored = []
         for sentence in sentences:
             passage = passages[sentence.passage]
-            covered = coverage(words, sentence.words | contexts[sentence.passage], weights)
+            covered = weighted_share(asked_words, sentence.words | contexts[sentence.passage], weights)
             columns = _columns(
                 held[sentence.passage].offsets, sentence.start - passage.start, sentence.end - passage.start
             )
@@ -99,12 +107,6 @@ def question_words(question: str) -> list[Token]:
     """Return the distinct content tokens of a question, in order."""
     words = {token.text: token for token in reversed(analyze(question)) if token.is_content}
     return sorted(words.values(), key=lambda token: token.start)
-
-
-def coverage(words: Sequence[Token], held: frozenset[str], weights: Mapping[str, float]) -> float:
-    """Return the weighted share of words that are held, 0 to 1; 0 for no words."""
-    total = sum(weights.get(word.text, 1.0) for word in words)
-    return sum(weights.get(word.text, 1.0) for word in words if word.text in held) / total if total else 0.0
 
 
 def _columns(offsets: Sequence[tuple[int, int]], start: int, end: int) -> list[int]:

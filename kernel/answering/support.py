@@ -8,7 +8,7 @@ counted apart, so that repeating the question is no answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 
 from retrieval.analysis import Token
 
@@ -42,10 +42,13 @@ def support(
     rarest = max(carrying, key=lambda word: weights.get(word, _DEFAULT_WEIGHT), default="")
     if rarest not in evidence | context:
         return 0.0
-    return min(_share(carrying, evidence | context, weights), _share(carrying - asked, evidence, weights))
+    return min(
+        weighted_share(carrying, evidence | context, weights),
+        weighted_share(carrying - asked, evidence, weights),
+    )
 
 
-def _share(words: Set[str], evidence: Set[str], weights: Mapping[str, float]) -> float:
+def weighted_share(words: Collection[str], held: Set[str], weights: Mapping[str, float]) -> float:
+    """Return the weighted share of distinct words that are held, 0 to 1; 0 for no words."""
     total = sum(weights.get(word, _DEFAULT_WEIGHT) for word in words)
-    held = sum(weights.get(word, _DEFAULT_WEIGHT) for word in words if word in evidence)
-    return held / total if total else 0.0
+    return sum(weights.get(word, _DEFAULT_WEIGHT) for word in words if word in held) / total if total else 0.0

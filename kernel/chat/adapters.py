@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kernel.answer import BASE, EXTRACTIVE
 from retrieval.errors import UsageError
 
 CARD_FILE = "tekio_adapter.json"
@@ -82,6 +83,11 @@ def find_adapter(name: str, adapters: Path) -> Path | None:
 def list_adapters(adapters: Path) -> list[str]:
     """Name the adapters in a folder."""
     return sorted(path.parent.name for path in adapters.glob(f"*/{_CONFIG_FILE}"))
+
+
+def variant_names(adapters: Path) -> list[str]:
+    """Name who can generate: the base, `extractive`, and the adapters in a folder."""
+    return [BASE, EXTRACTIVE, *list_adapters(adapters)]
 
 
 def check_adapter(folder: Path, *, base: str, base_folder: Path) -> AdapterCard:

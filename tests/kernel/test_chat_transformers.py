@@ -17,8 +17,8 @@ from semantic_kernel.contents import StreamingChatMessageContent
 from semantic_kernel.contents.utils.finish_reason import FinishReason as KernelFinishReason
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
-from kernel.answer import FinishReason
-from kernel.chat.extractive_chat import EXTRACTIVE, ExtractiveChatCompletion, ExtractiveSettings
+from kernel.answer import EXTRACTIVE, FinishReason
+from kernel.chat.extractive_chat import ExtractiveChatCompletion, ExtractiveSettings
 from kernel.chat.language_model import LanguageModel, Sampling
 from kernel.chat.prompt_text import shield
 from kernel.chat.selector import StrictServiceSelector

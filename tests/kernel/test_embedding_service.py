@@ -13,23 +13,10 @@ from semantic_kernel import Kernel
 from semantic_kernel.data.vector import VectorStoreField, vectorstoremodel
 
 from kernel.embedding_service import SERVICE_ID, EmbeddingService
-from kernel.model_store import ModelStore
 from retrieval.faiss_collection import FaissCollection
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
 TEXTS = ["ポンプは500時間ごとに点検する。", "The archive is open from 9:00 to 16:30.", ""]
-
-
-@pytest.fixture(scope="module")
-def embedder(model_store: ModelStore) -> SentenceTransformerEmbedder:
-    found = model_store.resolve("multilingual-e5-small")
-    return SentenceTransformerEmbedder(
-        found.folder,
-        model=found.name,
-        revision=found.revision,
-        query_prefix="query: ",
-        passage_prefix="passage: ",
-    )
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,136 @@
+"""Which sentence answers, and whether any does, with the real embedder."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from kernel.answering.answerability import AnswerabilityModel, load_model, measure
+from kernel.answering.extraction import choose_sentences
+from kernel.answering.focus import focus
+from kernel.answering.ranking import Ranking, SentenceRanker
+from retrieval.embedding import EmbedderSignature
+from retrieval.records import Passage
+from retrieval.sentence_transformer import SentenceTransformerEmbedder
+
+TEXTS = [
+    "The kiln is fired at 1,240 °C for nine hours. The door stays shut until it has cooled below 90 °C.",
+    "Glaze G-7 is stirred for 20 minutes before use. It is kept on shelf C.",
+]
+
+
+def passages(texts: Sequence[str]) -> list[Passage]:
+    return [
+        Passage(
+            number,
+            number,
+            f"d{number}",
+            f"/d{number}",
+            "",
+            None,
+            50,
+            50 + len(text),
+            (),
+            text,
+            1.0,
+            number,
+            0.85,
+        )
+        for number, text in enumerate(texts, start=1)
+    ]
+
+
+def equal_weights(words: Iterable[str]) -> dict[str, float]:
+    return dict.fromkeys(words, 1.0)
+
+
+def rank(embedder: SentenceTransformerEmbedder, question: str, texts: Sequence[str] = TEXTS) -> Ranking:
+    return SentenceRanker(embedder, equal_weights).rank(question, passages(texts))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("How long must glaze G-7 be stirred?", "Glaze G-7 is stirred for 20 minutes before use."),
+        ("How hot is the kiln fired?", "The kiln is fired at 1,240 °C for nine hours."),
+        ("窯は何度で焼成しますか。", "The kiln is fired at 1,240 °C for nine hours."),
+    ],
+)
+def test_the_sentence_that_answers_comes_first_in_either_language(
+    embedder: SentenceTransformerEmbedder, question: str, answer: str
+) -> None:
+    assert rank(embedder, question).sentences[0].sentence.text == answer
+
+
+def test_the_chosen_sentences_begin_with_the_best_and_are_at_most_three(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    ranking = rank(embedder, "How long must glaze G-7 be stirred?")
+    chosen = choose_sentences(ranking)
+    assert chosen[0] is ranking.sentences[0]
+    assert len(chosen) <= 3
+    assert choose_sentences(replace(ranking, sentences=[])) == []
+
+
+def test_the_model_is_shown_the_best_sentences_under_their_passages_numbers(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    found = passages(TEXTS)
+    ranking = rank(embedder, "How long must glaze G-7 be stirred?")
+    (shown,) = focus(found, ranking, sentences=1)
+    assert (shown.number, shown.text) == (2, "Glaze G-7 is stirred for 20 minutes before use.")
+    assert [item.text for item in focus(found, ranking, sentences=0)] == TEXTS
+
+
+@dataclass
+class Recorder:
+    """An embedder with prefixes of its own, that notes which it was asked for."""
+
+    inner: SentenceTransformerEmbedder
+    signature: EmbedderSignature = EmbedderSignature("m", "1", 384, "ask: ", "text: ", True, "test")
+    seen: list[str] = field(default_factory=list)
+
+    def embed_tokens(self, texts: Sequence[str], *, prefix: str) -> Sequence[Any]:
+        self.seen.append(prefix)
+        return self.inner.embed_tokens(texts, prefix=prefix)
+
+
+def test_question_and_passages_get_the_embedders_own_prefixes(embedder: SentenceTransformerEmbedder) -> None:
+    recorder = Recorder(embedder)
+    SentenceRanker(recorder, equal_weights).rank("How hot?", passages(TEXTS))
+    assert recorder.seen == ["ask: ", "text: "]
+
+
+def test_a_figure_that_was_asked_about_and_is_missing_is_measured(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    there = measure(passages(TEXTS), rank(embedder, "Is G-7 stirred?"))
+    lacking = measure(passages(TEXTS), rank(embedder, "Is G-8 stirred?"))
+    assert (there["missing_figure"], lacking["missing_figure"]) == (0.0, 1.0)
+    assert lacking["joint_coverage"] < there["joint_coverage"]
+
+
+def test_the_shipped_model_thinks_less_of_passages_without_the_words_of_the_question(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    model = load_model()
+    answerable = model.probability(measure(passages(TEXTS), rank(embedder, "How long is glaze G-7 stirred?")))
+    other = model.probability(measure(passages(TEXTS), rank(embedder, "Who won the chess match in Oslo?")))
+    assert other < model.threshold < answerable
+
+
+def test_no_passages_are_measured_without_a_fault(embedder: SentenceTransformerEmbedder) -> None:
+    assert measure([], rank(embedder, "Why?", [])) == {
+        "similarity": 0.0,
+        "sentence_interaction": 0.0,
+        "joint_coverage": 0.0,
+        "missing_rarity": 0.0,
+        "missing_figure": 0.0,
+    }
+
+
+def test_a_probability_lies_between_none_and_one_whatever_was_measured() -> None:
+    model = AnswerabilityModel(("x",), (0.0,), (1.0,), (1e9,), 0.0, 0.5)
+    assert 0.0 < model.probability({"x": -1e9}) < 1e-9
+    assert model.probability({"x": 1e9}) == pytest.approx(1.0)
