@@ -83,12 +83,15 @@ def test_the_model_is_shown_the_best_sentences_under_their_passages_numbers(
     assert [item.text for item in focus(found, ranking, sentences=0)] == TEXTS
 
 
+OTHER_PREFIXES = EmbedderSignature("m", "1", 384, "ask: ", "text: ", True, "test")
+
+
 @dataclass
 class Recorder:
     """An embedder with prefixes of its own, that notes which it was asked for."""
 
     inner: SentenceTransformerEmbedder
-    signature: EmbedderSignature = EmbedderSignature("m", "1", 384, "ask: ", "text: ", True, "test")
+    signature: EmbedderSignature = OTHER_PREFIXES
     seen: list[str] = field(default_factory=list)
 
     def embed_tokens(self, texts: Sequence[str], *, prefix: str) -> Sequence[Any]:
