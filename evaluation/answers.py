@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluation.metrics import Share, reciprocal_rank, share
 from evaluation.questions import Question, folded
-from kernel.answer import Answer
+from kernel.answer import EXTRACTIVE, Answer
 from kernel.app import Tekio
 
 HIT_DEPTH = 5
@@ -47,6 +47,7 @@ class Figures:
     resolved: Share
     refused_unanswerable: Share
     refused_answerable: Share
+    own_words: Share
     tokens_per_second: float | None
     seconds_per_question: float
 
@@ -69,6 +70,7 @@ class Figures:
             f"citations that resolve to the very text of the document  {self.resolved}",
             f"unanswerable: refused (never refusing gives 0)           {self.refused_unanswerable}",
             f"answerable: refused, wrongly                             {self.refused_answerable}",
+            f"answers in a language model's own words, not quoted      {self.own_words}",
             f"language model: tokens generated per second              {speed}",
             f"seconds per question                                     {self.seconds_per_question:.2f}",
         ]
@@ -121,6 +123,7 @@ def figures(outcomes: Sequence[Outcome]) -> Figures:
         resolved=share([item.resolved for item in outcomes if item.answer.citations]),
         refused_unanswerable=share([item.answer.refused for item in unanswerable]),
         refused_answerable=share([item.answer.refused for item in answerable]),
+        own_words=share([item.answer.variant != EXTRACTIVE for item in outcomes if not item.answer.refused]),
         tokens_per_second=tokens / seconds if seconds else None,
         seconds_per_question=total / len(outcomes) if outcomes else 0.0,
     )
