@@ -31,12 +31,33 @@ class Block:
     continues: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a person allows or knows, handed to every reader.
+
+    `passwords` are tried in order on encrypted files; they never appear in a message. `ocr` reads pages
+    without text by optical character recognition, in `ocr_languages` (tesseract's names).
+    `attachment_depth` is how deep files within files (of an e-mail, of a PDF) are read.
+    """
+
+    passwords: tuple[str, ...] = field(default=(), repr=False)
+    ocr: bool = False
+    ocr_languages: str = "jpn+eng"
+    attachment_depth: int = 1
+
+
+NO_OPTIONS = ReadOptions()
+
+
 @dataclass(slots=True)
 class ReadResult:
     """What a reader found in one file.
 
     `pages` is the number of pages (None for formats without pages); `empty_pages` are 1-based numbers of
-    pages without any text. `title` is the document's own title when it has one.
+    pages without any text. `title` is the document's own title when it has one. `created` and `modified`
+    are what the document says of itself, as ISO 8601 dates or times. `tags` are its own key words by
+    their key ("tags", "keywords", any key of a front matter). `engines` says which engine read which
+    1-based pages, where a format has several engines.
     """
 
     blocks: list[Block]
@@ -47,6 +68,11 @@ class ReadResult:
     pages: int | None = None
     empty_pages: tuple[int, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    created: str | None = None
+    modified: str | None = None
+    authors: tuple[str, ...] = ()
+    tags: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    engines: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class Outcome(StrEnum):

@@ -32,13 +32,18 @@ def context_of(title: str, headings: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a document that is embedded as one: `document.text[start:end] == text`."""
+    """A piece of a document that is embedded as one: `document.text[start:end] == text`.
+
+    `shown` is the span that a search gives back in its place, when that is larger: the sentences around it,
+    or the section that it is a part of. It holds the chunk's own span.
+    """
 
     text: str
     start: int
     end: int
     page: int | None = None
     headings: tuple[str, ...] = ()
+    shown: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Files to blocks. Each format is one module with `read(data) -> ReadResult`, loaded when it is needed.
+"""Files to blocks. Each format is one module with `read(data, options) -> ReadResult`, loaded when it is needed.
 
 A new format is a module here and a line in `FORMATS`.
 """
@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import cast
 
-from ingest.blocks import Outcome, ReadError, ReadResult
+from ingest.blocks import NO_OPTIONS, Outcome, ReadError, ReadOptions, ReadResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def supported_endings() -> tuple[str, ...]:
     return tuple(_BY_ENDING)
 
 
-def read_file(path: Path, data: bytes | None = None) -> ReadResult:
+def read_file(path: Path, data: bytes | None = None, options: ReadOptions = NO_OPTIONS) -> ReadResult:
     """Read a file with the reader for its content and ending.
 
     `data` are the file's bytes where the caller has them already, so that it is read only once.
@@ -74,8 +74,10 @@ def read_file(path: Path, data: bytes | None = None) -> ReadResult:
     if not data:
         raise ReadError(Outcome.EMPTY, "the file is empty")
     chosen = _choose(path.suffix.lower(), data)
-    read = cast("Callable[[bytes], ReadResult]", import_module(f"ingest.readers.{chosen.name}").read)
-    return read(data)
+    read = cast(
+        "Callable[[bytes, ReadOptions], ReadResult]", import_module(f"ingest.readers.{chosen.name}").read
+    )
+    return read(data, options)
 
 
 def _choose(ending: str, data: bytes) -> Format:

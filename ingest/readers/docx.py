@@ -6,7 +6,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-from ingest.blocks import Block, BlockKind, Outcome, ReadError, ReadResult
+from ingest.blocks import NO_OPTIONS, Block, BlockKind, Outcome, ReadError, ReadOptions, ReadResult
 from ingest.readers.tables import markdown_table
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _NOT_TEXT = frozenset(
 _HEADING_NAME = re.compile(r"(?:heading|見出し|überschrift|titre)\s*(\d)", re.IGNORECASE)
 
 
-def read(data: bytes) -> ReadResult:
+def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
     """Read a Word document (.docx).
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ingest.blocks import Block, BlockKind, Outcome, ReadError, ReadResult
+from ingest.blocks import NO_OPTIONS, Block, BlockKind, Outcome, ReadError, ReadOptions, ReadResult
 from ingest.decode import decode_text, is_binary
 from ingest.lines import is_cjk
 from ingest.readers.tables import markdown_table
@@ -36,7 +36,7 @@ _BLOCK_TAGS = re.compile(
 _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 
 
-def read(data: bytes) -> ReadResult:
+def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
     """Read an HTML file.
 
     Raises:

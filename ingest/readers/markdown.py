@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ingest.blocks import Block, BlockKind, Outcome, ReadError, ReadResult
+from ingest.blocks import NO_OPTIONS, Block, BlockKind, Outcome, ReadError, ReadOptions, ReadResult
 from ingest.decode import decode_text, is_binary
 from ingest.lines import join_lines
 from ingest.readers.tables import markdown_table
@@ -22,7 +22,7 @@ _TIGHT_HEADING = re.compile(r"^(#{2,6}(?=[^#\s!])|#(?=[^\x00-\x7f]))", re.MULTIL
 _TAG = re.compile(r"<!--.*?-->|<[^>]+>", re.DOTALL)
 
 
-def read(data: bytes) -> ReadResult:
+def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
     """Read a Markdown file.
 
     Raises:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ingest.blocks import Outcome, ReadError, ReadResult
+from ingest.blocks import NO_OPTIONS, Outcome, ReadError, ReadOptions, ReadResult
 from ingest.readers.pdf_layout import pages_to_blocks
 from ingest.readers.pdf_lines import Fragment, Line, collector, odd_share
 from ingest.readers.pdf_rows import page_lines
@@ -35,7 +35,7 @@ _CMAPS = {
 }  # fmt: skip
 
 
-def read(data: bytes) -> ReadResult:
+def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
     """Read a PDF.
 
     Pages that fail or hold no text are listed in `empty_pages` and explained in `warnings`.

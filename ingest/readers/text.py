@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ingest.blocks import Block, BlockKind, Outcome, ReadError, ReadResult
+from ingest.blocks import NO_OPTIONS, Block, BlockKind, Outcome, ReadError, ReadOptions, ReadResult
 from ingest.decode import decode_text, is_binary
 from ingest.lines import (
     LIST_MARK,
@@ -20,7 +20,7 @@ from ingest.lines import (
 _UNDERLINE = re.compile(r"\s*(?P<mark>[=\-~*＝―─━])(?P=mark){2,}\s*")
 
 
-def read(data: bytes) -> ReadResult:
+def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
     """Read a plain text file.
 
     Raises:
