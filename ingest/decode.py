@@ -1,7 +1,8 @@
 """Bytes to text. Nothing is dropped to make a file readable, and the encoding is reported.
 
-The order is: byte order mark, strict UTF-8, UTF-16 and UTF-32 without a mark, a declared encoding, the
-Japanese encodings strictly over the whole file and chosen by plausibility, then Western and other ones.
+The order is: byte order mark, ISO-2022-JP by its escapes, UTF-16 and UTF-32 without a mark, strict UTF-8, a
+declared encoding, the Japanese encodings strictly over the whole file and chosen by plausibility, EBCDIC,
+then Western and other ones. Each step takes time in proportion to the file.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+
+from ingest.plausible import likelihood, spread
 
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -25,10 +28,19 @@ _LABELS = {
     "x-euc-jp": "euc_jp", "euc-jp": "euc_jp",
 }  # fmt: skip
 _ESCAPE = re.compile(rb"\x1b(?:\$[@B(]|\([BIJ])")
-_HALF_KANA = re.compile(r"[\uff61-\uff9f]+")
 # Single bytes that Python's cp932 reads, but that stand for nothing.
 _NOT_CP932 = re.compile(r"[\x80\xa0\uf8f0-\uf8f3]")
-_COMMON_MARKS = frozenset("、。「」『』（）・ー～〜…！？：；／，．　［］【】①②③④⑤○●◎△▲□■◆※→％＋－＝“”‘’")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_KANA = re.compile("[\u3041-\u30ff]+")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+# Codecs of Python that are no encodings of documents.
+_NO_CHARSETS = frozenset(
+    {"raw_unicode_escape", "raw-unicode-escape", "punycode", "idna", "undefined", "mbcs", "oem"}
+)
+_GUESSED = 1 << 18
+# Windows-1252 as browsers read it: the five bytes without a meaning stay control characters.
+_WESTERN = {code: bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(0x80, 0xA0)}
+_UNDEFINED = re.compile("[\x81\x8d\x8f\x90\x9d]")
 _PLAUSIBLE = 0.3
 
 
@@ -64,6 +76,7 @@ def decode_text(data: bytes, declared: str | None = None) -> Decoded:
         or _utf8(data)
         or _declared(data, declared)
         or _japanese(data)
+        or _ebcdic(data)
         or _damaged(data)
         or _other(data)
     )
@@ -79,7 +92,9 @@ def is_binary(text: str) -> bool:
 
 
 def _done(text: str, encoding: str) -> Decoded:
-    return Decoded(text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", ""), encoding)
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "")
+    # Half of a pair cannot be stored or shown.
+    return Decoded(_SURROGATE.sub("\ufffd", text), encoding)
 
 
 def _strictly(data: bytes, encoding: str) -> str | None:
@@ -126,7 +141,7 @@ def _wide(data: bytes) -> Decoded | None:
     if len(data) < 4:
         return None
     nul = data.count(0)
-    if nul > len(data) // 2 and len(data) % 4 == 0:
+    if nul > len(data) // 2:
         for encoding in ("utf-32-le", "utf-32-be"):
             text = _strictly(data, encoding)
             if text:
@@ -137,7 +152,7 @@ def _wide(data: bytes) -> Decoded | None:
     for encoding in ("utf-16-le", "utf-16-be"):
         text = _strictly(data, encoding)
         if text and "\x00" not in text:
-            score = _likelihood(text)
+            score = likelihood(text)
             if best is None or score > best[0]:
                 best = (score, text, encoding)
     # Pairs of bytes of any other encoding look like rare Chinese characters: ask for much more than that.
@@ -151,7 +166,7 @@ def _declared(data: bytes, declared: str | None) -> Decoded | None:
         return None
     label = declared.strip().strip("\"'").lower()
     encoding = _LABELS.get(label, label)
-    if encoding.startswith(("utf", "unicode")):
+    if encoding.startswith(("utf", "unicode")) or encoding in _NO_CHARSETS:
         return None
     text = _strictly(data, encoding)
     return _done(text, encoding) if text is not None else None
@@ -163,84 +178,68 @@ def _japanese(data: bytes) -> Decoded | None:
         text = _strictly(data, encoding)
         if text is None or _NOT_CP932.search(text):
             continue
-        score = _likelihood(text, foreign_only=True)
+        score = likelihood(text, foreign_only=True)
         if score >= _PLAUSIBLE and (best is None or score > best[0]):
             best = (score, text, encoding)
     return _done(best[1], best[2]) if best else None
 
 
-def _likelihood(text: str, *, foreign_only: bool = False) -> float:
-    """Return how much a text looks like text people write, from -1 to 1; Japanese counts as such.
-
-    `foreign_only` leaves the ASCII out of the mean, for encodings in which ASCII says nothing.
-    """
-    total, count = 0.0, 0
-    for char in text[:20000]:
-        code = ord(char)
-        if code < 0x80:
-            if not foreign_only:
-                count += 1
-                total += 1.0 if code >= 0x20 or char in "\n\r\t" else -1.0
-            continue
-        if 0xFF61 <= code <= 0xFF9F:
-            continue
-        count += 1
-        total += _weight(char, code)
-    for match in _HALF_KANA.finditer(text[:20000]):
-        length = len(match.group())
-        beside = text[max(0, match.start() - 1) : match.start()] + text[match.end() : match.end() + 1]
-        # Half-width kana come in words; single ones inside Latin words are accented letters misread.
-        wordlike = length >= 3 or not any(char.isascii() and char.isalpha() for char in beside)
-        count += length
-        total += (0.45 if wordlike else -0.5) * length
-    return total / count if count else 0.0
-
-
-def _weight(char: str, code: int) -> float:
-    if 0x3041 <= code <= 0x30FF or char in _COMMON_MARKS:
-        return 1.0
-    if 0x4E00 <= code <= 0x9FFF:
-        try:
-            first = char.encode("euc_jp")[0]
-        except UnicodeEncodeError:
-            return -0.3
-        # JIS level 1, the everyday characters, lies in the rows 0xB0 to 0xCF.
-        return 0.6 if 0xB0 <= first <= 0xCF else -0.3
-    if 0xFF01 <= code <= 0xFF5E or 0x3000 <= code <= 0x3040:
-        return 0.8
-    if 0xC0 <= code <= 0x24F:
-        return 0.5
-    if 0x2010 <= code <= 0x27BF or 0x3200 <= code <= 0x33FF or 0x3099 <= code <= 0x309C:
-        return 0.5
-    return -1.0 if unicodedata.category(char) in ("Cc", "Co", "Cn", "Cs") else -0.2
+def _ebcdic(data: bytes) -> Decoded | None:
+    """EBCDIC of the mainframes: its space is the at sign of ASCII, its letters lie above ASCII."""
+    if data.count(b"\x40") < 0.05 * len(data) or data.count(b" ") > 0.01 * len(data):
+        return None
+    text = data.decode("cp500")
+    sample = text[:20000]
+    plain = sum(1 for char in sample if char.isascii() and (char.isalnum() or char in " .,;:\n\r\t-"))
+    if plain < 0.85 * len(sample):
+        return None
+    # The two common pages differ in seven signs; after a word stands an exclamation mark, not a bar.
+    american = data.decode("cp037")
+    if len(re.findall(r"\w!(?=\s|$)", american)) > len(re.findall(r"\w!(?=\s|$)", text)):
+        return _done(american.replace("\x85", "\n"), "cp037")
+    return _done(text.replace("\x85", "\n"), "cp500")
 
 
 def _damaged(data: bytes) -> Decoded | None:
     """A few broken bytes do not make a file another encoding: they are shown as U+FFFD."""
+    step = len(data) // 16
+    sample = (
+        data if len(data) < _GUESSED else b"".join(data[at * step : at * step + 4096] for at in range(16))
+    )
     for encoding in ("utf-8", "cp932", "euc_jp"):
-        text = data.decode(encoding, "replace")
-        if encoding == "cp932":
-            text = _NOT_CP932.sub("\ufffd", text)
-        bad = text.count("\ufffd")
-        kana = sum(1 for char in text if "\u3041" <= char <= "\u30ff")
-        good = kana if encoding != "utf-8" else sum(1 for char in text if char > "\x7f") - bad
-        if good >= max(1, 20 * bad):
+        # Cuts break characters too: the sample only rules out, the whole file decides.
+        if _sound(sample, encoding, 5) and (text := _sound(data, encoding, 20)):
             return _done(text, encoding)
     return None
 
 
+def _sound(data: bytes, encoding: str, times: int) -> str | None:
+    """Return the text if it has `times` as many characters that prove its encoding as broken ones."""
+    text = data.decode(encoding, "replace")
+    if encoding == "cp932":
+        text = _NOT_CP932.sub("\ufffd", text)
+    bad = text.count("\ufffd")
+    good = len(text) - len((_FOREIGN if encoding == "utf-8" else _KANA).sub("", text))
+    good -= bad if encoding == "utf-8" else 0
+    return text if good >= max(1, times * bad) else None
+
+
 def _other(data: bytes) -> Decoded:
-    western = _strictly(data, "cp1252")
-    letters = sum(1 for char in (western or "") if char.isalpha())
-    accented = sum(1 for char in (western or "") if char.isalpha() and not char.isascii())
+    """Western text, or what the statistics of charset-normalizer say; every byte stands for something."""
+    western = data.decode("latin-1").translate(_WESTERN)
+    sample = spread(western)
+    letters = sum(1 for char in sample if char.isalpha())
+    accented = sum(1 for char in sample if char.isalpha() and not char.isascii())
+    undefined = _UNDEFINED.search(western) is not None
     # Statistics over a few bytes say nothing: the most common encoding is the better guess then.
-    if western is not None and (accented <= 0.2 * letters or len(data) < 32):
+    if not undefined and (accented <= 0.2 * letters or len(data) < 32):
         return _done(western, "cp1252")
     from charset_normalizer import from_bytes
 
-    guess = from_bytes(data).best()
-    if guess is not None:
-        return _done(str(guess), guess.encoding)
-    return _done(
-        western if western is not None else data.decode("latin-1"), "cp1252" if western else "latin-1"
-    )
+    # Its time would be far from linear; the whole file still has the last word.
+    head = data if len(data) <= _GUESSED else data[: data.rfind(b"\n", 0, _GUESSED) + 1 or _GUESSED]
+    for guess in from_bytes(head, cp_exclusion=["utf_7"]):
+        text = _strictly(data, guess.encoding)
+        if text is not None:
+            return _done(text, guess.encoding)
+    return _done(western, "cp1252")

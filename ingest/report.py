@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.blocks import Outcome
@@ -23,10 +24,31 @@ class FileReport:
     empty_pages: tuple[int, ...] = ()
     encoding: str | None = None
     message: str = ""
+    engines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain values, for JSON."""
-        return {**asdict(self), "outcome": str(self.outcome), "empty_pages": list(self.empty_pages)}
+        """Return the report as plain values, for JSON; the pages of an engine as `1-3, 7`."""
+        return {
+            "path": self.path,
+            "outcome": str(self.outcome),
+            "chunks": self.chunks,
+            "pages": self.pages,
+            "empty_pages": list(self.empty_pages),
+            "encoding": self.encoding,
+            "engines": {name: page_ranges(pages) for name, pages in self.engines.items()},
+            "message": self.message,
+        }
+
+
+def page_ranges(pages: Sequence[int]) -> str:
+    """Return page numbers as people write them: `1-3, 7`."""
+    runs: list[list[int]] = []
+    for page in sorted(set(pages)):
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], page]
+        else:
+            runs.append([page])
+    return ", ".join("-".join(str(page) for page in run) for run in runs)
 
 
 @dataclass(slots=True)

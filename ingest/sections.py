@@ -31,19 +31,31 @@ class Section:
         return [self.path, *((*self.path, header) for header in headers)]
 
 
+def heading_paths(assembled: Assembled) -> dict[int, tuple[str, ...]]:
+    """Return for each heading, by the index of its block, the headings above it and itself."""
+    paths: dict[int, tuple[str, ...]] = {}
+    stack: list[tuple[int, str]] = []
+    for index, block in enumerate(assembled.blocks):
+        # What goes on over a page break belongs to the block before, whatever its kind.
+        if block.kind is not BlockKind.HEADING or (block.continues and index):
+            continue
+        while stack and stack[-1][0] >= block.level:
+            stack.pop()
+        stack.append((block.level, " ".join(block.text.split())))
+        paths[index] = tuple(text for _, text in stack)
+    return paths
+
+
 def make_sections(assembled: Assembled, units: Sequence[Unit]) -> list[Section]:
     """Group the units of a document by heading; a heading without text goes with the section below it."""
     sections: list[Section] = []
-    stack: list[tuple[int, str]] = []
+    paths = heading_paths(assembled)
+    path: tuple[str, ...] = ()
     in_headings = False
     for unit in units:
-        if unit.kind is BlockKind.HEADING:
-            block = assembled.blocks[unit.block]
-            while stack and stack[-1][0] >= block.level:
-                stack.pop()
-            stack.append((block.level, " ".join(block.text.split())))
-        path = tuple(text for _, text in stack)
         heading = unit.kind is BlockKind.HEADING
+        if heading:
+            path = paths[unit.block]
         if not sections or (heading and not in_headings):
             sections.append(Section(path, []))
         sections[-1].path = path

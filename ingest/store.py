@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.records import Chunk, DocumentState, SourceDocument
+from retrieval.records import Chunk, DocumentState, SourceDocument, Tags
 
 
 class DocumentStore(Protocol):
@@ -17,16 +17,29 @@ class DocumentStore(Protocol):
     def states(self) -> dict[str, DocumentState]:
         """Return what is known of every document, by its absolute path."""
 
-    def touch(self, id: int, *, size: int, mtime_ns: int) -> None:  # noqa: A002 - the column's name
+    def touch(self, document_id: int, *, size: int, mtime_ns: int) -> None:
         """Note that a document with the same content has another size or time on disk."""
 
+    def move(self, document_id: int, *, path: str, name: str, title: str) -> None:
+        """Note that a document's file has another path, name and perhaps title."""
+
+    def tag(self, document_id: int, given_tags: Tags) -> None:
+        """Replace the tags that a person gave a document."""
+
+    def known_vectors(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors of those texts that were embedded before for a chunk that is here."""
+
     def replace(
-        self, document: SourceDocument, chunks: Sequence[Chunk], vectors: NDArray[np.float32]
+        self,
+        document: SourceDocument,
+        chunks: Sequence[Chunk],
+        vectors: NDArray[np.float32],
+        texts: Sequence[str] = (),
     ) -> None:
         """Insert a document, or put it in place of the one with its path, with all that belonged to it.
 
-        `vectors` has the shape (len(chunks), dimension). Without chunks the document is kept as a row
-        that says what became of it.
+        `vectors` has the shape (len(chunks), dimension), `texts` are what they are of. Without chunks the
+        document is kept as a row that says what became of it.
         """
 
     def remove(self, path: str) -> None:

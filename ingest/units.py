@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from ingest.assemble import Assembled
 from ingest.blocks import BlockKind
 from ingest.context import CountTokens
+from ingest.graphemes import LONGEST, boundary_near, is_boundary
 from ingest.sentences import split_sentences
 from retrieval.records import page_at
 
-_TABLE_RULE = re.compile(r"\s*\|?(?:\s*:?-{3,}:?\s*\|)+(?:\s*:?-{3,}:?)?\s*")
+_TABLE_RULE = re.compile(r"\s*\|?(?:\s*:?-{3,}:?\s*[|+])+(?:\s*:?-{3,}:?)?\s*")
+_CELL_GAP = re.compile(r"[|\t]|\S(?: {3,}|　{2,})\S")
 _BREAKS = "、，,;；:：）)」』】 　\t\n/・"
 
 
@@ -44,7 +46,7 @@ def make_units(assembled: Assembled, count_tokens: CountTokens) -> list[Unit]:
         for first, last in _runs(assembled)
         for unit in _block_units(assembled, first, last)
     ]
-    return _counted(assembled.text, units, count_tokens)
+    return counted(assembled.text, units, count_tokens)
 
 
 def refine(
@@ -65,17 +67,17 @@ def refine(
         if not long:
             return parts
         finer = [list(_finer(text, parts[i][j], limits[i])) for i, j in long]
-        counted = iter(_counted(text, [unit for group in finer for unit in group], count_tokens))
+        sized = iter(counted(text, [unit for group in finer for unit in group], count_tokens))
         for (i, j), group in reversed(
-            [(at, [next(counted) for _ in group]) for at, group in zip(long, finer, strict=True)]
+            [(at, [next(sized) for _ in group]) for at, group in zip(long, finer, strict=True)]
         ):
             parts[i][j : j + 1] = group
 
 
 def halves(text: str, unit: Unit, count_tokens: CountTokens) -> list[Unit]:
     """Cut one unit in two near its middle."""
-    spans = _cut(text, unit.start, unit.end, (unit.end - unit.start + 1) // 2)
-    return _counted(text, [replace(unit, start=start, end=end) for start, end in spans], count_tokens)
+    spans = cut_evenly(text, unit.start, unit.end, (unit.end - unit.start + 1) // 2)
+    return counted(text, [replace(unit, start=start, end=end) for start, end in spans], count_tokens)
 
 
 def _runs(assembled: Assembled) -> Iterator[tuple[int, int]]:
@@ -105,13 +107,25 @@ def _block_units(assembled: Assembled, first: int, last: int) -> Iterator[Unit]:
 
 def _rows(text: str, base: Unit) -> Iterator[Unit]:
     spans = _lines(text, base)
-    ruled = len(spans) > 1 and _TABLE_RULE.fullmatch(text[slice(*spans[1])]) is not None
-    header = text[slice(*spans[0])] if ruled else ""
+    heads = _header_lines([text[slice(*span)] for span in spans])
+    header = text[slice(*spans[0])].strip() if heads else ""
     for number, (start, end) in enumerate(spans):
-        in_header = ruled and number < 2
         # A table of a header alone has nothing for it to stick to.
-        sticky = in_header and len(spans) > 2
-        yield replace(base, start=start, end=end, sticky=sticky, header="" if in_header else header)
+        sticky = number < heads < len(spans)
+        yield replace(base, start=start, end=end, sticky=sticky, header="" if number < heads else header)
+
+
+def _header_lines(lines: Sequence[str]) -> int:
+    """Return how many lines head a table: a row and the rule below it, a row of words above figures, none.
+
+    All tables with borders have a rule; those that were set with spaces or tabs only do not.
+    """
+    if len(lines) > 1 and _TABLE_RULE.fullmatch(lines[1]):
+        return 2
+    if len(lines) < 4 or any(char.isdigit() for char in lines[0]) or not _CELL_GAP.search(lines[0].strip()):
+        return 0
+    figures = sum(any(char.isdigit() for char in line) for line in lines[1:])
+    return 1 if 4 * figures >= 3 * (len(lines) - 1) else 0
 
 
 def _lines(text: str, base: Unit) -> list[tuple[int, int]]:
@@ -140,19 +154,27 @@ def _finer(text: str, unit: Unit, limit: int) -> Iterator[Unit]:
         return
     pieces = math.ceil(unit.tokens / max(1, limit))
     size = max(1, math.ceil(0.95 * (unit.end - unit.start) / max(2, pieces)))
-    for start, end in _cut(text, unit.start, unit.end, size):
+    for start, end in cut_evenly(text, unit.start, unit.end, size):
         yield replace(unit, start=start, end=end, partial=True)
 
 
-def _cut(text: str, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
-    """Cut a span into pieces of about `size` characters, after a comma or a space where there is one."""
+def cut_evenly(text: str, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
+    """Cut a span into pieces of about `size` characters, after a comma or a space where there is one.
+
+    A letter with its marks, or an emoji of several characters, is cut only when it is all there is.
+    """
+    first = start
     while start < end:
         stop = min(end, start + size)
         if stop < end:
             for at in range(stop, start + size // 2, -1):
-                if text[at - 1] in _BREAKS:
+                if text[at - 1] in _BREAKS and is_boundary(text, at):
                     stop = at
                     break
+            else:
+                stop = boundary_near(text, stop, start, end)
+                if start > first and end - start <= LONGEST and not is_boundary(text, stop):
+                    stop = end
         piece = text[start:stop]
         lead = len(piece) - len(piece.lstrip())
         if piece.strip():
@@ -160,7 +182,8 @@ def _cut(text: str, start: int, end: int, size: int) -> Iterator[tuple[int, int]
         start = stop
 
 
-def _counted(text: str, units: Sequence[Unit], count_tokens: CountTokens) -> list[Unit]:
+def counted(text: str, units: Sequence[Unit], count_tokens: CountTokens) -> list[Unit]:
+    """Return the units with their tokens, in one call of the counter."""
     if not units:
         return []
     counts = count_tokens([text[unit.start : unit.end] for unit in units])

@@ -16,21 +16,20 @@ from ingest.pipeline import Progress, check_paths, ingest_paths
 from ingest.report import IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent, Technique
 from kernel.chat.adapters import variant_names
+from kernel.embedders import find_embedder
+from kernel.ingestion import ingest_plan, stages_of
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.embedding import Embedder
 from retrieval.errors import UsageError
+from retrieval.filter_text import parse_filters
 from retrieval.passages import PassageIndex
 from retrieval.queries import MAX_TOP, check_query
-from retrieval.records import DocumentSummary, Passage
+from retrieval.records import DocumentSummary, Passage, Tags
 
 if TYPE_CHECKING:
     from kernel.engine import Engine
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
-
-_RESERVED_TOKENS = 12
-"""Of the embedder's window, for its prefix and special tokens."""
-_PREFIXES = {"e5": ("query: ", "passage: ")}
 
 
 class Tekio:
@@ -47,9 +46,28 @@ class Tekio:
     # -- documents ----------------------------------------------------------------------------------------
 
     def ingest(
-        self, paths: Sequence[Path], *, on_progress: Callable[[Progress], None] | None = None
+        self,
+        paths: Sequence[Path],
+        *,
+        tags: Tags | None = None,
+        prune: bool | None = None,
+        passwords: Sequence[str] = (),
+        ocr: bool | None = None,
+        engine: str = "local",
+        address: str | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
     ) -> IngestReport:
         """Bring the index in step with files and folders.
+
+        Args:
+            paths: files and folders.
+            tags: key words to give to every document, by which a search can be narrowed.
+            prune: take out what is gone: None unless a whole folder is empty, True always, False never.
+            passwords: are tried on encrypted files.
+            ocr: read pages without text by text recognition; None takes the setting.
+            engine: where files are read and embedded: `local`, or `ray` for a cluster.
+            address: of the cluster; None starts a Ray on this machine.
+            on_progress: is told after each file.
 
         Raises:
             UsageError: a path is missing, or a folder holds nothing to read.
@@ -58,19 +76,18 @@ class Tekio:
         """
         if not PassageIndex.is_in(self.settings.index):
             check_paths(paths)  # so that a slip of the pen leaves no empty index behind
-        room = self.embedder.max_tokens - _RESERVED_TOKENS
-        if self.settings.chunk_tokens > room:
-            raise UsageError(
-                f"chunk_tokens is {self.settings.chunk_tokens}, the embedder {self.settings.embedder} takes {room} "
-                "at most: lower it in tekio.toml or TEKIO_CHUNK_TOKENS"
-            )
+        plan = ingest_plan(
+            self.settings, self._find_embedder(), tags=tags, prune=prune, passwords=passwords, ocr=ocr
+        )
+        stages = stages_of(engine, address, self.settings, plan)
         index = self._open_index(create=True)
         with index.writing():
             return ingest_paths(
                 paths,
                 store=index,
                 embedder=self.embedder,
-                max_tokens=self.settings.chunk_tokens,
+                plan=plan,
+                stages=stages,
                 on_progress=on_progress,
             )
 
@@ -87,10 +104,12 @@ class Tekio:
 
     # -- questions ----------------------------------------------------------------------------------------
 
-    async def search(self, query: str, *, top_k: int | None = None) -> list[Passage]:
-        """Return the best passages for a query."""
-        query, top_k = check_query(query), self._check_top_k(top_k)
-        return await (await self._started()).search(query, top_k)
+    async def search(
+        self, query: str, *, top_k: int | None = None, where: Sequence[str] = ()
+    ) -> list[Passage]:
+        """Return the best passages for a query, among those that all filters (`language=ja`) hold for."""
+        query, top_k, narrow = check_query(query), self._check_top_k(top_k), parse_filters(where)
+        return await (await self._started()).search(query, top_k, narrow)
 
     async def ask(
         self,
@@ -100,11 +119,12 @@ class Tekio:
         technique: str | None = None,
         top_k: int | None = None,
         language: str | None = None,
+        where: Sequence[str] = (),
     ) -> Answer:
         """Answer a question from the index; the arguments are those of `ask_stream`."""
         answer: Answer | None = None
         stream = self.ask_stream(
-            question, variant=variant, technique=technique, top_k=top_k, language=language
+            question, variant=variant, technique=technique, top_k=top_k, language=language, where=where
         )
         async for event in stream:
             if isinstance(event, AnswerEvent):
@@ -120,6 +140,7 @@ class Tekio:
         technique: str | None = None,
         top_k: int | None = None,
         language: str | None = None,
+        where: Sequence[str] = (),
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream: passages, tokens of the draft, the checked answer.
 
@@ -131,6 +152,7 @@ class Tekio:
             technique: how the prompt is built; None takes the setting.
             top_k: how many passages to find, 1 to 100; None takes the setting.
             language: the answer's language, `en` or `ja`; None takes the question's.
+            where: filters that must hold for the passages, such as `language=ja` or `tag.ward=icu`.
 
         Raises:
             UsageError: one of the arguments is wrong.
@@ -138,6 +160,7 @@ class Tekio:
         """
         question, top_k = check_query(question), self._check_top_k(top_k)
         chosen_technique = self._check_technique(technique)
+        parse_filters(where)  # before a model is loaded for nothing
         if language not in (None, "en", "ja"):
             raise UsageError(f"an answer can be in en or ja, not '{language}'")
         engine = await self._started()
@@ -149,6 +172,7 @@ class Tekio:
             technique=chosen_technique,
             top_k=top_k,
             language=language,
+            where=where,
         )
         async with aclosing(events):
             async for event in events:
@@ -191,19 +215,7 @@ class Tekio:
     def _find_embedder(self) -> SentenceTransformerEmbedder:
         with self._lock:
             if self._embedder is None:
-                from retrieval.sentence_transformer import SentenceTransformerEmbedder
-
-                model = self._models.resolve(self.settings.embedder)
-                query, passage = next(
-                    (pair for part, pair in _PREFIXES.items() if part in model.name.lower()), ("", "")
-                )
-                self._embedder = SentenceTransformerEmbedder(
-                    model.folder,
-                    model=model.name,
-                    revision=model.revision,
-                    query_prefix=query,
-                    passage_prefix=passage,
-                )
+                self._embedder = find_embedder(self.settings, self._models)
             return self._embedder
 
     def _open_index(self, *, create: bool = False) -> PassageIndex:

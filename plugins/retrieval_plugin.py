@@ -10,6 +10,7 @@ from typing import Annotated
 from semantic_kernel.functions.kernel_function_decorator import kernel_function
 
 from retrieval.errors import UsageError
+from retrieval.filter_text import parse_filters
 from retrieval.filters import All, Filter, Where
 from retrieval.queries import MAX_TOP, check_query
 from retrieval.records import Passage
@@ -35,20 +36,25 @@ class RetrievalPlugin:
         skip: Annotated[int, "how many of the best to leave out"] = 0,
         document: Annotated[str | None, "look only in the document of this name"] = None,
         language: Annotated[str | None, "look only in documents of this language, e.g. ja"] = None,
+        filters: Annotated[
+            list[str] | None, "look only where all hold, e.g. modified>=2024, tag.ward=icu"
+        ] = None,
     ) -> list[Passage]:
         """Return passages, best first.
 
         Raises:
-            UsageError: the query is empty or too long, `top` or `skip` is out of range.
+            UsageError: the query is empty or too long, `top` or `skip` is out of range, a filter is none.
         """
         query = check_query(query)
         if not 1 <= top <= MAX_TOP:
             raise UsageError(f"top must be between 1 and {MAX_TOP}, not {top}")
         if not 0 <= skip <= MAX_SKIP:
             raise UsageError(f"skip must be between 0 and {MAX_SKIP}, not {skip}")
-        wanted = [
+        wanted: list[Filter] = [
             Where(name, "==", value)
             for name, value in (("document", document), ("language", language))
             if value
         ]
+        narrow = parse_filters(filters or [])
+        wanted += [narrow] if narrow is not None else []
         return (await self._search(query, top + skip, All(tuple(wanted)) if wanted else None))[skip:]

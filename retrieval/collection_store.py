@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,13 +32,18 @@ Key = str | int
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row to store. `tokens` are what keyword search finds it by; `vector` has shape (dimension,)."""
+    """A row to store.
+
+    `tokens` are what keyword search finds it by; `vector` has shape (dimension,); `digest` names the text
+    that the vector is of, see `CollectionStore.vectors_of`.
+    """
 
     key: Key
     data: Mapping[str, Any]
     vector: NDArray[np.float32]
     tokens: Sequence[str] = ()
     document_id: int | None = None
+    digest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +107,13 @@ class CollectionStore:
             connection.execute(
                 f"CREATE TABLE {self._rows} (id INTEGER PRIMARY KEY AUTOINCREMENT, key NOT NULL UNIQUE,"
                 " document_id INTEGER REFERENCES documents (id) ON DELETE CASCADE,"
-                " data TEXT NOT NULL, vector BLOB NOT NULL)"
+                " data TEXT NOT NULL, vector BLOB NOT NULL, digest BLOB)"
             )
             last = self.database.get_meta(f"last_id:{self.name}")
             if last is not None:
                 connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (self._rows, int(last)))
             connection.execute(f"CREATE INDEX {self._rows}_document ON {self._rows} (document_id)")
+            connection.execute(f"CREATE INDEX {self._rows}_digest ON {self._rows} (digest)")
             connection.execute(
                 f"CREATE VIRTUAL TABLE {self._words} USING fts5 (tokens, tokenize = 'unicode61')"
             )
@@ -159,12 +165,13 @@ class CollectionStore:
                     )
                 connection.execute(f"DELETE FROM {self._rows} WHERE key = ?", (row.key,))
                 cursor = connection.execute(
-                    f"INSERT INTO {self._rows} (key, document_id, data, vector) VALUES (?, ?, ?, ?)",
+                    f"INSERT INTO {self._rows} (key, document_id, data, vector, digest) VALUES (?, ?, ?, ?, ?)",
                     (
                         row.key,
                         row.document_id,
                         json.dumps(dict(row.data), ensure_ascii=False),
                         unit(vector).tobytes(),
+                        row.digest,
                     ),
                 )
                 connection.execute(
@@ -181,7 +188,37 @@ class CollectionStore:
                     missing.append(key)
         return missing
 
+    def rewrite(self, document_id: int, change: Callable[[dict[str, Any]], Sequence[str] | None]) -> None:
+        """Change the data of a document's rows; ids and vectors stay.
+
+        `change` changes a row's data in place and returns its new search tokens, or None to keep the old.
+        """
+        with self.changing() as connection:
+            query = f"SELECT id, data FROM {self._rows} WHERE document_id = ?"
+            for row_id, text in connection.execute(query, (document_id,)).fetchall():
+                data = json.loads(text)
+                tokens = change(data)
+                connection.execute(
+                    f"UPDATE {self._rows} SET data = ? WHERE id = ?",
+                    (json.dumps(data, ensure_ascii=False), row_id),
+                )
+                if tokens is not None:
+                    connection.execute(
+                        f"UPDATE {self._words} SET tokens = ? WHERE rowid = ?", (" ".join(tokens), row_id)
+                    )
+
     # -- reading ------------------------------------------------------------------------------------------
+
+    def vectors_of(self, digests: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        """Return the vectors of texts that are in the collection already, by their digests."""
+        query = f"SELECT vector FROM {self._rows} WHERE digest = ? LIMIT 1"
+        found: dict[bytes, NDArray[np.float32]] = {}
+        with self.database.read() as connection:
+            for digest in digests:
+                row = connection.execute(query, (digest,)).fetchone()
+                if row is not None:
+                    found[digest] = np.frombuffer(row[0], np.float32)
+        return found
 
     @property
     def generation(self) -> int:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from retrieval.errors import IndexBusyError, IndexDamagedError, IndexMissingError, TekioError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DATABASE_FILE = "index.sqlite3"
 _LOCK_FILE = "writer.lock"
 _HOLDER_FILE = "writer.pid"
@@ -44,9 +44,24 @@ CREATE TABLE IF NOT EXISTS documents (
     outcome TEXT NOT NULL,
     message TEXT NOT NULL,
     chunks INTEGER NOT NULL,
-    ingested_at TEXT NOT NULL
+    ingested_at TEXT NOT NULL,
+    created TEXT,
+    modified TEXT,
+    tags TEXT NOT NULL DEFAULT '{}',
+    given_tags TEXT NOT NULL DEFAULT '{}',
+    engines TEXT NOT NULL DEFAULT '{}',
+    recipe TEXT NOT NULL DEFAULT ''
 );
 """
+# What an index of layout 1 lacks; the tables of its collections are found by their names.
+_TO_LAYOUT_2 = (
+    "created TEXT",
+    "modified TEXT",
+    "tags TEXT NOT NULL DEFAULT '{}'",
+    "given_tags TEXT NOT NULL DEFAULT '{}'",
+    "engines TEXT NOT NULL DEFAULT '{}'",
+    "recipe TEXT NOT NULL DEFAULT ''",
+)
 
 
 class Database:
@@ -73,7 +88,7 @@ class Database:
         self._write_depth = 0
         # Reentrant by counting, and shared between threads: `_write_lock` orders the threads of this process.
         self._file_lock = FileLock(folder / _LOCK_FILE, timeout=lock_wait, thread_local=False)
-        if not self.path.is_file():
+        if not self.path.is_file() or self._is_blank():
             if not create:
                 raise IndexMissingError(f"there is no index in {folder} yet: run `ingest PATH` first")
             try:
@@ -85,6 +100,13 @@ class Database:
             with self.write() as connection:
                 self._create(connection)
         self._check()
+
+    def _is_blank(self) -> bool:
+        """Tell whether the file holds nothing: a kill came between its making and the first transaction."""
+        try:
+            return self.connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None
+        except sqlite3.DatabaseError:
+            return False  # it holds something, which the check names
 
     def _create(self, connection: sqlite3.Connection) -> None:
         for statement in _SCHEMA.split(";"):
@@ -104,6 +126,23 @@ class Database:
                 f"{self.path} has layout {version}, this Tekio knows up to {SCHEMA_VERSION}: "
                 "update Tekio, or use another --index folder"
             )
+        if int(version) < SCHEMA_VERSION:
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Bring an older layout to the present one, in one transaction."""
+        with self.write() as connection:
+            if int(self.get_meta("schema") or 0) >= SCHEMA_VERSION:  # another process was faster
+                return
+            for column in _TO_LAYOUT_2:
+                connection.execute(f"ALTER TABLE documents ADD COLUMN {column}")
+            tables = connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'rows!_%' ESCAPE '!'"
+            ).fetchall()
+            for (table,) in tables:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN digest BLOB")
+                connection.execute(f"CREATE INDEX {table}_digest ON {table} (digest)")
+            connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION),))
 
     def _connect(self) -> sqlite3.Connection:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from retrieval.database import Database
-from retrieval.records import DocumentState, DocumentSummary, SourceDocument
+from retrieval.records import DocumentState, DocumentSummary, SourceDocument, Tags, merged_tags
 
 
 class DocumentTable:
@@ -20,7 +20,7 @@ class DocumentTable:
         """Return what is known of each document, by its absolute path."""
         rows = self._database.connection.execute(
             "SELECT id, path, name, content_hash, size, mtime_ns, chunks, page_starts, empty_pages, encoding,"
-            " outcome, message FROM documents"
+            " outcome, message, title, given_tags, engines, recipe FROM documents"
         )
         return {
             row[1]: DocumentState(
@@ -36,6 +36,10 @@ class DocumentTable:
                 encoding=row[9],
                 outcome=row[10],
                 message=row[11],
+                title=row[12],
+                given_tags=_tags(row[13]),
+                engines=_engines(row[14]),
+                recipe=row[15],
             )
             for row in rows
         }
@@ -65,6 +69,12 @@ class DocumentTable:
             "outcome": document.outcome,
             "message": document.message,
             "chunks": chunks,
+            "created": document.created,
+            "modified": document.modified,
+            "tags": json.dumps(document.tags, ensure_ascii=False),
+            "given_tags": json.dumps(document.given_tags, ensure_ascii=False),
+            "engines": json.dumps(document.engines),
+            "recipe": document.recipe,
             "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
@@ -73,6 +83,22 @@ class DocumentTable:
             cursor = connection.execute(f"INSERT INTO documents ({names}) VALUES ({marks})", values)
         assert cursor.lastrowid is not None
         return cursor.lastrowid
+
+    def rename(self, document_id: int, *, path: str, name: str, title: str) -> None:
+        """Note that a document's file has another path now."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE documents SET path = ?, name = ?, title = ? WHERE id = ?",
+                (path, name, title, document_id),
+            )
+
+    def tag(self, document_id: int, given_tags: Tags) -> Tags:
+        """Replace the tags that a person gave a document; return all that it has now."""
+        query = "UPDATE documents SET given_tags = ? WHERE id = ? RETURNING tags"
+        with self._database.write() as connection:
+            given = json.dumps(given_tags, ensure_ascii=False)
+            row = connection.execute(query, (given, document_id)).fetchone()
+        return merged_tags(_tags(row[0]) if row else {}, given_tags)
 
     def remove(self, path: str) -> None:
         """Delete a document."""
@@ -83,7 +109,7 @@ class DocumentTable:
         """List the documents by name."""
         rows = self._database.connection.execute(
             "SELECT id, name, path, title, format, language, page_starts, chunks, length(text), outcome,"
-            " ingested_at FROM documents ORDER BY name, path"
+            " ingested_at, created, modified, tags, given_tags FROM documents ORDER BY name, path"
         )
         return [
             DocumentSummary(
@@ -98,6 +124,9 @@ class DocumentTable:
                 characters=row[8],
                 outcome=row[9],
                 ingested_at=row[10],
+                created=row[11],
+                modified=row[12],
+                tags=merged_tags(_tags(row[13]), _tags(row[14])),
             )
             for row in rows
         ]
@@ -108,6 +137,15 @@ class DocumentTable:
         row = self._database.connection.execute(query, (document_id,)).fetchone()
         return None if row is None else str(row[0])
 
+    def excerpts(self, spans: Iterable[tuple[int, int, int]]) -> dict[tuple[int, int, int], str]:
+        """Return the text of spans, each (document id, start, end), without loading whole documents."""
+        query = "SELECT substr(text, ?, ?) FROM documents WHERE id = ?"
+        found: dict[tuple[int, int, int], str] = {}
+        for document_id, start, end in spans:
+            row = self._database.connection.execute(query, (start + 1, end - start, document_id)).fetchone()
+            found[document_id, start, end] = str(row[0]) if row else ""
+        return found
+
     def page_starts(self, document_ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
         """Return where the pages of documents begin."""
         query = "SELECT page_starts FROM documents WHERE id = ?"
@@ -116,3 +154,11 @@ class DocumentTable:
             row = self._database.connection.execute(query, (document_id,)).fetchone()
             found[document_id] = tuple(json.loads(row[0])) if row else ()
         return found
+
+
+def _tags(text: str) -> dict[str, tuple[str, ...]]:
+    return {key: tuple(values) for key, values in json.loads(text).items()}
+
+
+def _engines(text: str) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(pages) for name, pages in json.loads(text).items()}

@@ -8,6 +8,7 @@ options ask of a filter object.
 from __future__ import annotations
 
 import ast
+import fnmatch
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -88,6 +89,63 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Matches:
+    """A field that a pattern holds for: `*` stands for anything, `?` for one character; case counts."""
+
+    field: str
+    pattern: str
+
+    def __call__(self, record: Any) -> bool:
+        """Say whether the filter holds for a record."""
+        value = _value(record, self.field)
+        return isinstance(value, str) and fnmatch.fnmatchcase(value, self.pattern.replace("[", "[[]"))
+
+    def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
+        """Return the condition and its parameters."""
+        return f"{_column(columns, self.field)} GLOB ?", [self.pattern.replace("[", "[[]")]
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A field of tags that has a value under a key."""
+
+    field: str
+    key: str
+    value: str
+
+    def __call__(self, record: Any) -> bool:
+        """Say whether the filter holds for a record."""
+        tags = _value(record, self.field)
+        return isinstance(tags, Mapping) and self.value in tags.get(self.key, ())
+
+    def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
+        """Return the condition and its parameters."""
+        tags = _column(columns, self.field)
+        condition = (
+            f"EXISTS (SELECT 1 FROM json_each({tags}) AS tag, json_each(tag.value) AS item"
+            " WHERE tag.key = ? AND item.value = ?)"
+        )
+        return condition, [self.key, self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """A filter that does not hold."""
+
+    filter: Filter
+
+    def __call__(self, record: Any) -> bool:
+        """Say whether the filter holds for a record."""
+        return not self.filter(record)
+
+    def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
+        """Return the condition and its parameters."""
+        condition, values = self.filter.sql(columns)
+        # What a comparison with nothing gives (NULL) is not true, so its opposite is.
+        return f"NOT coalesce(({condition}), 0)", values
+
+
+@dataclass(frozen=True, slots=True)
 class All:
     """Every one of several filters holds; none given holds always."""
 
@@ -117,7 +175,7 @@ class AnyOf:
         return _joined(self.filters, "OR", "0", columns)
 
 
-Filter = Where | OneOf | All | AnyOf
+Filter = Where | OneOf | Matches | Tagged | Not | All | AnyOf
 
 
 def _column(columns: Mapping[str, str], field: str) -> str:

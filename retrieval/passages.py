@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,17 @@ from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexSignatureError, UsageError
 from retrieval.filters import All, Filter, Where
 from retrieval.fusion import convex_fusion
-from retrieval.records import Chunk, DocumentState, DocumentSummary, Passage, SourceDocument, context_of
+from retrieval.records import (
+    Chunk,
+    DocumentState,
+    DocumentSummary,
+    Passage,
+    SourceDocument,
+    Tags,
+    context_of,
+    merged_tags,
+    page_at,
+)
 
 COLLECTION = "passages"
 FIELDS = (
@@ -35,6 +46,10 @@ FIELDS = (
     "format",
     "text",
     "headings",
+    "shown",
+    "created",
+    "modified",
+    "tags",
 )
 MAX_TOP_K = 1000
 KEYWORD_WEIGHT = 0.2
@@ -59,6 +74,7 @@ class PassageIndex:
         else:
             self._check_signature(signature)
             dimension = signature.dimension
+        self._signature_key = json.dumps(signature.as_dict() if signature else {}).encode()
         self.store = CollectionStore(self.database, COLLECTION, dimension=dimension, fields=FIELDS)
         if signature is not None:
             self.store.ensure()
@@ -113,8 +129,41 @@ class PassageIndex:
         """Note that a file with the same content was written again."""
         self._table.touch(document_id, size=size, mtime_ns=mtime_ns)
 
+    def move(self, document_id: int, *, path: str, name: str, title: str) -> None:
+        """Note that a document's file has another path, name and perhaps title; nothing is embedded again.
+
+        What keyword search finds it by follows the new title; the vectors keep the old one as their context.
+        """
+
+        def change(data: dict[str, Any]) -> list[str]:
+            data.update(path=path, document=name, title=title)
+            return _keyword_tokens(title, data["headings"], data["text"])
+
+        with self.store.changing():
+            self._table.rename(document_id, path=path, name=name, title=title)
+            self.store.rewrite(document_id, change)
+
+    def tag(self, document_id: int, given_tags: Tags) -> None:
+        """Replace the tags that a person gave a document."""
+        with self.store.changing():
+            tags = {key: list(values) for key, values in self._table.tag(document_id, given_tags).items()}
+            self.store.rewrite(document_id, lambda data: data.update(tags=tags))
+
+    def known_vectors(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors of those texts that were embedded before for a passage that is here."""
+        digests = {self._digest(text): text for text in texts}
+        return {digests[key]: vector for key, vector in self.store.vectors_of(list(digests)).items()}
+
+    def _digest(self, text: str) -> bytes:
+        """Name an embedded text and the embedder; the index holds vectors of one embedder only."""
+        return hashlib.sha256(self._signature_key + text.encode("utf-8", "surrogatepass")).digest()
+
     def replace(
-        self, document: SourceDocument, chunks: Sequence[Chunk], vectors: NDArray[np.float32]
+        self,
+        document: SourceDocument,
+        chunks: Sequence[Chunk],
+        vectors: NDArray[np.float32],
+        texts: Sequence[str] = (),
     ) -> None:
         """Store a document with all its chunks in place of what was there, in one transaction.
 
@@ -122,21 +171,28 @@ class PassageIndex:
             document: the document as it was read.
             chunks: its chunks, in order; none is allowed.
             vectors: shape (len(chunks), dimension).
+            texts: what was embedded for each chunk, by which `known_vectors` knows it again.
         """
-        if len(vectors) != len(chunks):
-            raise ValueError(f"{len(chunks)} chunks need as many vectors, got {len(vectors)}")
+        if len(vectors) != len(chunks) or (texts and len(texts) != len(chunks)):
+            raise ValueError(f"{len(chunks)} chunks need as many vectors and texts, got {len(vectors)}")
         with self.store.changing():
             document_id = self._table.put(document, len(chunks))
-            self.store.upsert(
-                [
-                    self._row(document, document_id, number, chunk, vector)
-                    for number, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True))
-                ]
-            )
+            tags = merged_tags(document.tags, document.given_tags)
+            rows = []
+            for number, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True)):
+                digest = self._digest(texts[number]) if texts else None
+                rows.append(self._row(document, tags, document_id, number, chunk, vector, digest))
+            self.store.upsert(rows)
 
     @staticmethod
     def _row(
-        document: SourceDocument, document_id: int, number: int, chunk: Chunk, vector: NDArray[np.float32]
+        document: SourceDocument,
+        tags: Tags,
+        document_id: int,
+        number: int,
+        chunk: Chunk,
+        vector: NDArray[np.float32],
+        digest: bytes | None,
     ) -> Row:
         data = {
             "document_id": document_id,
@@ -150,9 +206,13 @@ class PassageIndex:
             "format": document.format,
             "headings": list(chunk.headings),
             "text": chunk.text,
+            "shown": chunk.shown,
+            "created": document.created,
+            "modified": document.modified,
+            "tags": tags,
         }
-        tokens = search_tokens(f"{context_of(document.title, chunk.headings)}\n{chunk.text}")
-        return Row(f"{document_id}:{number}", data, vector, tokens, document_id)
+        tokens = _keyword_tokens(document.title, chunk.headings, chunk.text)
+        return Row(f"{document_id}:{number}", data, vector, tokens, document_id, digest)
 
     def remove(self, path: str) -> None:
         """Delete a document with its chunks, vectors and postings, in one transaction."""
@@ -176,13 +236,42 @@ class PassageIndex:
             raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
         direction = unit(vector)
         with self.database.read():
-            ranked = self._rank(query, direction, max(_LEG_DEPTH, 2 * top_k), where)[:top_k]
-            hits = self.store.rows([row_id for row_id, _ in ranked])
+            ranked = self._rank(query, direction, max(_LEG_DEPTH, 2 * top_k), where)
+            hits, spans = self._distinct(ranked, top_k)
             starts = self._table.page_starts({hit.data["document_id"] for hit in hits.values()})
-        return [
-            self._passage(hits[row_id], rank, score, direction, starts[hits[row_id].data["document_id"]])
-            for rank, (row_id, score) in enumerate(ranked, start=1)
-        ]
+            wider = self._table.excerpts(
+                spans[row_id] for row_id, hit in hits.items() if hit.data.get("shown")
+            )
+        scores = dict(ranked)
+        passages = []
+        for rank, (row_id, hit) in enumerate(hits.items(), start=1):
+            of_document, start, end = spans[row_id]
+            text = wider.get(spans[row_id], hit.data["text"])
+            passages.append(
+                self._passage(hit, rank, scores[row_id], direction, starts[of_document], start, end, text)
+            )
+        return passages
+
+    def _distinct(
+        self, ranked: Sequence[tuple[int, float]], top_k: int
+    ) -> tuple[dict[int, Hit], dict[int, tuple[int, int, int]]]:
+        """Return the best rows that show different text, in order, and the span that each shows.
+
+        Children of one parent, and sentences whose windows overlap, stand for the same text: the best shows it.
+        """
+        hits: dict[int, Hit] = {}
+        spans: dict[int, tuple[int, int, int]] = {}
+        for start in range(0, len(ranked), top_k):
+            batch = [row_id for row_id, _ in ranked[start : start + top_k]]
+            for row_id, hit in self.store.rows(batch).items():
+                data = hit.data
+                span = (data["document_id"], *(data.get("shown") or (data["start"], data["end"])))
+                if data.get("shown") and any(_overlap(span, other) for other in spans.values()):
+                    continue
+                hits[row_id], spans[row_id] = hit, span
+                if len(hits) == top_k:
+                    return hits, spans
+        return hits, spans
 
     def _rank(
         self, query: str, vector: NDArray[np.float32], depth: int, where: Filter | None
@@ -219,7 +308,14 @@ class PassageIndex:
 
     @staticmethod
     def _passage(
-        hit: Hit, rank: int, score: float, vector: NDArray[np.float32], page_starts: tuple[int, ...]
+        hit: Hit,
+        rank: int,
+        score: float,
+        vector: NDArray[np.float32],
+        page_starts: tuple[int, ...],
+        start: int,
+        end: int,
+        text: str,
     ) -> Passage:
         data: dict[str, Any] = hit.data
         assert hit.vector is not None
@@ -229,11 +325,11 @@ class PassageIndex:
             document=data["document"],
             path=data["path"],
             title=data["title"],
-            page=data["page"],
-            start=data["start"],
-            end=data["end"],
+            page=page_at(page_starts, start) if data.get("shown") else data["page"],
+            start=start,
+            end=end,
             headings=tuple(data["headings"]),
-            text=data["text"],
+            text=text,
             score=score,
             rank=rank,
             similarity=float(hit.vector @ vector),
@@ -260,3 +356,11 @@ class PassageIndex:
     def close(self) -> None:
         """Close the database."""
         self.database.close()
+
+
+def _keyword_tokens(title: str, headings: Sequence[str], text: str) -> list[str]:
+    return search_tokens(f"{context_of(title, headings)}\n{text}")
+
+
+def _overlap(span: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
+    return span[0] == other[0] and span[1] < other[2] and other[1] < span[2]

@@ -7,10 +7,22 @@ Every span is a pair of character offsets into the text of the document as it wa
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 CONTEXT_SEPARATOR = " > "
+
+Tags = Mapping[str, tuple[str, ...]]
+"""Key words by their key."""
+
+
+def merged_tags(*parts: Tags) -> dict[str, tuple[str, ...]]:
+    """Return tags together; values of one key are put together, each once."""
+    merged: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        for key, values in part.items():
+            merged[key] = tuple(dict.fromkeys((*merged.get(key, ()), *values)))
+    return merged
 
 
 def page_at(page_starts: tuple[int, ...], offset: int) -> int | None:
@@ -52,6 +64,9 @@ class SourceDocument:
 
     `path` is absolute and identifies the document; `name` is the path relative to the folder that was
     ingested, and is what people are shown. `page_starts[i]` is the offset at which page `i + 1` begins.
+    `created` and `modified` are ISO 8601. `tags` are the document's own key words, `given_tags` those that
+    a person gave it; a search filters on both. `engines` says which engine read which pages. `recipe`
+    names how it was read and cut: a document of another recipe is read anew.
     """
 
     path: str
@@ -68,6 +83,12 @@ class SourceDocument:
     empty_pages: tuple[int, ...] = ()
     outcome: str = "ok"
     message: str = ""
+    created: str | None = None
+    modified: str | None = None
+    tags: Tags = field(default_factory=dict)
+    given_tags: Tags = field(default_factory=dict)
+    engines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    recipe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +107,10 @@ class DocumentState:
     encoding: str | None
     outcome: str
     message: str
+    title: str = ""
+    given_tags: Tags = field(default_factory=dict)
+    engines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    recipe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +128,9 @@ class DocumentSummary:
     characters: int
     outcome: str
     ingested_at: str
+    created: str | None = None
+    modified: str | None = None
+    tags: Tags = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

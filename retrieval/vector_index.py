@@ -11,7 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _SAVE_LAG = 256
 _FETCH_ROWS = 4096
+_LONGEST_WRITE_SECONDS = 3600.0
 _PARAMETERS: Any = faiss.SearchParameters
 
 
@@ -143,6 +146,23 @@ class VectorIndex:
         for path in self._files():
             if self._generation_of(path) < self._generation:
                 path.unlink(missing_ok=True)
+        for path in self._folder.glob(f"{self._prefix}*.tmp"):
+            if _is_left_over(path):
+                path.unlink(missing_ok=True)
+
+
+def _is_left_over(path: Path) -> bool:
+    """Tell whether a temporary file was left by a process that was killed while it wrote."""
+    try:
+        if time.time() - path.stat().st_mtime > _LONGEST_WRITE_SECONDS:
+            return True
+        if sys.platform != "win32":
+            os.kill(int(path.suffixes[-2].lstrip(".")), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, IndexError):
+        return False
+    return False
 
 
 def read_vectors(

@@ -10,6 +10,7 @@ import logging
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -44,7 +45,7 @@ def page() -> None:
     with st.spinner(label("opening", language)):
         engine = load_engine(str(settings.index.absolute()))
     documents = engine.documents()
-    variant, technique, top_k = _choose_how(engine, language)
+    how = _choose_how(engine, language)
     clearing = st.sidebar.empty()
     _list_documents(documents or [], language)
     turns: list[Turn] = st.session_state.setdefault("turns", [])
@@ -64,7 +65,7 @@ def page() -> None:
         turns.append(turn)  # before the answer: a rerun that interrupts it leaves the question standing
         _show_question(turn)
         with st.chat_message("assistant", avatar=":material/menu_book:"):
-            _answer(engine, turn, variant=variant, technique=technique, top_k=top_k, language=language)
+            _answer(engine, turn, how, language=language)
     if turns:  # filled last, so that it is there after the first answer too
         clearing.button(label("clear", language), icon=":material/delete:", on_click=turns.clear)
 
@@ -82,7 +83,17 @@ def _choose_language() -> str:
         )
 
 
-def _choose_how(engine: Engine, language: str) -> tuple[str | None, str, int]:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What a question is asked with, beside its text."""
+
+    variant: str | None
+    technique: str
+    top_k: int
+    where: tuple[str, ...]
+
+
+def _choose_how(engine: Engine, language: str) -> _How:
     settings = engine.settings
     with st.sidebar:
         # The empty name leaves the choice to the facade, which then minds the question's language.
@@ -102,7 +113,15 @@ def _choose_how(engine: Engine, language: str) -> tuple[str | None, str, int]:
             language=language,
         )
         top_k = st.slider(label("top_k", language), 1, max(20, settings.top_k), settings.top_k, key="top_k")
-    return variant or None, technique, top_k
+        filters = st.text_input(
+            label("where", language),
+            max_chars=500,
+            placeholder="language=ja; tag.ward=icu",
+            help=label("where_help", language),
+            key="where",
+        )
+    where = tuple(part.strip() for part in filters.replace("；", ";").split(";") if part.strip())
+    return _How(variant or None, technique, top_k, where)
 
 
 def _select(
@@ -153,14 +172,19 @@ def _show_question(turn: Turn) -> None:
         st.html(view.text_html(turn.question))
 
 
-def _answer(
-    engine: Engine, turn: Turn, *, variant: str | None, technique: str, top_k: int, language: str
-) -> None:
+def _answer(engine: Engine, turn: Turn, how: _How, *, language: str) -> None:
     """Stream the draft into the page, then put the checked answer in its place."""
     slot = st.empty()
     slot.html(view.text_html(label("searching", language), "meta"))
     try:
-        with closing(engine.ask(turn.question, variant=variant, technique=technique, top_k=top_k)) as events:
+        stream = engine.ask(
+            turn.question,
+            variant=how.variant,
+            technique=how.technique,
+            top_k=how.top_k,
+            where=how.where,
+        )
+        with closing(stream) as events:
             for event in events:
                 if event.type == "token":
                     turn.draft += event.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from kernel import app
@@ -35,11 +35,13 @@ class Engine:
             self._bridge.start(self._tekio.warm_up())
 
     def ask(
-        self, question: str, *, variant: str | None, technique: str, top_k: int
+        self, question: str, *, variant: str | None, technique: str, top_k: int, where: Sequence[str]
     ) -> Generator[AskEvent, None, None]:
         """Answer as a stream; closing it stops the generation."""
         return self._bridge.iterate(
-            lambda: self._tekio.ask_stream(question, variant=variant, technique=technique, top_k=top_k)
+            lambda: self._tekio.ask_stream(
+                question, variant=variant, technique=technique, top_k=top_k, where=where
+            )
         )
 
     def documents(self) -> list[DocumentSummary] | None:

@@ -38,6 +38,13 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "chain_of_thought": ("Chain of thought", "思考の連鎖"),
     "hybrid": ("Hybrid", "ハイブリッド"),
     "top_k": ("Passages to read", "参照する箇所の数"),
+    "where": ("Only where (optional)", "絞り込み (任意)"),
+    "where_help": (
+        "Filters that must all hold, separated by ; — for example language=ja, modified>=2024, document~hr/*, "
+        "tag.ward=icu, author=Aoki",
+        "すべてを満たす文書だけを調べます。;で区切ります。例: language=ja、modified>=2024、document~hr/*、"
+        "tag.病棟=集中治療、author=青木",
+    ),
     "documents": ("Documents", "文書"),
     "documents_count": (
         "{documents} documents, {chunks} chunks",

@@ -14,6 +14,15 @@ IndexOption = Annotated[
         "--index", metavar="DIR", help="Folder of the index; .tekio/index unless set.", show_default=False
     ),
 ]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="FILTER",
+        help="Only passages for which it holds: language=ja, modified>=2024, document~hr/*, tag.ward=icu; repeat it.",
+        show_default=False,
+    ),
+]
 TopKOption = Annotated[
     int | None, typer.Option("--top-k", min=1, max=100, help="Passages to retrieve.", show_default=False)
 ]

@@ -92,6 +92,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 technique=body.technique,
                 top_k=body.top_k,
                 language=body.language,
+                where=body.where,
             )
 
         if body.stream or "text/event-stream" in request.headers.get("accept", ""):
@@ -104,7 +105,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
     @app.post("/v1/search", responses=_ERRORS, tags=["answers"])
     async def search(body: SearchRequest) -> SearchResponse:
         """Find the passages nearest to a query, without generating anything."""
-        passages = await tekio.search(body.query, top_k=body.top_k)
+        passages = await tekio.search(body.query, top_k=body.top_k, where=body.where)
         return SearchResponse(passages=[view_passage(passage) for passage in passages])
 
     @app.get("/v1/documents", responses={503: _ERRORS[503]}, tags=["index"])

@@ -8,6 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ui.views import DocumentView, PassageView
 
+_WHERE = (
+    "filters that must all hold: FIELD, then =, !=, <, <=, >, >=, ~ or !~ (a pattern with *), then a value; FIELD is "
+    "document, path, title, language, format, created, modified, page, author or tag.NAME"
+)
+
 
 class _Request(BaseModel):
     # A misspelt field is a mistake to be told, not to be passed over.
@@ -25,6 +30,7 @@ class AskRequest(_Request):
     technique: str | None = Field(None, description="how the prompt is built; see /v1/variants")
     top_k: int | None = Field(None, ge=1, le=100, description="passages to retrieve")
     language: str | None = Field(None, description="`en` or `ja`; the question's own unless given")
+    where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
     stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
 
 
@@ -33,6 +39,7 @@ class SearchRequest(_Request):
 
     query: str
     top_k: int | None = Field(None, ge=1, le=100, description="passages to return")
+    where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
 
 
 class SearchResponse(BaseModel):

@@ -40,6 +40,9 @@ class DocumentView(BaseModel):
     characters: int
     outcome: str = Field(description="`ok`, or `partial` when some pages had no text")
     ingested_at: str
+    created: str | None = Field(description="what the document says of itself, ISO 8601")
+    modified: str | None = Field(description="what the document says of itself, else its file; ISO 8601")
+    tags: dict[str, list[str]] = Field(description="its own key words and those given to it")
 
 
 def view_passage(passage: Passage) -> PassageView:
@@ -72,6 +75,9 @@ def view_document(document: DocumentSummary) -> DocumentView:
         characters=document.characters,
         outcome=document.outcome,
         ingested_at=document.ingested_at,
+        created=document.created,
+        modified=document.modified,
+        tags={key: list(values) for key, values in document.tags.items()},
     )
 
 

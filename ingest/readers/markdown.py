@@ -1,13 +1,15 @@
-"""Markdown: headings, paragraphs, lists, tables and fences, and the front matter's title and language."""
+"""Markdown: headings, paragraphs, lists, tables, fences and HTML, and what the front matter says."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ingest.blocks import NO_OPTIONS, Block, BlockKind, Outcome, ReadError, ReadOptions, ReadResult
 from ingest.decode import decode_text, is_binary
 from ingest.lines import join_lines
+from ingest.readers.front_matter import take_front_matter
+from ingest.readers.markdown_source import as_commonmark
 from ingest.readers.tables import markdown_table
 
 if TYPE_CHECKING:
@@ -15,11 +17,7 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
-_FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<yaml>.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", re.DOTALL)
-_PLAIN_PAIR = re.compile(r"([\w-]+):(.*)")
-# CommonMark wants a space after the marks; many Japanese documents are written without it.
-_TIGHT_HEADING = re.compile(r"^(#{2,6}(?=[^#\s!])|#(?=[^\x00-\x7f]))", re.MULTILINE)
-_TAG = re.compile(r"<!--.*?-->|<[^>]+>", re.DOTALL)
+_NOT_READ = frozenset(("rt", "rp", "script", "style"))
 
 
 def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
@@ -31,62 +29,40 @@ def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
     decoded = decode_text(data)
     if is_binary(decoded.text):
         raise ReadError(Outcome.UNSUPPORTED, "a binary file, not Markdown")
-    body, title, language, warnings = _front_matter(decoded.text)
+    front, body = take_front_matter(decoded.text)
     blocks = markdown_blocks(body)
     if not blocks:
         raise ReadError(Outcome.EMPTY, "no text in the file")
     return ReadResult(
         blocks,
         "markdown",
-        title=title,
-        language=language,
+        title=front.title,
+        language=front.language,
         encoding=decoded.encoding,
-        warnings=decoded.warnings + warnings,
+        warnings=decoded.warnings + ([front.warning] if front.warning else []),
+        created=front.created,
+        modified=front.modified,
+        authors=front.authors,
+        tags=front.tags,
     )
 
 
 def markdown_blocks(text: str) -> list[Block]:
-    """Parse Markdown into blocks; the text of a block is its source without marks of emphasis removed."""
+    """Parse Markdown into blocks. Marks of emphasis, targets of links and pictures are left out."""
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-    tokens = parser.parse(_tight_headings(text))
-    blocks = list(_blocks(tokens))
-    return [block for block in blocks if block.text.strip()]
-
-
-def _tight_headings(text: str) -> str:
-    """Put the space after `##` that CommonMark asks for, outside of fences."""
-    parts = re.split(r"(^(?:```|~~~).*?^(?:```|~~~)[ \t]*$)", text, flags=re.MULTILINE | re.DOTALL)
-    return "".join(
-        part if index % 2 else _TIGHT_HEADING.sub(r"\1 ", part) for index, part in enumerate(parts)
-    )
-
-
-def _front_matter(text: str) -> tuple[str, str | None, str | None, list[str]]:
-    match = _FRONT_MATTER.match(text)
-    if match is None:
-        return text, None, None, []
-    import yaml
-
+    # Nothing is fetched or shown here: a picture kept within the text is a picture, not text.
+    parser.validateLink = _any_link  # type: ignore[method-assign]
     try:
-        values: Any = yaml.safe_load(match.group("yaml"))
-    except yaml.YAMLError:
-        # `title: Power failure: what to do` is no YAML, but plain enough.
-        lines = [_PLAIN_PAIR.fullmatch(line) for line in match.group("yaml").split("\n") if line.strip()]
-        if None in lines:
-            return text, None, None, ["the front matter is no YAML and was read as text"]
-        values = {pair.group(1): pair.group(2).strip() for pair in lines if pair}
-    if not isinstance(values, dict):
-        return text, None, None, []
-    title = values.get("title")
-    language = values.get("language", values.get("lang"))
-    return (
-        text[match.end() :],
-        str(title).strip() or None if title is not None else None,
-        str(language).lower()[:2] or None if language is not None else None,
-        [],
-    )
+        tokens = parser.parse(as_commonmark(text))
+    except RecursionError as error:
+        raise ReadError(Outcome.FAILED, "its elements are nested too deeply") from error
+    return [block for block in _blocks(tokens) if block.text.strip()]
+
+
+def _any_link(url: str) -> bool:
+    return True
 
 
 def _blocks(tokens: list[Token]) -> Iterator[Block]:
@@ -129,30 +105,42 @@ def _blocks(tokens: list[Token]) -> Iterator[Block]:
             else:
                 yield Block(text)
         elif kind in ("fence", "code_block"):
-            info = token.info.strip()
-            body = token.content.rstrip("\n")
-            yield Block(f"```{info}\n{body}\n```" if kind == "fence" else body, BlockKind.CODE)
+            body, mark = token.content.rstrip("\n"), token.markup
+            yield Block(
+                f"{mark}{token.info.strip()}\n{body}\n{mark}" if kind == "fence" else body, BlockKind.CODE
+            )
         elif kind == "html_block":
-            yield Block(join_lines(_TAG.sub(" ", token.content).split("\n")))
+            yield from _html(token.content)
+
+
+def _html(source: str) -> list[Block]:
+    from bs4 import BeautifulSoup
+
+    from ingest.readers.html_blocks import blocks_of
+
+    soup = BeautifulSoup(source, "lxml")
+    for tag in soup.find_all(list(_NOT_READ)):
+        tag.decompose()
+    return blocks_of(soup)
 
 
 def _inline(token: Token) -> str:
     """Return the words of a paragraph: no link targets, no marks of emphasis, code in its back ticks."""
-    pieces: list[str] = [""]
+    # Where the source breaks a line there are two pieces; a hard break also begins a new list of them.
+    lines: list[list[str]] = [[""]]
+    hidden = ""
     for child in token.children or []:
-        if child.type == "softbreak":
-            pieces.append("")
-        elif child.type == "hardbreak":
-            pieces[-1] += "\n"
+        tag = re.match(r"<(/?)([a-z0-9]+)", child.content.lower()) if child.type == "html_inline" else None
+        if tag is not None and tag.group(2) in _NOT_READ:
+            hidden = "" if tag.group(1) else tag.group(2)
+        elif hidden:
+            continue
+        elif child.type == "softbreak":
+            lines[-1].append("")
+        elif child.type == "hardbreak" or (tag is not None and tag.group(2) == "br"):
+            lines.append([""])
         elif child.type == "code_inline":
-            pieces[-1] += f"`{child.content}`"
+            lines[-1][-1] += f"`{child.content}`"
         elif child.type in ("text", "image", "text_special"):
-            pieces[-1] += child.content
-        elif child.type == "html_inline" and child.content.lower().startswith("<br"):
-            pieces[-1] += "\n"
-    lines = "\n".join([join_lines(pieces)]) if not any("\n" in piece for piece in pieces) else ""
-    if lines:
-        return lines
-    # A hard break is meant: the lines around it stay apart.
-    whole = "\x00".join(pieces)
-    return "\n".join(join_lines(part.split("\x00")) for part in whole.split("\n")).strip()
+            lines[-1][-1] += child.content
+    return "\n".join(joined for pieces in lines if (joined := join_lines(pieces)))

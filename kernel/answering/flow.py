@@ -95,6 +95,7 @@ class AnswerFlow:
         technique: Technique,
         top_k: int,
         language: str | None,
+        where: Sequence[str] = (),
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream of events; the last is always the checked answer.
 
@@ -105,8 +106,9 @@ class AnswerFlow:
             technique: how the prompt is built.
             top_k: how many passages to find.
             language: the answer's language; None takes the question's.
+            where: filters that must hold for the passages.
         """
-        run = await self._prepare(question, variant, chosen, technique, top_k, language)
+        run = await self._prepare(question, variant, chosen, technique, top_k, language, where)
         yield PassagesEvent(
             passages=shown_passages(run.passages, frozenset(range(len(run.passages)))),
             variant=run.variant.name,
@@ -129,10 +131,11 @@ class AnswerFlow:
         technique: Technique,
         top_k: int,
         language: str | None,
+        where: Sequence[str],
     ) -> Run:
         clock = Clock()
         with clock("retrieve"):
-            arguments = KernelArguments(query=question, top=top_k)
+            arguments = KernelArguments(query=question, top=top_k, filters=list(where))
             passages = (await self._invoke(RETRIEVAL, "search", arguments)).value
         with clock("rank"):
             ranking = await asyncio.to_thread(self._ranker.rank, question, passages)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.decode import decode_text, is_binary
+from ingest.plausible import likelihood
 
 JAPANESE = "梅雨の時期が始まることを梅雨入りといい、①㈱髙～の表記もある。ﾊﾝｶｸもABCも混ざる。\n次の行です。"
 
@@ -127,3 +128,96 @@ def test_the_awkward_public_files_are_read(documents: Path) -> None:
         in decode_text((documents / "unstructured__fake-text-utf-16-le.txt").read_bytes()).text
     )
     assert "IntelliStation POWER" in decode_text((documents / "tika__english.cp500.txt").read_bytes()).text
+
+
+SENTENCES = (
+    "梅雨の時期が始まることを梅雨入りという。",
+    "この規則は、従業員の休暇について必要な事項を定める。",
+    "ポンプの点検は、月に一度おこなうこと。",
+    "①安全を確かめ、②電源を切る。",
+    "部品番号はAB-123です。",
+)
+WESTERN = (
+    "Die schöne Frau trinkt Kaffee für 15,50.",
+    "L'été était très chaud cette année.",
+    "El niño comió paella, ¡qué rico!",
+    "It’s “quoted” – and fine…",
+)
+
+
+@given(
+    st.lists(st.sampled_from(SENTENCES), min_size=3, max_size=30),
+    st.sampled_from(
+        ["utf-8", "utf-8-sig", "cp932", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"]
+    ),
+)
+def test_japanese_of_some_length_comes_back_from_every_encoding(lines: list[str], encoding: str) -> None:
+    text = "\n".join(lines)
+    assert decode_text(text.encode(encoding)).text == text
+
+
+@given(
+    st.lists(st.sampled_from(SENTENCES[:3]), min_size=3, max_size=30),
+    st.sampled_from(["euc_jp", "iso2022_jp"]),
+)
+def test_japanese_of_unix_and_mail_comes_back(lines: list[str], encoding: str) -> None:
+    text = "\n".join(lines)
+    assert decode_text(text.encode(encoding)).text == text
+
+
+@given(
+    st.lists(st.sampled_from(WESTERN), min_size=2, max_size=30),
+    st.sampled_from(["utf-8", "cp1252", "utf-16-le"]),
+)
+def test_western_text_comes_back_from_every_encoding(lines: list[str], encoding: str) -> None:
+    text = "\n".join(lines)
+    assert decode_text(text.encode(encoding)).text == text
+
+
+@given(
+    st.binary(max_size=600),
+    st.sampled_from([None, "utf-8", "shift_jis", "rot13", "idna", "raw_unicode_escape"]),
+)
+def test_no_bytes_give_half_a_pair_or_an_error(data: bytes, declared: str | None) -> None:
+    decode_text(data, declared).text.encode()
+
+
+@given(st.binary(min_size=1, max_size=300).filter(lambda data: not data.isascii()))
+def test_single_byte_text_loses_no_character(data: bytes) -> None:
+    decoded = decode_text(data)
+    if decoded.encoding in ("cp1252", "cp500", "cp037"):
+        kept = data.replace(b"\r\n", b"\n").replace(b"\x00", b"")
+        assert len(decoded.text) in (len(kept), len(data) - data.count(b"\x00") - data.count(b"\r\x25"))
+
+
+def test_the_pages_of_mainframes_are_told_apart_by_their_signs() -> None:
+    text = "Warning! Do not open [the lid].\n" * 10
+    assert decode_text(text.encode("cp500")).text == text
+    american = decode_text(text.encode("cp037"))
+    assert (american.text, american.encoding) == (text, "cp037")
+
+
+def test_quotation_marks_of_western_text_are_no_chinese_characters() -> None:
+    text = "It’s fine, don’t “worry” about the user’s files. "
+    assert decode_text(text.encode("cp1252")).text == text
+
+
+def test_names_without_kana_far_behind_ascii_are_read() -> None:
+    text = "id,name\n" * 9000 + "1,佐藤太郎,東京\n2,髙橋淳,名古屋\n"
+    decoded = decode_text(text.encode("cp932"))
+    assert (decoded.text, decoded.encoding) == (text, "cp932")
+
+
+def test_utf_16_of_other_scripts_is_known_without_a_mark() -> None:
+    text = "Привет, мир. Как дела?"
+    assert decode_text(text.encode("utf-16-le")).text == text
+
+
+def test_widths_and_forms_are_kept_as_they_are_written() -> None:
+    text = "ﾊﾝｶｸ ＡＢＣ ①㈱ が é"
+    assert decode_text(text.encode()).text == text
+
+
+def test_the_judge_looks_at_all_of_a_long_text() -> None:
+    assert likelihood("a" * 100_000 + "\ue000" * 100_000) < 0.5
+    assert likelihood("a" * 100_000 + "\ue000" * 50, foreign_only=True) == -1.0

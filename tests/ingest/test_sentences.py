@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,20 @@ def sentences(text: str) -> list[str]:
         ("本研究では，評価した．次に示す．", ["本研究では，評価した．", "次に示す．"]),
         ("行の終わり\n次の行", ["行の終わり", "次の行"]),
         ("すごい！！本当。", ["すごい！！", "本当。"]),
+        ("本当？！と聞いた。次。", ["本当？！と聞いた。", "次。"]),
+        ("なに？って言った。行くか？など。", ["なに？って言った。", "行くか？など。"]),
+        (
+            "よいですか？とても良い。本当？ところで。",
+            ["よいですか？", "とても良い。", "本当？", "ところで。"],
+        ),
+        ("「A。」「B。」と続けた。", ["「A。」", "「B。」と続けた。"]),
+        ("「はい。」でも違う。「何？」「はい。」", ["「はい。」", "でも違う。", "「何？」", "「はい。」"]),
+        ("薬（例（甲）を含む。）を飲む。次。", ["薬（例（甲）を含む。）を飲む。", "次。"]),
+        ("（注を見よ。）次の文。", ["（注を見よ。）", "次の文。"]),
+        ("そう……だから。まあ…。次。", ["そう……だから。", "まあ…。", "次。"]),
+        ("・一つ。\n・二つ。三つ。\n① 四つ", ["・一つ。", "・二つ。", "三つ。", "① 四つ"]),
+        ("値は3.14である。1.5mgを飲む。", ["値は3.14である。", "1.5mgを飲む。"]),
+        ("出典がある。[12]次の文。", ["出典がある。[12]", "次の文。"]),
     ],
 )
 def test_japanese_sentences(text: str, expected: list[str]) -> None:
@@ -44,6 +60,16 @@ def test_japanese_sentences(text: str, expected: list[str]) -> None:
         ("Version 2.0. Done.", ["Version 2.0.", "Done."]),
         ("Wait... what? Yes.", ["Wait... what?", "Yes."]),
         ("Visit www.example.com today.", ["Visit www.example.com today."]),
+        ("It rose vs. Japan. The U.S. Navy left.", ["It rose vs. Japan.", "The U.S. Navy left."]),
+        ("See Vol. 3, No. 5, pp. 10-12. Eq. (4) holds.", ["See Vol. 3, No. 5, pp. 10-12.", "Eq. (4) holds."]),
+        (
+            "Come at 5 p.m. sharp. He left at 6 p.m. She stayed.",
+            ["Come at 5 p.m. sharp.", "He left at 6 p.m.", "She stayed."],
+        ),
+        ("It is known.[3][14] Next one.", ["It is known.[3][14]", "Next one."]),
+        ("- First point. More.\n- Second", ["- First point.", "More.", "- Second"]),
+        ("I love it!\ufe0f Yes.", ["I love it!\ufe0f", "Yes."]),
+        ("Really?! Yes. The dose is 0.5 mg. Done.", ["Really?!", "Yes.", "The dose is 0.5 mg.", "Done."]),
     ],
 )
 def test_english_sentences(text: str, expected: list[str]) -> None:
@@ -58,6 +84,15 @@ def test_both_languages_in_one_paragraph() -> None:
 def test_a_lost_bracket_does_not_swallow_the_rest() -> None:
     text = "「開いたまま。" + "次の文です。" * 40
     assert len(sentences(text)) == 41
+
+
+@pytest.mark.parametrize(
+    "text", ["." * 100_000 + "a", "a" + " " * 100_000 + "b", "e.g. " * 50_000, "「。" * 50_000]
+)
+def test_no_text_takes_more_than_its_length(text: str) -> None:
+    began = time.process_time()
+    split_sentences(text)
+    assert time.process_time() - began < 3  # a tenth of a second; minutes if it grew with the square
 
 
 @given(st.text(st.sampled_from("aB1 .!?。！？；．」「（）()\"'\n 　、e.g.Dr.漢字かな"), max_size=200))

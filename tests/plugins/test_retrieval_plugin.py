@@ -9,6 +9,8 @@ from semantic_kernel.functions.kernel_arguments import KernelArguments
 
 from ingest.pipeline import ingest_paths
 from kernel.embedding_service import EmbeddingService
+from kernel.ingestion import ingest_plan
+from kernel.settings import Settings
 from plugins.retrieval_plugin import MAX_SKIP, PLUGIN_NAME, RetrievalPlugin
 from retrieval.errors import UsageError
 from retrieval.filters import Filter
@@ -36,7 +38,8 @@ def index(
         (folder / name).write_text(text, encoding="utf-8")
     opened = PassageIndex(tmp_path_factory.mktemp("index"), embedder.signature, create=True)
     with opened.writing():
-        ingest_paths([folder], store=opened, embedder=embedder, max_tokens=200)
+        plan = ingest_plan(Settings(), embedder)
+        ingest_paths([folder], store=opened, embedder=embedder, plan=plan)
     yield opened
     opened.close()
 

@@ -105,8 +105,16 @@ class ScriptedTekio(app.Tekio):
         technique: str | None = None,
         top_k: int | None = None,
         language: str | None = None,
+        where: Sequence[str] = (),
     ) -> AsyncGenerator[AskEvent, None]:
-        options = {"variant": variant, "technique": technique, "top_k": top_k, "language": language}
+        options: dict[str, object] = {
+            "variant": variant,
+            "technique": technique,
+            "top_k": top_k,
+            "language": language,
+        }
+        if where:
+            options["where"] = list(where)
         type(self).asked.append({"question": question, **options})
         return self._events(variant)
 
@@ -127,9 +135,12 @@ class ScriptedTekio(app.Tekio):
             raise
         yield AnswerEvent(answer=answer)
 
-    async def search(self, query: str, *, top_k: int | None = None) -> list[Passage]:
+    async def search(
+        self, query: str, *, top_k: int | None = None, where: Sequence[str] = ()
+    ) -> list[Passage]:
         if self.error is not None:
             raise self.error
+        type(self).asked.append({"query": query, "where": list(where)})
         return [
             Passage(
                 id=7,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,9 @@ from ui.cli import ingest_main
 
 if TYPE_CHECKING:
     from tests.ui.conftest import ScriptedTekio
+
+given: dict[str, Any] = {}
+"""What the facade was asked for last."""
 
 FILES = [
     FileReport("a.md", Outcome.OK, chunks=3),
@@ -33,8 +36,14 @@ def ingest(
     """Run `ingest` over a facade that reports `FILES`; return exit code and both outputs."""
 
     def work(
-        _self: ScriptedTekio, paths: Sequence[Path], *, on_progress: Callable[[Progress], None] | None = None
+        _self: ScriptedTekio,
+        paths: Sequence[Path],
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        **options: Any,
     ) -> IngestReport:
+        given.clear()
+        given.update(options)
         report = IngestReport()
         for file in FILES:
             report.add(file, named=False, known=False)
@@ -58,8 +67,8 @@ def test_part_of_the_work_failed(ingest: Callable[..., tuple[object, str, str]])
     assert code == 3
     assert out.splitlines()[0] == "added 2  updated 0  unchanged 1  removed 0  failed 2"
     assert "2 of 5 pages without text: 2, 4" in out
-    assert "OCR" in out
-    assert "needs a password\tsave a copy without the password" in out
+    assert "--ocr" in out
+    assert "needs a password\tgive its password by --passwords-file" in out
     assert "a.md" not in out  # nothing to say about what went well
     assert "e.md" not in out
     assert "\x1b" not in out + err
@@ -89,3 +98,46 @@ def test_no_paths_is_wrong_usage(ingest: Callable[..., tuple[object, str, str]])
     assert code == 2
     assert err.startswith("ingest: ")
     assert len(err.splitlines()) == 1
+
+
+def test_what_was_asked_for_reaches_the_ingest(
+    ingest: Callable[..., tuple[object, str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "passwords").write_text("\ufeff合言葉 😀\n\n with spaces \n")
+    ingest(
+        *("docs", "--tag", "ward=icu", "--tag", "ward=er", "--tag", "年=2026", "--no-prune", "--ocr"),
+        *("--password", "first", "--passwords-file", str(tmp_path / "passwords")),
+    )
+    assert given["tags"] == {"ward": ("icu", "er"), "年": ("2026",)}
+    assert (given["prune"], given["ocr"]) == (False, True)
+    assert given["passwords"] == ["first", "合言葉 😀", " with spaces "]
+    ingest("docs")
+    assert (given["tags"], given["prune"], given["ocr"], given["passwords"]) == ({}, None, None, [])
+    assert (given["engine"], given["address"]) == ("local", None)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--tag", "ward"],
+        ["--tag", "=icu"],
+        ["--tag", "a b=c"],
+        ["--passwords-file", "missing"],
+        ["--passwords-file", "empty"],
+        ["--passwords-file", "utf16"],
+    ],
+)
+def test_a_wrong_option_is_one_line_and_nothing_is_ingested(
+    ingest: Callable[..., tuple[object, str, str]],
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").write_text("\n\n")
+    Path("utf16").write_bytes("秘密".encode("utf-16"))
+    given.clear()
+    code, out, err = ingest("docs", *arguments)
+    assert (code, out, given) == (2, "", {})
+    assert len(err.splitlines()) == 1
+    assert "秘密" not in err

@@ -1,156 +1,158 @@
-"""`ingest`: the progress of the work, and a report that says what to do about each file."""
+"""`ingest`: the options, the work with its progress, the report."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ui.console import console, print_json, print_table, print_text, say
+from retrieval.errors import TekioError, UsageError
+from ui.console import print_json, say
+from ui.ingest_progress import ingest_progress
+from ui.ingest_report import print_report
 from ui.opening import opened
 from ui.options import IndexOption, JsonFlag
-from ui.plaintext import one_line
 
 if TYPE_CHECKING:
-    from ingest.pipeline import Progress
-    from ingest.report import FileReport, IngestReport
+    from collections.abc import Callable
 
-PLAIN_STEPS = 10
-_UNREMARKABLE = ("ok", "unchanged")
-_WRITTEN = ("ok", "partial")
-_ADVICE = {
-    "partial": "a part was not read; use OCR (e.g. ocrmypdf) where pages are pictures, and ingest again",
-    "no_text_layer": "a scan without text; use OCR (e.g. ocrmypdf) and ingest again",
-    "empty": "nothing in it to read; check that it is the right file",
-    "encrypted": "save a copy without the password and ingest that",
-    "unsupported": "this format is not read; save it as PDF, Word, HTML, Markdown or text",
-    "failed": "see the reason, mend the file and ingest again; the other files are not affected",
-    "removed": "no longer in the folder, so taken out of the index; nothing to do",
-}
+    from ingest.report import IngestReport
+    from kernel.app import Tekio
 
 PathsArgument = Annotated[list[Path], typer.Argument(help="Files and folders.", metavar="PATH...")]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag", metavar="KEY=VALUE", help="Tag every document of this ingest; repeat it.", show_default=False
+    ),
+]
+PruneOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--prune/--no-prune",
+        help="Take out what is gone from the folders: done unless a folder is empty; --prune also then.",
+        show_default=False,
+    ),
+]
+OcrOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--ocr/--no-ocr", help="Read pages without text by tesseract, where installed.", show_default=False
+    ),
+]
+PasswordOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--password",
+        help="Password to try on encrypted files; repeat it. A command line can be seen by others: prefer the file.",
+        show_default=False,
+    ),
+]
+PasswordsFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passwords-file", metavar="FILE", help="Passwords to try, one a line.", show_default=False
+    ),
+]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="Where files are read and embedded: local, or ray for a cluster.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address", help="Of the Ray cluster; one is started here unless given.", show_default=False
+    ),
+]
+WatchFlag = Annotated[bool, typer.Option("--watch", help="Go on: keep the index in step until Ctrl-C.")]
 
 
-def ingest(paths: PathsArgument, as_json: JsonFlag = False, index: IndexOption = None) -> None:
+def ingest(
+    paths: PathsArgument,
+    tag: TagOption = None,
+    prune: PruneOption = None,
+    ocr: OcrOption = None,
+    password: PasswordOption = None,
+    passwords_file: PasswordsFileOption = None,
+    watch: WatchFlag = False,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
+    as_json: JsonFlag = False,
+    index: IndexOption = None,
+) -> None:
     """Bring the index in step with files and folders."""
-    with opened(index) as tekio, _progress(draw=sys.stderr.isatty() and not as_json) as on_progress:
-        report = tekio.ingest(paths, on_progress=on_progress)
-    if as_json:
-        print_json(report.as_dict())
-    else:
-        _print_report(report)
+    tags = _tags(tag or [])
+    passwords = [*(password or []), *_passwords(passwords_file)]
+    draw = sys.stderr.isatty() and not as_json
+
+    def once(tekio: Tekio) -> IngestReport:
+        with ingest_progress(draw=draw) as on_progress:
+            return tekio.ingest(
+                paths,
+                tags=tags,
+                prune=prune,
+                passwords=passwords,
+                ocr=ocr,
+                engine=engine,
+                address=address,
+                on_progress=on_progress,
+            )
+
+    with opened(index) as tekio:
+        report = once(tekio)
+        _show(report, as_json=as_json)
+        if watch:
+            _follow(tekio, paths, once, as_json=as_json)
     if report.exit_code:
         raise typer.Exit(report.exit_code)
 
 
-def _print_report(report: IngestReport) -> None:
-    print_text(
-        f"added {report.added}  updated {report.updated}  unchanged {report.unchanged}  "
-        f"removed {report.removed}  failed {report.failed}"
-    )
-    rows = [
-        (file.path, str(file.outcome), _reason(file), _ADVICE.get(str(file.outcome), ""))
-        for file in report.files
-        if str(file.outcome) not in _UNREMARKABLE
-    ]
-    if rows:
-        print_text()
-        print_table(("file", "outcome", "reason", "what to do"), rows)
-
-
-def _reason(file: FileReport) -> str:
-    parts = [file.message] if file.message else []
-    if file.empty_pages:
-        pages = ", ".join(str(page) for page in file.empty_pages[:10])
-        more = " …" if len(file.empty_pages) > 10 else ""
-        of = f" of {file.pages}" if file.pages else ""
-        parts.append(f"{len(file.empty_pages)}{of} pages without text: {pages}{more}")
-    return "; ".join(parts)
-
-
-class _Pace:
-    """Counts the chunks that were made, and how many a second."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-        self.chunks = 0
-
-    def note(self, file: FileReport) -> None:
-        if str(file.outcome) in _WRITTEN:  # an unchanged file's chunks cost nothing
-            self.chunks += file.chunks
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self._started
-
-    @property
-    def rate(self) -> float:
-        return self.chunks / max(self.seconds, 1e-3)
-
-
-@contextmanager
-def _progress(*, draw: bool) -> Iterator[Callable[[Progress], None]]:
-    """Give a function to report to: it moves a bar in a terminal and writes a few lines elsewhere."""
-    if draw:
-        with _bar() as on_progress:
-            yield on_progress
+def _show(report: IngestReport, *, as_json: bool) -> None:
+    if as_json:
+        print_json(report.as_dict())
     else:
-        yield _plain_steps()
+        print_report(report)
 
 
-@contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.progress import Progress as Bar
+def _follow(tekio: Tekio, paths: list[Path], once: Callable[[Tekio], IngestReport], *, as_json: bool) -> None:
+    """Ingest again after each change, until Ctrl-C. A round that fails is told, and the next one tries again."""
+    from ingest.watch import changes
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("files  {task.fields[chunks]} chunks  {task.fields[rate]:.1f}/s", markup=False),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    pace = _Pace()
-    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None, chunks=0, rate=0.0)
-
-        def on_progress(progress: Progress) -> None:
-            pace.note(progress.file)
-            name = one_line(Path(progress.file.path).name)
-            bar.update(
-                task,
-                description=name[:29] + "…" if len(name) > 30 else name,
-                completed=progress.done,
-                total=progress.total,
-                chunks=pace.chunks,
-                rate=pace.rate,
-            )
-
-        yield on_progress
+    say("watching for changes; Ctrl-C ends it")
+    try:
+        for _ in changes(paths):
+            try:
+                report = once(tekio)
+            except TekioError as error:
+                say(str(error))
+                continue
+            if report.added or report.updated or report.removed or report.failed:
+                _show(report, as_json=as_json)
+    except KeyboardInterrupt:
+        say("stopped watching; the index is in step with the last change that was told")
 
 
-def _plain_steps() -> Callable[[Progress], None]:
-    pace = _Pace()
-    last_step = 0
+def _tags(texts: list[str]) -> dict[str, tuple[str, ...]]:
+    tags: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        key, sign, value = (part.strip() for part in text.partition("="))
+        if not sign or not key or not value or any(mark in key for mark in "=!<>~ "):
+            raise UsageError(f"'{text}' is no tag: write --tag key=value")
+        tags[key] = tuple(dict.fromkeys((*tags.get(key, ()), value)))
+    return tags
 
-    def on_progress(progress: Progress) -> None:
-        nonlocal last_step
-        pace.note(progress.file)
-        step = progress.done * PLAIN_STEPS // max(progress.total, 1)
-        if step > last_step:
-            last_step = step
-            say(f"{progress.done} of {progress.total} files, {pace.chunks} chunks, {pace.seconds:.0f} s")
 
-    return on_progress
+def _passwords(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise UsageError(f"the passwords file {file} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"the passwords file {file} is not UTF-8: save it as UTF-8") from None
+    found = [line for line in lines if line]
+    if not found:
+        raise UsageError(f"the passwords file {file} is empty: write one password a line")
+    return found

@@ -12,7 +12,7 @@ from retrieval.errors import TekioError
 from ui.answer_text import print_answer
 from ui.console import print_json, print_table, print_text, say
 from ui.opening import event_loop, opened
-from ui.options import IndexOption, JsonFlag, TopKOption
+from ui.options import IndexOption, JsonFlag, TopKOption, WhereOption
 from ui.plaintext import one_line, plain_piece
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def ask(
     technique: TechniqueOption = None,
     top_k: TopKOption = None,
     language: LanguageOption = None,
+    where: WhereOption = None,
     as_json: JsonFlag = False,
     index: IndexOption = None,
 ) -> None:
@@ -61,7 +62,12 @@ def ask(
         answer, draft = _listen(
             loop.iterate(
                 lambda: tekio.ask_stream(
-                    text, variant=variant, technique=technique, top_k=top_k, language=language
+                    text,
+                    variant=variant,
+                    technique=technique,
+                    top_k=top_k,
+                    language=language,
+                    where=where or (),
                 )
             ),
             live=live,
@@ -73,14 +79,19 @@ def ask(
 
 
 def search(
-    query: QuestionArgument, top_k: TopKOption = None, as_json: JsonFlag = False, index: IndexOption = None
+    query: QuestionArgument,
+    top_k: TopKOption = None,
+    where: WhereOption = None,
+    as_json: JsonFlag = False,
+    index: IndexOption = None,
 ) -> None:
     """Find the passages nearest to a query."""
     text = _text_or_stdin(query)
     from ui.views import view_passage
 
     with opened(index) as tekio, event_loop() as loop:
-        passages = [view_passage(passage) for passage in loop.call(tekio.search(text, top_k=top_k))]
+        found = loop.call(tekio.search(text, top_k=top_k, where=where or ()))
+        passages = [view_passage(passage) for passage in found]
     if as_json:
         print_json({"query": text, "passages": [passage.model_dump() for passage in passages]})
         return

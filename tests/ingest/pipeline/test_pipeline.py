@@ -3,84 +3,72 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from ingest.blocks import Outcome, ReadResult
-from ingest.pipeline import Progress, ingest_paths
-from ingest.readers import read_file
-from ingest.report import IngestReport
+from ingest.blocks import Outcome, ReadOptions
+from ingest.discover import FileState, discover, hash_file
+from ingest.pipeline import Progress
+from ingest.plan import Planner, Unreadable
 from retrieval.errors import UsageError
+from retrieval.passages import PassageIndex
+from tests.ingest.pipeline.conftest import outcomes
 
 Make = Callable[..., bytes]
 Place = Callable[..., list[Any]]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    root = tmp_path / "docs"
-    (root / "sub").mkdir(parents=True)
-    (root / "a.md").write_text("# Title A\n\nText of a.\n", encoding="utf-8")
-    (root / "sub" / "b.txt").write_bytes("薬の保管について。\n\n鍵を掛けること。\n".encode("cp932"))
-    return root
-
-
-@pytest.fixture
-def run(store: Any, embedder: Any) -> Callable[..., IngestReport]:
-    def ingest(*paths: Path, **more: Any) -> IngestReport:
-        return ingest_paths(paths, store=store, embedder=embedder, max_tokens=100, **more)
-
-    return ingest
-
-
-def outcomes(report: IngestReport) -> dict[str, str]:
-    return {Path(file.path).name: str(file.outcome) for file in report.files}
-
-
-def test_a_folder_is_read_into_documents(run: Any, store: Any, embedder: Any, folder: Path) -> None:
+def test_a_folder_is_read_into_documents(run: Any, index: PassageIndex, embedder: Any, folder: Path) -> None:
     report = run(folder)
     assert (report.added, report.updated, report.failed, report.exit_code) == (2, 0, 0, 0)
-    documents = {document.name: document for document in store.documents.values()}
+    documents = {document.document: document for document in index.documents()}
+    states = index.states()
     assert set(documents) == {"a.md", "sub/b.txt"}
     a, b = documents["a.md"], documents["sub/b.txt"]
-    assert (a.title, a.language, a.format, a.encoding) == ("Title A", "en", "markdown", "utf-8")
-    assert (b.title, b.language, b.format, b.encoding) == ("b", "ja", "text", "cp932")
+    assert (a.title, a.language, a.format) == ("Title A", "en", "markdown")
+    assert (b.title, b.language, b.format) == ("b", "ja", "text")
     assert a.path == str(folder.resolve() / "a.md")
-    assert len(a.content_hash) == 64
-    assert embedder.embedded[0] == "Title A\n\nText of a."
-    assert embedder.embedded[1].startswith("b\n薬の保管")
-    for path, document in store.documents.items():
-        assert all(document.text[c.start : c.end] == c.text for c in store.chunks[path])
+    assert (states[a.path].encoding, states[b.path].encoding) == ("utf-8", "cp932")
+    assert len(states[a.path].content_hash) == 64
+    assert sorted(text.split("\n")[0] for text in embedder.embedded) == ["Title A", "b"]
+    for row in index.store.select():
+        text = index.quote(row.id, row.data["start"], row.data["end"])
+        assert text == row.data["text"]
 
 
-def test_what_has_not_changed_costs_nothing(run: Any, embedder: Any, store: Any, folder: Path) -> None:
+def test_what_has_not_changed_costs_no_reading_and_no_embedding(
+    run: Any, embedder: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(folder)
-    calls = embedder.calls
-    report = run(folder)
-    assert (report.unchanged, report.added, embedder.calls) == (2, 0, calls)
+    embedder.embedded.clear()
+    monkeypatch.setattr("ingest.pool.Reader.read", None)
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.plan.hash_file", None)
+        report = run(folder)
+    assert (report.unchanged, report.added, embedder.embedded) == (2, 0, [])
     assert report.files[0].chunks == 1
     os.utime(folder / "a.md", ns=(1, 1))
     assert run(folder).unchanged == 2
-    assert (len(store.touched), embedder.calls) == (1, calls)
+    monkeypatch.setattr("ingest.plan.hash_file", None)
+    assert run(folder).unchanged == 2
+    assert embedder.embedded == []
 
 
-def test_a_changed_file_takes_the_place_of_its_old_version(run: Any, store: Any, folder: Path) -> None:
+def test_a_changed_file_takes_the_place_of_its_old_version(run: Any, texts: Any, folder: Path) -> None:
     run(folder)
     (folder / "a.md").write_text("# Title A\n\nQuite another text.\n", encoding="utf-8")
     report = run(folder)
     assert (report.updated, report.unchanged, report.added) == (1, 1, 0)
-    assert "Quite another text." in store.text_of("a.md")
-    assert len(store.documents) == 2
+    assert "Quite another text." in texts()["a.md"]
+    assert len(texts()) == 2
 
 
 def test_a_file_that_is_gone_is_removed_only_below_the_folders_given(
-    run: Any, store: Any, folder: Path
+    run: Any, texts: Any, folder: Path
 ) -> None:
     run(folder)
     (folder / "a.md").unlink()
@@ -88,11 +76,11 @@ def test_a_file_that_is_gone_is_removed_only_below_the_folders_given(
     report = run(folder)
     assert report.removed == 1
     assert outcomes(report)["a.md"] == "removed"
-    assert {document.name for document in store.documents.values()} == {"sub/b.txt"}
+    assert set(texts()) == {"sub/b.txt"}
 
 
 def test_an_empty_folder_is_refused_and_takes_nothing_out_of_the_index(
-    run: Any, store: Any, tmp_path: Path
+    run: Any, texts: Any, tmp_path: Path
 ) -> None:
     root = tmp_path / "docs"
     root.mkdir()
@@ -101,7 +89,7 @@ def test_an_empty_folder_is_refused_and_takes_nothing_out_of_the_index(
     (root / "only.txt").unlink()
     with pytest.raises(UsageError, match="no files to read in"):
         run(root)
-    assert len(store.documents) == 1
+    assert len(texts()) == 1
 
 
 @pytest.fixture
@@ -125,29 +113,31 @@ def without_privileges() -> Iterator[None]:
         os.seteuid(0)
 
 
-def test_an_unreadable_file_is_named_and_the_others_are_read(run: Any, store: Any, open_folder: Path) -> None:
+def test_a_file_that_may_not_be_read_is_named(open_folder: Path) -> None:
     (open_folder / "locked.txt").write_text("Nobody may read this.")
     (open_folder / "locked.txt").chmod(0)
-    (open_folder / "open.txt").write_text("Everybody may read this.")
+    (open_folder / "closed").mkdir(mode=0)
     with without_privileges():
-        report = run(open_folder)
-    assert outcomes(report) == {"locked.txt": "failed", "open.txt": "ok"}
-    assert (report.added, report.failed, report.exit_code) == (1, 1, 3)
-    (reason,) = [file.message for file in report.files if file.message]
-    assert "denied" in reason.lower()
-    assert "\n" not in reason
+        found = discover([open_folder])
+        steps = [Planner({}, ReadOptions(), "", "").step(file) for file in found.files]
+    assert [file.name for file in found.files] == ["closed", "locked.txt"]
+    assert [step.outcome for step in steps if isinstance(step, Unreadable)] == [Outcome.FAILED] * 2
+    assert [step.message for step in steps if isinstance(step, Unreadable)] == [
+        "the folder cannot be listed: check its permissions",
+        "cannot be opened: Permission denied",
+    ]
 
 
-def test_a_missing_path_is_refused_before_anything_is_done(run: Any, store: Any, folder: Path) -> None:
+def test_a_missing_path_is_refused_before_anything_is_done(run: Any, texts: Any, folder: Path) -> None:
     with pytest.raises(UsageError, match="no such file or folder"):
         run(folder, folder / "missing")
-    assert not store.documents
+    assert not texts()
     with pytest.raises(UsageError):
         run()
 
 
 def test_files_that_cannot_be_read_do_not_stop_the_others(
-    run: Any, store: Any, folder: Path, make_pdf: Make
+    run: Any, texts: Any, folder: Path, make_pdf: Make
 ) -> None:
     (folder / "no.pdf").write_bytes(b"not a pdf")
     (folder / "scan.pdf").write_bytes(make_pdf([[]], pictures=[1]))
@@ -175,21 +165,20 @@ def test_an_unsupported_file_counts_as_failed_when_it_was_named(run: Any, folder
 
 
 def test_a_scan_is_remembered_and_still_reported_the_next_time(
-    run: Any, store: Any, embedder: Any, folder: Path, make_pdf: Make
+    run: Any, index: PassageIndex, folder: Path, make_pdf: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "scan.pdf").write_bytes(make_pdf([[]], pictures=[1]))
     run(folder)
-    path = str(folder.resolve() / "scan.pdf")
-    assert store.documents[path].outcome == "no_text_layer"
-    assert store.chunks[path] == []
-    replaced = len(store.replaced)
+    state = index.states()[str(folder.resolve() / "scan.pdf")]
+    assert (state.outcome, state.chunks) == ("no_text_layer", 0)
+    monkeypatch.setattr("ingest.pool.Reader.read", None)
     report = run(folder)
     assert outcomes(report)["scan.pdf"] == "no_text_layer"
-    assert (report.failed, len(store.replaced)) == (1, replaced)
+    assert report.failed == 1
 
 
 def test_a_file_that_can_no_longer_be_read_keeps_its_earlier_version(
-    run: Any, store: Any, folder: Path, make_pdf: Make, place: Place
+    run: Any, texts: Any, folder: Path, make_pdf: Make, place: Place
 ) -> None:
     path = folder / "report.pdf"
     path.write_bytes(make_pdf([place(["The first version of the report."])]))
@@ -198,7 +187,7 @@ def test_a_file_that_can_no_longer_be_read_keeps_its_earlier_version(
     file = next(file for file in run(folder).files if file.path.endswith("report.pdf"))
     assert file.outcome is Outcome.NO_TEXT_LAYER
     assert "the earlier version stays in the index" in file.message
-    assert "first version" in store.text_of("report.pdf")
+    assert "first version" in texts()["report.pdf"]
     path.write_bytes(make_pdf([place(["The second version."])]))
     assert run(folder).updated == 1
 
@@ -224,71 +213,52 @@ def test_hidden_and_left_over_files_are_skipped_and_links_end(run: Any, folder: 
     assert outcomes(run(folder)) == {"a.md": "ok", "b.txt": "ok", "broken.txt": "failed"}
 
 
-def test_a_file_given_twice_is_read_once_and_keeps_its_name(run: Any, store: Any, folder: Path) -> None:
+def test_a_file_given_twice_is_read_once_and_keeps_its_name(run: Any, texts: Any, folder: Path) -> None:
     assert run(folder, folder / "sub" / "b.txt", folder / "sub").added == 2
-    names = {document.name for document in store.documents.values()}
+    names = set(texts())
     assert names == {"a.md", "b.txt"}
     (folder / "sub" / "b.txt").write_text("New text.")
     run(folder)
-    assert {document.name for document in store.documents.values()} == names
+    assert set(texts()) == names
 
 
-def test_a_single_file_is_named_by_itself(run: Any, store: Any, folder: Path) -> None:
+def test_a_single_file_is_named_by_itself(run: Any, texts: Any, folder: Path) -> None:
     report = run(folder / "sub" / "b.txt")
-    assert store.documents[str(folder.resolve() / "sub" / "b.txt")].name == "b.txt"
+    assert set(texts()) == {"b.txt"}
     assert report.files[0].path == (folder / "sub" / "b.txt").as_posix()
 
 
-def test_a_readers_own_fault_is_one_line_and_costs_no_other_file(
+def test_a_file_that_changes_while_it_is_read_fails_and_is_read_the_next_time(
     run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(path: Path, data: bytes | None = None) -> ReadResult:
-        if path.suffix == ".md":
-            raise RecursionError("too\ndeep")
-        return read_file(path, data)
-
-    monkeypatch.setattr("ingest.pipeline.read_file", read)
-    report = run(folder)
-    assert [(file.outcome, file.message) for file in report.files] == [
-        (Outcome.FAILED, "RecursionError: too deep"),
-        (Outcome.OK, ""),
-    ]
-
-
-def test_a_file_that_changes_while_it_is_read_fails(
-    run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = Path.read_bytes
-
-    def read(path: Path) -> bytes:
-        data = real(path)
+    def hashed(path: Path) -> FileState:
+        state = hash_file(path)
         if path.suffix == ".md":
             with path.open("ab") as file:
                 file.write(b"more")
-        return data
+        return state
 
-    monkeypatch.setattr(Path, "read_bytes", read)
-    report = run(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.plan.hash_file", hashed)
+        report = run(folder)
     assert outcomes(report) == {"a.md": "failed", "b.txt": "ok"}
     assert "changed while it was being read" in report.files[0].message
+    assert outcomes(run(folder)) == {"a.md": "ok", "b.txt": "unchanged"}
 
 
 def test_the_embedders_own_errors_come_through_and_what_was_done_stays(
-    run: Any, store: Any, embedder: Any, folder: Path
+    run: Any, texts: Any, embedder: Any, folder: Path
 ) -> None:
-    real = embedder.embed_passages
+    run(folder / "a.md")
 
-    def embed(texts: list[str]) -> NDArray[np.float32]:
-        if any("薬" in text for text in texts):
-            raise RuntimeError("out of memory")
-        result: NDArray[np.float32] = real(texts)
-        return result
+    def fail(batch: Sequence[str]) -> None:
+        raise RuntimeError("out of memory")
 
-    embedder.embed_passages = embed
+    embedder.before = fail
     with pytest.raises(RuntimeError, match="out of memory"):
         run(folder)
-    assert [document.name for document in store.documents.values()] == ["a.md"]
-    embedder.embed_passages = real
+    assert set(texts()) == {"a.md"}
+    embedder.before = lambda batch: None
     report = run(folder)
     assert (report.unchanged, report.added) == (1, 1)
 
@@ -296,7 +266,8 @@ def test_the_embedders_own_errors_come_through_and_what_was_done_stays(
 def test_progress_is_told_after_each_file(run: Any, folder: Path) -> None:
     told: list[Progress] = []
     run(folder, on_progress=told.append)
-    assert [(each.done, each.total) for each in told] == [(1, 2), (2, 2)]
+    assert [(each.done, each.total) for each in told if each.file] == [(1, 2), (2, 2)]
+    assert sum(each.chunks for each in told if not each.file) == 2
 
 
 def test_the_report_is_plain_json(run: Any, folder: Path) -> None:
@@ -309,12 +280,6 @@ def test_the_report_is_plain_json(run: Any, folder: Path) -> None:
         "pages": None,
         "empty_pages": [],
         "encoding": "utf-8",
+        "engines": {},
         "message": "",
     }
-
-
-def test_all_awkward_public_files_are_ingested_in_one_go(run: Any, store: Any, documents: Path) -> None:
-    report = run(documents)
-    assert report.added >= 38
-    assert {file.outcome for file in report.files} >= {Outcome.OK, Outcome.PARTIAL, Outcome.ENCRYPTED}
-    assert run(documents).unchanged == report.added

@@ -1,0 +1,1 @@
+"""One module per chunking strategy, and the rules that all of them keep."""

@@ -1,0 +1,74 @@
+"""Filters as people write them: `language=ja`, `modified>=2024-01-01`, `document~hr/*`, `tag.ward=icu`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from retrieval.errors import UsageError
+from retrieval.filters import All, Comparison, Filter, Matches, Not, Tagged, Where
+
+TAGS = "tags"
+_TEXT = ("document", "path", "title", "language", "format", "created", "modified")
+_NUMBER = ("page",)
+_SHAPE = re.compile(r"\s*(?P<field>[^\s=!<>~]+)\s*(?P<sign>!=|!~|>=|<=|==|=|~|<|>)\s*(?P<value>.*?)\s*", re.S)
+_TAG = "tag."
+_HELP = (
+    f"a filter is FIELD=VALUE, with =, !=, <, <=, >, >=, ~ or !~ (a pattern with *), where FIELD is one of "
+    f"{', '.join((*_TEXT, *_NUMBER))}, author or {_TAG}NAME"
+)
+_LONGEST = 1000
+
+
+def parse_filters(texts: Sequence[str]) -> Filter | None:
+    """Return one filter that holds when all of the texts do; None for no text.
+
+    Raises:
+        UsageError: a text is no filter, or names an unknown field.
+    """
+    filters = tuple(parse_filter(text) for text in texts)
+    if not filters:
+        return None
+    return filters[0] if len(filters) == 1 else All(filters)
+
+
+def parse_filter(text: str) -> Filter:
+    """Return the filter that a text stands for.
+
+    Raises:
+        UsageError: it is none, or names an unknown field.
+    """
+    match = _SHAPE.fullmatch(text) if len(text) <= _LONGEST else None
+    if match is None or not match["value"]:
+        raise UsageError(f"'{text[:80]}' is no filter: {_HELP}")
+    name, sign, value = match["field"], match["sign"], match["value"]
+    if name == "author" or (name.startswith(_TAG) and len(name) > len(_TAG)):
+        return _tag_filter(name.removeprefix(_TAG), sign, value)
+    if name not in (*_TEXT, *_NUMBER):
+        raise UsageError(f"there is no field '{name[:80]}' to filter on: {_HELP}")
+    if sign in ("~", "!~"):
+        if name in _NUMBER:
+            raise UsageError(f"'{name}' is a number and has no pattern: {_HELP}")
+        pattern = Matches(name, value)
+        return pattern if sign == "~" else Not(pattern)
+    return Where(name, _comparison(sign), _number(name, value) if name in _NUMBER else value)
+
+
+def _tag_filter(key: str, sign: str, value: str) -> Filter:
+    tagged = Tagged(TAGS, key, value)
+    if sign in ("=", "=="):
+        return tagged
+    if sign == "!=":
+        return Not(tagged)
+    raise UsageError(f"a tag is compared with = or !=, not {sign}: {_HELP}")
+
+
+def _comparison(sign: str) -> Comparison:
+    return "==" if sign == "=" else sign  # type: ignore[return-value]
+
+
+def _number(name: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise UsageError(f"'{name}' is a number, not '{value[:80]}'") from None
