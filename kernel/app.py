@@ -37,6 +37,7 @@ class Tekio:
 
     def __init__(self, settings: Settings, *, on_message: Callable[[str], None] | None = None) -> None:
         self.settings = settings
+        self._say = on_message or (lambda text: None)
         self._models = ModelStore(settings.cache, offline=settings.offline, on_message=on_message)
         self._lock = threading.RLock()
         self._embedder: SentenceTransformerEmbedder | None = None
@@ -215,7 +216,7 @@ class Tekio:
     def _find_embedder(self) -> SentenceTransformerEmbedder:
         with self._lock:
             if self._embedder is None:
-                self._embedder = find_embedder(self.settings, self._models)
+                self._embedder = find_embedder(self.settings, self._models, self._say)
             return self._embedder
 
     def _open_index(self, *, create: bool = False) -> PassageIndex:

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
+from retrieval.engines.catalog import find_engine
+from retrieval.engines.cpu import vector_instructions
+from retrieval.model_folder import pooling
+from retrieval.passages import PassageIndex
 
 if TYPE_CHECKING:
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
 _PREFIXES = {"e5": ("query: ", "passage: ")}
+_EXPORTS = "exports"
 
 
-def find_embedder(settings: Settings, models: ModelStore) -> SentenceTransformerEmbedder:
-    """Return the embedder of the settings, fetching its model if it is not there."""
+def find_embedder(
+    settings: Settings, models: ModelStore, say: Callable[[str], None] = lambda text: None
+) -> SentenceTransformerEmbedder:
+    """Return the embedder of the settings, fetching its model if it is not there.
+
+    Where the settings leave the engine open, it is one whose vectors go with those of the index.
+
+    Raises:
+        UsageError: there is no such engine, or its packages are not installed.
+    """
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
     model = models.resolve(settings.embedder)
     query, passage = next((pair for part, pair in _PREFIXES.items() if part in model.name.lower()), ("", ""))
+    engine = find_engine(
+        settings.embedder_engine,
+        instructions=vector_instructions(),
+        family=PassageIndex.engine_of(settings.index),
+        plain=pooling(model.folder) is not None,
+    )
     return SentenceTransformerEmbedder(
         model.folder,
         model=model.name,
         revision=model.revision,
         query_prefix=query,
         passage_prefix=passage,
+        engine=engine,
+        exports=settings.cache / _EXPORTS / f"{model.folder.name}-{model.revision[:16]}",
+        threads=settings.threads,
+        say=say,
     )
 
 

@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     )
     offline: bool = Field(False, description="never fetch a model")
     embedder: str = Field("multilingual-e5-small", description="name or folder of the embedding model")
+    embedder_engine: str = Field(
+        "auto",
+        description="what computes the embedder: auto, torch, torch-int8, onnx, onnx-int8, openvino, openvino-bf16 "
+        "or openvino-int8",
+    )
     generator: str = Field("SmolLM2-135M-Instruct", description="name or folder of the base language model")
     generator_languages: list[str] = Field(["en"], description="languages that the base model speaks")
     variant: str = Field("base", description="who generates when a request does not say")

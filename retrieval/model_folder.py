@@ -40,6 +40,47 @@ def max_tokens(folder: Path) -> int:
     return min(known, default=_DEFAULT_MAX_TOKENS)
 
 
+def pooling(folder: Path) -> str | None:
+    """Return how a text's vector is made of its tokens' ("mean" or "cls"), or None for any other way.
+
+    None stands also for folders with layers beside the encoder, its pooling and a normalisation.
+    """
+    modules = _read_list(folder / "modules.json")
+    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
+    if kinds[:2] != ["Transformer", "Pooling"] or kinds[2:] not in ([], ["Normalize"]):
+        return None
+    config = _read(folder / str(modules[1].get("path", "")) / "config.json")
+    stated = config.get("pooling_mode")
+    named = {
+        "mean": "mean",
+        "cls": "cls",
+        "pooling_mode_mean_tokens": "mean",
+        "pooling_mode_cls_token": "cls",
+    }
+    ways = (
+        [stated]
+        if stated
+        else [key for key, value in config.items() if key.startswith("pooling_mode_") and value]
+    )
+    if len(ways) != 1 or not isinstance(ways[0], str) or config.get("include_prompt", True) is not True:
+        return None
+    return named.get(ways[0])
+
+
+def pad_id(folder: Path) -> int:
+    """Return the id of the token that fills up a batch; it is masked, so that any will do where none is stated."""
+    stated = _read(folder / "config.json").get("pad_token_id")
+    return stated if isinstance(stated, int) and stated >= 0 else 0
+
+
+def _read_list(path: Path) -> list[dict[str, Any]]:
+    try:
+        modules = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return []
+    return [module for module in modules if isinstance(module, dict)] if isinstance(modules, list) else []
+
+
 def _read(path: Path, *, optional: bool = False) -> dict[str, Any]:
     if optional and not path.is_file():
         return {}

@@ -18,7 +18,7 @@ from retrieval.collection_store import CollectionStore, Hit, Row
 from retrieval.database import DATABASE_FILE, Database
 from retrieval.documents import DocumentTable
 from retrieval.embedding import EmbedderSignature, unit
-from retrieval.errors import IndexSignatureError, UsageError
+from retrieval.errors import IndexSignatureError, TekioError, UsageError
 from retrieval.filters import All, Filter, Where
 from retrieval.fusion import convex_fusion
 from retrieval.records import (
@@ -95,6 +95,21 @@ class PassageIndex:
         """
         if not create:
             Database(folder, create=False).close()
+
+    @staticmethod
+    def engine_of(folder: Path) -> str | None:
+        """Return the family of the vectors of the index in a folder; None when there is none to read."""
+        if not PassageIndex.is_in(folder):
+            return None
+        try:
+            database = Database(folder, create=False)
+        except TekioError:  # whoever opens it is told
+            return None
+        try:
+            held = database.get_meta_json("signature")
+        finally:
+            database.close()
+        return str(held["engine"]) if isinstance(held, dict) and held.get("engine") else None
 
     def _check_signature(self, signature: EmbedderSignature) -> None:
         wanted = signature.as_dict() | {"analysis": ANALYSIS_VERSION}

@@ -1,27 +1,32 @@
-"""Embedding with a sentence-transformers folder on torch: whole texts, and token by token."""
+"""Embedding with a sentence-transformers folder, by any engine: whole texts, and token by token."""
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.embedding import EmbedderSignature
-from retrieval.errors import TekioError
-from retrieval.model_folder import max_tokens, vector_length
+from retrieval.engines.build import build_encoder
+from retrieval.engines.catalog import ENGINES, Engine
+from retrieval.errors import UsageError
+from retrieval.model_folder import max_tokens, pad_id, pooling, vector_length
+from retrieval.token_counter import encodable, load_tokenizer
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
     from tokenizers import Encoding, Tokenizer
 
-DEFAULT_BATCH = 16
-_UNENCODABLE = re.compile(r"[\x00\ud800-\udfff]")
+    from retrieval.engines.encoders import Encoder
+
+BATCH_TOKENS = 2048
+"""Tokens that are computed together, padding included: eight texts of the usual length. Measured; more is no faster
+on a processor, since what is in work no longer fits its cache."""
+_GPU_BATCH_TOKENS = 32768
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,9 @@ class TokenVectors:
 class SentenceTransformerEmbedder:
     """An `Embedder` over a model folder. Safe to share between threads; one of them computes at a time.
 
-    Nothing is loaded until it is needed, and counting tokens loads the tokenizer only, without torch. Texts
-    longer than `max_tokens` are cut to it, by tokens. Lone surrogates and NUL, which no tokenizer takes, are
-    replaced.
+    Nothing is loaded until it is needed, and counting tokens loads the tokenizer only. Texts longer than
+    `max_tokens` are cut to it, by tokens. Lone surrogates and NUL, which no tokenizer takes, are replaced. Texts
+    of the same tokens are computed once.
 
     Args:
         folder: has config.json, tokenizer.json and what sentence-transformers reads.
@@ -49,10 +54,15 @@ class SentenceTransformerEmbedder:
         revision: changes when the weights do.
         query_prefix: is put before every text that is searched for.
         passage_prefix: is put before every text that is searched in.
-        batch_size: texts computed together; texts of like length share a batch.
+        engine: what computes; the families of `retrieval.engines.catalog` say which vectors can be compared.
+        exports: where models that engines need are kept; within `folder` unless given.
+        batch_tokens: tokens computed together, padding included; None takes what suits the engine.
+        threads: of the engine; 0 leaves it to the engine.
+        say: is told when something takes a while.
 
     Raises:
         TekioError: the folder is no embedding model that can be read.
+        UsageError: the engine cannot compute this folder.
     """
 
     def __init__(
@@ -63,13 +73,23 @@ class SentenceTransformerEmbedder:
         revision: str,
         query_prefix: str = "",
         passage_prefix: str = "",
-        batch_size: int = DEFAULT_BATCH,
+        engine: Engine = ENGINES["torch"],
+        exports: Path | None = None,
+        batch_tokens: int | None = None,
+        threads: int = 0,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError("batch_size must be at least 1")
+        if batch_tokens is not None and batch_tokens < 1:
+            raise ValueError("batch_tokens must be at least 1")
         self.folder = folder
-        self.batch_size = batch_size
+        self.engine = engine
         self._max_tokens = max_tokens(folder)
+        self._pooling = pooling(folder)
+        if self._pooling is None and engine.name != "torch":
+            raise UsageError(
+                f"the embedder {model} has more layers than the engine {engine.name} computes: "
+                "set embedder_engine to torch"
+            )
         self._signature = EmbedderSignature(
             model=model,
             revision=revision,
@@ -77,12 +97,16 @@ class SentenceTransformerEmbedder:
             query_prefix=query_prefix,
             passage_prefix=passage_prefix,
             normalized=True,
-            engine="sentence-transformers",
+            engine=engine.family,
         )
-        self._loading = threading.Lock()
+        self._exports = exports or folder / "exports"
+        self._batch_tokens = batch_tokens
+        self._threads = threads
+        self._say = say
+        self._loading = threading.RLock()
         self._computing = threading.Lock()
         self._loaded_tokenizer: Tokenizer | None = None
-        self._loaded_model: SentenceTransformer | None = None
+        self._loaded_encoder: Encoder | None = None
 
     @property
     def signature(self) -> EmbedderSignature:
@@ -96,7 +120,9 @@ class SentenceTransformerEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each text, without special tokens or prefix. Loads the tokenizer only."""
-        encodings = self._tokenizer().encode_batch([_clean(text) for text in texts], add_special_tokens=False)
+        encodings = self._tokenizer().encode_batch(
+            [encodable(text) for text in texts], add_special_tokens=False
+        )
         return [len(encoding) for encoding in encodings]
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -111,108 +137,122 @@ class SentenceTransformerEmbedder:
         """Return the vectors of each text's tokens in context: the encoder's last hidden states, not pooled.
 
         Tokens of the prefix, special tokens and tokens of nothing but space are left out, though the others
-        were computed in their sight; a text longer than `max_tokens` has vectors for its beginning. For late
+        were computed in their sight; a text longer than `max_tokens` is computed in parts. For late
         interaction (Khattab and Zaharia, "ColBERT", 2020): the score of a query for a passage is the sum over
         query tokens of the best product with a passage token.
         """
-        encodings = self._encode([_clean(prefix + text) for text in texts])
-        results: dict[int, TokenVectors] = {}
-        for batch in self._batches([len(encoding) for encoding in encodings]):
-            states = self._hidden_states([encodings[i] for i in batch])
-            for i, rows in zip(batch, states, strict=True):
-                results[i] = _visible_tokens(encodings[i], rows, len(prefix), texts[i])
-        return [results[i] for i in range(len(texts))]
+        parts = [self._parts(encodable(prefix + text)) for text in texts]
+        flat = [encoding for part in parts for encoding in part]
+        states = iter(self._states([encoding.ids for encoding in flat]))
+        return [
+            _joined([_visible_tokens(encoding, next(states), len(prefix), text) for encoding in part])
+            for part, text in zip(parts, texts, strict=True)
+        ]
 
     def warm_up(self) -> None:
         """Load the tokenizer and the model now."""
         self._tokenizer()
-        self._model()
+        self._encoder()
 
     def _embed(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self._signature.dimension), np.float32)
         if not texts:
             return vectors
-        whole = [_clean(prefix + text) for text in texts]
-        model = self._model()
-        with self._computing:
-            for batch in self._batches([len(e) for e in self._tokenizer().encode_batch(whole)]):
-                vectors[batch] = model.encode(
-                    [whole[i] for i in batch],
-                    prompt="",  # the prefix is there already; a folder may name a prompt of its own
-                    batch_size=self.batch_size,
-                    show_progress_bar=False,
-                    normalize_embeddings=True,
-                )
+        whole = [encodable(prefix + text) for text in texts]
+        if self._pooling is None:
+            return self._by_all_modules(whole)
+        sequences = [tuple(encoding.ids) for encoding in self._encode(whole)]
+        distinct = list(dict.fromkeys(sequences))
+        pooled: dict[tuple[int, ...], NDArray[np.float32]] = {}
+        for batch in self._batches([len(sequence) for sequence in distinct]):
+            chosen = [distinct[i] for i in batch]
+            with self._computing:
+                states = self._encoder().states(chosen)
+            for sequence, rows in zip(chosen, states, strict=True):
+                pooled[sequence] = rows[0] if self._pooling == "cls" else rows.mean(axis=0)
+        for row, sequence in enumerate(sequences):
+            vectors[row] = pooled[sequence]
+        return _normalized(vectors)
+
+    def _by_all_modules(self, whole: list[str]) -> NDArray[np.float32]:
+        from retrieval.engines.torch_encoder import TorchEncoder
+
+        encoder = self._encoder()
+        assert isinstance(encoder, TorchEncoder)
+        vectors = np.zeros((len(whole), self._signature.dimension), np.float32)
+        for batch in self._batches([len(encoding) for encoding in self._encode(whole)]):
+            with self._computing:
+                vectors[batch] = encoder.encode([whole[i] for i in batch])
         return vectors
+
+    def _states(self, sequences: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        """Return the normalised hidden states of sequences, each of shape (len(sequence), hidden)."""
+        found: dict[int, NDArray[np.float32]] = {}
+        for batch in self._batches([len(sequence) for sequence in sequences]):
+            with self._computing:
+                states = self._encoder().states([sequences[i] for i in batch])
+            found.update(zip(batch, map(_normalized, states), strict=True))
+        return [found[i] for i in range(len(sequences))]
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Yield the positions of texts of like length, longest first, so that batches have little padding."""
-        order = sorted(range(len(lengths)), key=lambda i: -min(lengths[i], self._max_tokens))
-        for start in range(0, len(order), self.batch_size):
-            yield order[start : start + self.batch_size]
+        room = self._batch_tokens or (_GPU_BATCH_TOKENS if self._on_gpu() else BATCH_TOKENS)
+        batch: list[int] = []
+        for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+            if batch and lengths[batch[0]] * (len(batch) + 1) > room:
+                yield batch
+                batch = []
+            batch.append(i)
+        if batch:
+            yield batch
+
+    def _on_gpu(self) -> bool:
+        model = getattr(self._encoder(), "model", None)
+        return model is not None and model.device.type != "cpu"
 
     def _encode(self, texts: Sequence[str]) -> list[Encoding]:
         """Return what the encoder is given: cut to the limit, then put between the special tokens."""
         tokenizer = self._tokenizer()
-        room = self._max_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
         encodings = tokenizer.encode_batch(list(texts), add_special_tokens=False)
         for encoding in encodings:
-            encoding.truncate(room)
+            encoding.truncate(self._room())
         return [tokenizer.post_process(encoding) for encoding in encodings]
 
-    def _hidden_states(self, encodings: Sequence[Encoding]) -> list[NDArray[np.float32]]:
-        """Return the encoder's output for each encoding, normalised, of shape (tokens, hidden)."""
-        import torch
+    def _parts(self, text: str) -> list[Encoding]:
+        """Return what the encoder is given of a text, in as many parts as it needs."""
+        tokenizer = self._tokenizer()
+        (whole,) = tokenizer.encode_batch([text], add_special_tokens=False)
+        whole.truncate(self._room(), stride=0)
+        return [tokenizer.post_process(encoding) for encoding in (whole, *whole.overflowing)]
 
-        model = self._model()
-        encoder: Any = model[0].auto_model
-        longest = max(len(encoding) for encoding in encodings)
-        ids = torch.full((len(encodings), longest), int(encoder.config.pad_token_id or 0))
-        mask = torch.zeros_like(ids)
-        for row, encoding in enumerate(encodings):
-            ids[row, : len(encoding)] = torch.tensor(encoding.ids)
-            mask[row, : len(encoding)] = 1
-        with self._computing, torch.inference_mode():
-            output = encoder(input_ids=ids.to(model.device), attention_mask=mask.to(model.device))
-            states = torch.nn.functional.normalize(output.last_hidden_state.float(), dim=-1).cpu().numpy()
-        return [states[row, : len(encoding)] for row, encoding in enumerate(encodings)]
+    def _room(self) -> int:
+        return self._max_tokens - self._tokenizer().num_special_tokens_to_add(is_pair=False)
 
     def _tokenizer(self) -> Tokenizer:
         with self._loading:
             if self._loaded_tokenizer is None:
-                from tokenizers import Tokenizer
-
-                path = self.folder / "tokenizer.json"
-                try:
-                    tokenizer = Tokenizer.from_file(str(path))
-                except Exception as error:  # the library raises Exception itself
-                    raise TekioError(f"{path} cannot be read: {error}") from error
-                # A file may say to cut and pad, which would make every count the same.
-                tokenizer.no_truncation()
-                tokenizer.no_padding()
-                self._loaded_tokenizer = tokenizer
+                self._loaded_tokenizer = load_tokenizer(self.folder / "tokenizer.json")
             return self._loaded_tokenizer
 
-    def _model(self) -> SentenceTransformer:
+    def _encoder(self) -> Encoder:
         with self._loading:
-            if self._loaded_model is None:
-                import torch
-                from sentence_transformers import SentenceTransformer
-                from transformers.utils import logging
+            if self._loaded_encoder is None:
+                self._loaded_encoder = build_encoder(
+                    self.engine,
+                    self.folder,
+                    self._exports,
+                    max_tokens=self._max_tokens,
+                    pad_id=pad_id(self.folder),
+                    prefix=self._signature.passage_prefix,
+                    threads=self._threads,
+                    say=self._say,
+                )
+            return self._loaded_encoder
 
-                logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-                try:
-                    self._loaded_model = SentenceTransformer(
-                        str(self.folder),
-                        device="cuda" if torch.cuda.is_available() else "cpu",
-                        local_files_only=True,
-                        model_kwargs={"dtype": torch.float32},
-                    ).eval()
-                    self._loaded_model.max_seq_length = self._max_tokens
-                except (OSError, ValueError, RuntimeError, KeyError) as error:
-                    first = str(error).strip().split("\n")[0]
-                    raise TekioError(f"the embedder in {self.folder} cannot be loaded: {first}") from error
-            return self._loaded_model
+
+def _normalized(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
 
 
 def _visible_tokens(encoding: Encoding, states: NDArray[np.float32], prefix: int, text: str) -> TokenVectors:
@@ -231,6 +271,9 @@ def _visible_tokens(encoding: Encoding, states: NDArray[np.float32], prefix: int
     return TokenVectors(states[rows], np.array(offsets, np.int32).reshape(-1, 2))
 
 
-def _clean(text: str) -> str:
-    """Replace what has no UTF-8, and NUL, by one character each, so that offsets hold."""
-    return _UNENCODABLE.sub("\ufffd", text)
+def _joined(parts: Sequence[TokenVectors]) -> TokenVectors:
+    if len(parts) == 1:
+        return parts[0]
+    return TokenVectors(
+        np.concatenate([part.vectors for part in parts]), np.concatenate([part.offsets for part in parts])
+    )

@@ -135,9 +135,16 @@ class _Peak:
 def print_table(results: Sequence[Result]) -> None:
     """Print the runs, with the ratio to the loop over the same documents."""
     loops = {result.documents: result for result in results if result.way == "loop"}
-    print(
-        f"{'way':18} {'documents':>9} {'chunks':>7} {'seconds':>8} {'docs/s':>7} {'chunks/s':>8} {'ratio':>6} {'peak MiB':>8}"
+    heads = (
+        ("documents", 9),
+        ("chunks", 7),
+        ("seconds", 8),
+        ("docs/s", 7),
+        ("chunks/s", 8),
+        ("ratio", 6),
+        ("peak MiB", 8),
     )
+    print(f"{'way':18} " + " ".join(f"{head:>{width}}" for head, width in heads))
     for each in results:
         loop = loops.get(each.documents)
         ratio = f"{loop.seconds / each.seconds:.2f}" if loop is not None else ""

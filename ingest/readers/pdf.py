@@ -1,181 +1,188 @@
-"""PDF by pypdf: page after page, so that one bad page costs no other, with what could not be read named."""
+"""PDF: page after page, so that one bad page costs no other, with what could not be read named.
+
+pypdf reads the structure and most texts; PDFium takes the pages that it cannot read (`pdf_pages`), and
+tesseract those that hold no text at all, where the options allow it (`pdf_ocr`).
+"""
 
 from __future__ import annotations
 
-import codecs
 import io
-import logging
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ingest.blocks import NO_OPTIONS, Outcome, ReadError, ReadOptions, ReadResult
+from ingest.readers.pdf_attachments import embedded_blocks
 from ingest.readers.pdf_layout import pages_to_blocks
-from ingest.readers.pdf_lines import Fragment, Line, collector, odd_share
-from ingest.readers.pdf_rows import page_lines
+from ingest.readers.pdf_lines import Line
+from ingest.readers.pdf_meta import describe
+from ingest.readers.pdf_open import one_line, open_pdf, quiet
+from ingest.readers.pdf_pages import OCR, PageText, read_page
+from ingest.readers.pdf_second import SecondEngine
 
 if TYPE_CHECKING:
-    from pypdf import PageObject, PdfReader
+    from pypdf import PdfReader
 
-# Above this share of odd characters a page is reported; above the second it is left out, because what
-# came out is not the text of the page.
-_DOUBTFUL, _UNREADABLE = 0.1, 0.5
-_STAMP = 20
-_NO_TITLE = re.compile(
-    r"\(?(?:anonymous|untitled|unspecified|unknown|document\d*|binder\d*.*|無題.*|title)\)?", re.I
-)
-_FILE_NAME = re.compile(r"(?:microsoft \w+ - .*|.*\.(?:pdf|docx?|indd|tex|dvi|qxd|xlsx?|pptx?))", re.I)
-# Encodings of fonts that are not embedded (PDF 32000-1, table 118) and that pypdf does not know.
-_CMAPS = {
-    "/EUC-": "euc_jp", "/90msp-RKSJ-": "cp932", "/90pv-RKSJ-": "cp932", "/83pv-RKSJ-": "cp932",
-    "/Add-RKSJ-": "cp932", "/Ext-RKSJ-": "cp932", "/UniJIS2004-UTF16-": "utf-16-be",
-    "/UniJISX0213-UTF16-": "utf-16-be", "/KSC-EUC-": "cp949", "/KSCms-UHC-": "cp949",
-    "/UniKS-UTF16-": "utf-16-be", "/B5pc-": "cp950", "/": "tekio_jis7",
-}  # fmt: skip
+    from ingest.readers.pdf_ocr import Tesseract
+
+# pypdf keeps every object it has read; they are dropped after so many pages.
+_KEPT_PAGES = 32
 
 
 def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
     """Read a PDF.
 
-    Pages that fail or hold no text are listed in `empty_pages` and explained in `warnings`.
+    Pages that fail or hold no text are listed in `empty_pages` and explained in `warnings`; `engines`
+    names the engine that read each of the others. Files embedded in it follow its own text.
 
     Raises:
-        ReadError: ENCRYPTED when a password is needed, NO_TEXT_LAYER for scanned pages without text,
+        ReadError: ENCRYPTED when no password opens it, NO_TEXT_LAYER for scanned pages without text,
             EMPTY when there is neither text nor picture, FAILED when the file cannot be opened.
     """
-    with _quiet():
-        reader = _open(data)
+    with quiet():
+        reader, second, count = _opened(data, options)
         try:
-            count = len(reader.pages)
+            pages = _Pages(reader, second, options)
+            for number in range(1, count + 1):
+                pages.read(number)
+            result = ReadResult([], "pdf", pages=count, empty_pages=tuple(pages.empty))
+            if reader is not None:
+                describe(result, reader)
+                result.blocks, attached = embedded_blocks(reader, options)
+                pages.warnings += attached
+        finally:
+            second.close()
+        if not result.blocks and len(pages.empty) == count:
+            pages.refuse(count)
+        result.blocks[:0] = pages_to_blocks(pages.lines)
+        result.engines = {engine: tuple(numbers) for engine, numbers in pages.engines.items()}
+        result.warnings = pages.all_warnings()
+        return result
+
+
+def _opened(data: bytes, options: ReadOptions) -> tuple[PdfReader | None, SecondEngine, int]:
+    """Return pypdf's reader, None where only PDFium can open the file, PDFium's, and the number of pages."""
+    try:
+        reader, password = open_pdf(data, options.passwords)
+        second = SecondEngine(data, password, lambda: _decrypted(reader))
+        try:
+            return reader, second, len(reader.pages)
+        except MemoryError:
+            raise
         except Exception as error:  # pypdf lets many kinds through from a broken page tree
-            raise ReadError(Outcome.FAILED, f"damaged PDF: {_line(error)}") from error
-        pages: list[list[Line]] = []
-        empty: list[int] = []
-        blank: list[int] = []
-        pictures: list[int] = []
-        stamped: list[int] = []
-        warnings: list[str] = []
-        for number in range(1, count + 1):
-            lines, warning, has_picture = _page(reader, number)
-            pages.append(lines)
-            if warning:
-                warnings.append(warning)
-            if lines and has_picture:
-                stamped.append(number)
-            if not lines:
-                empty.append(number)
-                if not warning:
-                    (pictures if has_picture else blank).append(number)
-        if len(empty) == count:
-            _refuse(count, pictures, warnings)
-        if pictures:
-            warnings.append(f"{_numbered(pictures)}: pictures without text")
-        if stamped:
-            warnings.append(f"{_numbered(stamped)}: pictures with hardly any text")
-        if blank:
-            warnings.append(f"{_numbered(blank)}: no text")
-        return ReadResult(
-            pages_to_blocks(pages),
-            "pdf",
-            title=_title(reader),
-            language=_language(reader),
-            pages=count,
-            empty_pages=tuple(empty),
-            warnings=warnings,
-        )
-
-
-def _refuse(count: int, pictures: list[int], warnings: list[str]) -> None:
-    failed = [warning for warning in warnings if "cannot be read" in warning]
-    if pictures:
-        raise ReadError(
-            Outcome.NO_TEXT_LAYER,
-            f"pictures without text on {len(pictures)} of {count} pages: make it searchable with OCR first",
-        )
-    if failed:
-        raise ReadError(Outcome.FAILED, f"no page could be read; {failed[0]}")
-    raise ReadError(Outcome.EMPTY, "no text on any page")
-
-
-def _open(data: bytes) -> PdfReader:
-    from pypdf import PasswordType, PdfReader
-    from pypdf.errors import DependencyError
-
-    _teach_encodings()
-    try:
-        reader = PdfReader(io.BytesIO(data))
-        # A file with only an owner password opens with the empty one.
-        if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
-            raise ReadError(Outcome.ENCRYPTED, "needs a password: save it without one and ingest it again")
-    except ReadError:
+            raise ReadError(Outcome.FAILED, f"damaged PDF: {one_line(error)}") from error
+    except ReadError as error:
+        if error.outcome is not Outcome.FAILED:
+            raise
+        for password in ("", *options.passwords):
+            second = SecondEngine(data, password)
+            try:
+                count = second.count()
+            except Exception:  # noqa: S112 - then the first error stands
+                continue
+            if count:
+                return None, second, count
         raise
-    except DependencyError as error:
-        raise ReadError(
-            Outcome.FAILED, f"encrypted in a way that needs another package: {_line(error)}"
-        ) from error
-    except Exception as error:
-        raise ReadError(Outcome.FAILED, f"damaged PDF: {_line(error)}") from error
-    return reader
 
 
-def _page(reader: PdfReader, number: int) -> tuple[list[Line], str, bool]:
-    """Return the lines of a page, a warning or "", and if a page with hardly any text shows pictures."""
-    fragments: list[Fragment] = []
-    try:
-        page = reader.pages[number - 1]
-        page.extract_text(visitor_text=collector(fragments))
-        lines = page_lines(fragments, number)
-    except Exception as error:
-        return [], f"page {number} cannot be read: {_line(error)}", False
-    if not lines:
-        return [], "", _has_pictures(page)
-    share = odd_share("".join(fragment.text for fragment in fragments))
-    if share > _UNREADABLE:
-        return [], f"page {number} cannot be read: its font has no known encoding", False
-    if share > _DOUBTFUL:
-        return lines, f"page {number}: {share:.0%} of the characters have no known reading", False
-    # A date or a page number stamped on a scan is not its text.
-    return lines, "", sum(len(line.text) for line in lines) < _STAMP and _has_pictures(page)
+def _decrypted(reader: PdfReader) -> bytes:
+    from pypdf import PdfWriter
+
+    out = io.BytesIO()
+    PdfWriter(clone_from=reader).write(out)
+    return out.getvalue()
 
 
-def _has_pictures(page: PageObject) -> bool:
-    def within(resources: Any, depth: int) -> bool:
-        objects = resources.get_object().get("/XObject") if resources is not None else None
-        for value in objects.get_object().values() if objects is not None else ():
-            item = value.get_object()
-            if item.get("/Subtype") == "/Image":
-                return True
-            if depth and item.get("/Subtype") == "/Form" and within(item.get("/Resources"), depth - 1):
-                return True
-        return False
+@dataclass(slots=True)
+class _Pages:
+    """The pages of a file as they are read one by one."""
 
-    try:
-        if within(page.get("/Resources"), 3):
-            return True
-        contents = page.get_contents()
-        return contents is not None and b"\nID" in contents.get_data().replace(b" ID", b"\nID")
-    except Exception:
-        return False
+    reader: PdfReader | None
+    second: SecondEngine
+    options: ReadOptions
+    lines: list[list[Line]] = field(default_factory=list)
+    empty: list[int] = field(default_factory=list)
+    blank: list[int] = field(default_factory=list)
+    pictures: list[int] = field(default_factory=list)
+    stamped: list[int] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    engines: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    no_ocr: str = ""
+    _tesseract: Tesseract | None = None
 
+    def read(self, number: int) -> None:
+        """Read a page and note what became of it."""
+        page = read_page(self.reader, self.second, number)
+        if self.options.ocr and not page.hopeless and (not page.lines or page.pictures):
+            self._recognise(page, number)
+        self.lines.append(page.lines)
+        if page.warning:
+            self.warnings.append(page.warning)
+        if page.engine:
+            self.engines[page.engine].append(number)
+        if not page.lines:
+            self.empty.append(number)
+            if not page.warning:
+                (self.pictures if page.pictures else self.blank).append(number)
+        elif page.pictures:
+            self.stamped.append(number)
+        if self.reader is not None and number % _KEPT_PAGES == 0:
+            self.reader.resolved_objects.clear()
 
-def _title(reader: PdfReader) -> str | None:
-    try:
-        title = str((reader.metadata and reader.metadata.title) or "").replace("\x00", "").strip()
-    except Exception:
-        return None
-    unusable = not title or _NO_TITLE.fullmatch(title) or _FILE_NAME.fullmatch(title) or odd_share(title) > 0
-    return None if unusable else title
+    def _recognise(self, page: PageText, number: int) -> None:
+        """Put the text that tesseract sees on a page in the place of what there was."""
+        from ingest.readers.pdf_ocr import DOTS, MOST_PIXELS, OcrError, Tesseract, is_blank
 
+        if self.no_ocr:
+            return
+        try:
+            if self._tesseract is None:
+                self._tesseract = Tesseract(self.options.ocr_languages)
+        except OcrError as error:
+            self.no_ocr = str(error)
+            return
+        try:
+            if not page.pictures and is_blank(self.second.picture(number, DOTS / 6, MOST_PIXELS)):
+                return
+            lines = self._tesseract.lines(self.second.picture(number, DOTS, MOST_PIXELS), number)
+        except MemoryError:
+            raise
+        except OcrError as error:
+            self.warnings.append(f"page {number}: {error}")
+            return
+        except Exception as error:  # PDFium cannot draw the page
+            self.warnings.append(f"page {number} cannot be drawn for OCR: {one_line(error)}")
+            return
+        if sum(len(line.text) for line in lines) > sum(len(line.text) for line in page.lines):
+            page.lines, page.engine, page.warning, page.pictures = lines, OCR, "", False
 
-def _language(reader: PdfReader) -> str | None:
-    try:
-        root: Any = reader.trailer["/Root"]
-        code = str(root.get_object().get("/Lang") or "")[:2].lower()
-    except Exception:
-        return None
-    # Writers put their own interface's language here; Japanese is believed, English is not.
-    return code if code == "ja" else None
+    def refuse(self, count: int) -> None:
+        """Say why no page holds any text.
+
+        Raises:
+            ReadError: always.
+        """
+        failed = [warning for warning in self.warnings if "cannot be read" in warning]
+        if self.pictures:
+            message = f"pictures without text on {len(self.pictures)} of {count} pages"
+            if not self.options.ocr:
+                advice = "read it with --ocr, or make it searchable with OCR first"
+            else:
+                advice = self.no_ocr or next(iter(self.warnings), "OCR found no text on them")
+            raise ReadError(Outcome.NO_TEXT_LAYER, f"{message}: {advice}")
+        if failed:
+            raise ReadError(Outcome.FAILED, f"no page could be read; {failed[0]}")
+        raise ReadError(Outcome.EMPTY, "no text on any page")
+
+    def all_warnings(self) -> list[str]:
+        """Return the warnings of the pages, those of one kind together."""
+        grouped = (
+            (self.pictures, "pictures without text"),
+            (self.stamped, "pictures with hardly any text"),
+            (self.blank, "no text"),
+        )
+        more = [f"{_numbered(numbers)}: {what}" for numbers, what in grouped if numbers]
+        return self.warnings + more + ([f"no OCR: {self.no_ocr}"] if self.no_ocr else [])
 
 
 def _numbered(pages: list[int]) -> str:
@@ -188,48 +195,3 @@ def _numbered(pages: list[int]) -> str:
             runs.append([page])
     numbers = ", ".join("-".join(str(page) for page in run) for run in runs)
     return f"{'page' if len(pages) == 1 else 'pages'} {numbers}"
-
-
-def _line(error: Exception) -> str:
-    """Return one line for an error, without the bytes that pypdf quotes at length."""
-    message = " ".join(str(error).split(" @")[0].split())[:100]
-    return f"{type(error).__name__}: {message}" if message else type(error).__name__
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep pypdf's own log lines off the terminal: what matters is in the warnings of the result."""
-    logger = logging.getLogger("pypdf")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _teach_encodings() -> None:
-    """Add the Japanese and Korean encodings that pypdf lacks to its table."""
-    try:
-        from pypdf._cmap import _predefined_cmap as table
-    except ImportError:
-        return
-    codecs.register(_jis7)
-    for name, encoding in _CMAPS.items():
-        for direction in "HV":
-            table.setdefault(name + direction, encoding)
-
-
-def _jis7(name: str) -> codecs.CodecInfo | None:
-    """The codec of the CMap /H: pairs of 7-bit JIS X 0208 codes, which are EUC-JP without the high bits."""
-    if name != "tekio_jis7":
-        return None
-
-    def decode(data: Any, errors: str = "strict") -> tuple[str, int]:
-        raw = bytes(data)
-        return bytes(byte | 0x80 for byte in raw).decode("euc_jp", "replace"), len(raw)
-
-    def encode(text: str, errors: str = "strict") -> tuple[bytes, int]:
-        return bytes(byte & 0x7F for byte in text.encode("euc_jp", "replace")), len(text)
-
-    return codecs.CodecInfo(encode, decode, name=name)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
 from itertools import pairwise
 
 from ingest.lines import width
 from ingest.readers.pdf_lines import Line
 
 _PAGE_NUMBER = re.compile(r"[-–—\s]*(?:page|p\.)?\s*\d{1,4}\s*(?:/|of|／)\s*\d{1,4}[-–—\s]*", re.IGNORECASE)
+_NO_LETTERS = re.compile(r"[\W\d_]+")
 _FIGURES = re.compile(r"[0-9０-９]+")
 # Lines at the edge of a page that may be a running head or foot.
 _EDGE = 3
+# More different lines at the edges than this are not compared with each other: that takes time.
+_MOST_KEYS = 150
 
 
 def without_running_heads(pages: Sequence[Sequence[Line]], body: float) -> list[list[Line]]:
@@ -31,15 +35,40 @@ def without_running_heads(pages: Sequence[Sequence[Line]], body: float) -> list[
         for side, edge in (("head", _edge(by_height)), ("foot", _edge(by_height[::-1]))):
             for line in edge:
                 if width(line.text) <= 160:
-                    found[side, _FIGURES.sub("#", line.text)].append(line)
+                    found[side, _key(line.text)].append(line)
     filled = sum(1 for lines in pages if lines)
-    dropped |= {id(line) for group in found.values() if _repeats(group, filled, body) for line in group}
+    groups = _alike(found)
+    dropped |= {id(line) for group in groups if _repeats(group, filled, body) for line in group}
     kept = []
     for lines in pages:
         rest = [line for line in lines if id(line) not in dropped]
         # A page of few lines has no head or foot to speak of.
         kept.append(rest if len(lines) > 2 * _EDGE or not lines else [*lines] if len(rest) < _EDGE else rest)
     return kept
+
+
+def _key(text: str) -> str:
+    """Return what the heads of a left and of a right page share: the letters, or else the signs."""
+    letters = _NO_LETTERS.sub("", text).casefold()
+    return letters if len(letters) >= 4 else _FIGURES.sub("#", text)
+
+
+def _alike(found: Mapping[tuple[str, str], list[Line]]) -> list[list[Line]]:
+    """Put groups together whose texts differ in a few letters, as those that were recognised do."""
+    merged: dict[tuple[str, str], list[Line]] = {}
+    if len(found) > _MOST_KEYS:
+        return list(found.values())
+    for (side, key), group in sorted(found.items(), key=lambda item: -len(item[1])):
+        near = ((side, key) if len(key) < 8 else None) or next(
+            (other for other in merged if other[0] == side and _is_near(key, other[1])), (side, key)
+        )
+        merged.setdefault(near, []).extend(group)
+    return list(merged.values())
+
+
+def _is_near(a: str, b: str) -> bool:
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    return matcher.real_quick_ratio() >= 0.85 and matcher.quick_ratio() >= 0.85 and matcher.ratio() >= 0.85
 
 
 def _edge(lines: Sequence[Line]) -> Sequence[Line]:
@@ -62,6 +91,8 @@ def _repeats(group: Sequence[Line], pages: int, body: float) -> bool:
     if same_place and all(line.size <= 1.14 * body for line in group):
         return True
     figures = [[int(figure) for figure in _FIGURES.findall(line.text)] for line in group]
+    if len({len(row) for row in figures}) > 1:
+        return False
     offsets = (
         Counter(row[index] - line.page for row, line in zip(figures, group, strict=True))
         for index in range(len(figures[0]))

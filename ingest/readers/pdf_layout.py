@@ -31,7 +31,10 @@ def pages_to_blocks(pages: Sequence[Sequence[Line]]) -> list[Block]:
     """Return the blocks of a document from the lines of each of its pages, in order."""
     body = _body_size(pages)
     pages = without_running_heads(pages, body)
-    words = hyphenated_words("\n".join(line.text for lines in pages for line in lines))
+    # Page by page: the words of a whole book at once would take up many times its size.
+    words = frozenset(
+        word for lines in pages for word in hyphenated_words("\n".join(line.text for line in lines))
+    )
     sizes = sorted(
         {_step(line.size) for lines in pages for line in lines if line.size > 1.14 * body}, reverse=True
     )

@@ -1,24 +1,25 @@
-"""The pieces of text that pypdf reports for a page, with their place and size."""
+"""The pieces of text of a page, with their place and size, and how pypdf reports them."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ingest.lines import is_cjk
 
 _LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
-_STRONG = ("Bold", "bold", "Black", "Heavy", "CMBX", "Italic", "Oblique", "CMTI")
+_LINE_SPACES = {9: 32, 10: 32, 13: 32}
+# What the names of bold and italic fonts hold.
+STRONG_NAMES = ("Bold", "bold", "Black", "Heavy", "CMBX", "Italic", "Oblique", "CMTI")
 
 
 @dataclass(slots=True)
 class Fragment:
     """A piece of text drawn at once. `x` runs along the writing, `y` grows upwards, in points.
 
-    `strong` is text in a bold or an italic font.
+    `strong` is text in a bold or an italic font. `extent` is how long it is drawn, 0 where it is not known.
     """
 
     text: str
@@ -27,11 +28,12 @@ class Fragment:
     size: float
     strong: bool
     ends_line: bool = False
+    extent: float = 0.0
 
     @property
     def length(self) -> float:
-        """How long the piece is drawn, estimated: pypdf does not tell."""
-        return self.size * sum(_ems(char) for char in self.text.strip())
+        """How long the piece is drawn, estimated where the engine does not tell."""
+        return self.extent or self.size * sum(_ems(char) for char in self.text.strip())
 
 
 @dataclass(slots=True)
@@ -68,12 +70,19 @@ def clean(text: str) -> str:
     return "".join(kept)
 
 
+def is_right_to_left(text: str) -> bool:
+    """Tell whether a text is written from right to left."""
+    return not text.isascii() and any(unicodedata.bidirectional(char) in ("R", "AL") for char in text)
+
+
 def odd_share(text: str) -> float:
     """Return the share of characters that a text people write would not have, from 0 to 1.
 
     These are what a font without a known encoding turns into: unassigned and private-use characters,
     U+FFFD, pictures of control characters, and marks and scripts that stand where they cannot.
     """
+    if text.isascii() and text.translate(_LINE_SPACES).isprintable():
+        return 0.0
     odd = count = 0
     before = " "
     for char in text:
@@ -92,10 +101,29 @@ def odd_share(text: str) -> float:
     return odd / count if count else 0.0
 
 
-def collector(into: list[Fragment]) -> Callable[[str, Any, Any, Any, Any], None]:
-    """Return a visitor for pypdf's `extract_text` that appends the pieces of text to a list."""
+class Collector:
+    """The visitor of pypdf's `extract_text`: it keeps the pieces of text of a page.
 
-    def visit(text: str, cm: Any, tm: Any, font: Any, size: Any) -> None:
+    `misplaced` counts the characters whose places pypdf does not know: those in fonts for vertical
+    writing, and those in forms, whose own place on the page it leaves out.
+    """
+
+    def __init__(self) -> None:
+        self.fragments: list[Fragment] = []
+        self.misplaced = 0
+        self._forms = 0
+
+    def before(self, operator: Any, operands: Any, cm: Any, tm: Any) -> None:
+        """Note that a form or a picture is about to be drawn (for `visitor_operand_before`)."""
+        self._forms += operator == b"Do"
+
+    def after(self, operator: Any, operands: Any, cm: Any, tm: Any) -> None:
+        """Note that it was drawn (for `visitor_operand_after`)."""
+        self._forms -= operator == b"Do"
+
+    def __call__(self, text: str, cm: Any, tm: Any, font: Any, size: Any) -> None:
+        """Take a piece of text with the matrices and the font that pypdf hands to a visitor."""
+        into = self.fragments
         if not text.strip():
             # A space drawn on its own belongs to the piece before it.
             if into and text.strip("\n") and not into[-1].text.endswith((" ", "\n")):
@@ -106,9 +134,9 @@ def collector(into: list[Fragment]) -> Callable[[str, Any, Any, Any, Any], None]
         if into and _is_double(into[-1], text, x, y, points):
             return
         name = str(font.get("/BaseFont", "")) if font is not None else ""
-        into.append(Fragment(text, x, y, points, any(mark in name for mark in _STRONG)))
-
-    return visit
+        if self._forms or (font is not None and str(font.get("/Encoding", "")).endswith("-V")):
+            self.misplaced += len(text.strip())
+        into.append(Fragment(text, x, y, points, any(mark in name for mark in STRONG_NAMES)))
 
 
 def _is_double(last: Fragment, text: str, x: float, y: float, size: float) -> bool:

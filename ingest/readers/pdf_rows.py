@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from ingest.lines import is_cjk, width
-from ingest.readers.pdf_lines import Fragment, Line, clean
+from ingest.readers.pdf_lines import Fragment, Line, clean, is_right_to_left
 from ingest.readers.pdf_tables import Run, find_tables, is_mark
 
 # A column of prose is at least this wide, in characters; narrower ones are cells of a table.
@@ -59,22 +59,45 @@ def _single_lines(fragments: Iterable[Fragment]) -> list[Fragment]:
             if part.strip():
                 y = fragment.y - 1.2 * fragment.size * index
                 ends = index < len(parts) - 1
-                single.append(Fragment(part, fragment.x, y, fragment.size, fragment.strong, ends))
+                single.append(
+                    Fragment(part, fragment.x, y, fragment.size, fragment.strong, ends, fragment.extent)
+                )
     return single
 
 
 def _rows(fragments: Iterable[Fragment]) -> list[list[Fragment]]:
-    """Group pieces that follow each other on one base line."""
+    """Group pieces that follow each other on one base line, in the order they stand there.
+
+    A row of a table may be drawn from its last cell to its first; what is written from right to left is not
+    turned round.
+    """
     rows: list[list[Fragment]] = []
     for fragment in fragments:
         if rows:
-            last = rows[-1][-1]
+            row = rows[-1]
+            last = row[-1]
             if abs(last.y - fragment.y) < 0.5 * max(last.size, fragment.size) and fragment.x >= last.x:
-                rows[-1].append(fragment)
+                row.append(fragment)
+                continue
+            place = _place_before(row, fragment)
+            if place is not None:
+                row.insert(place, fragment)
                 continue
         rows.append([fragment])
     # A line that was drawn twice to look bold.
     return [row for index, row in enumerate(rows) if not index or not _same(rows[index - 1], row)]
+
+
+def _place_before(row: Sequence[Fragment], fragment: Fragment) -> int | None:
+    """Return where in a row a piece stands that was drawn after pieces on its right, else None."""
+    if any(abs(piece.y - fragment.y) > 0.25 * fragment.size for piece in row):
+        return None
+    place = next(index for index, piece in enumerate(row) if piece.x > fragment.x)
+    free = fragment.x + 0.9 * fragment.length <= row[place].x
+    after = not place or row[place - 1].x + 0.9 * row[place - 1].length <= fragment.x
+    if not (free and after) or is_right_to_left(fragment.text) or is_right_to_left(row[place].text):
+        return None
+    return place
 
 
 def _same(before: Sequence[Fragment], row: Sequence[Fragment]) -> bool:
@@ -91,13 +114,18 @@ def _gutter(rows: Sequence[Sequence[Fragment]]) -> float | None:
     if count < max(5, 0.3 * len(rows)):
         return None
     left, right = [], []
+    cells = 0
     for row in rows:
         first = [piece for piece in row if piece.x < start - 1]
         second = [piece for piece in row if piece.x >= start - 1]
         if first and second:
+            cells += len(_runs(first, 0)) > 1 or len(_runs(second, 0)) > 1
             left.append(width(" ".join(piece.text.strip() for piece in first)))
             right.append(width(" ".join(piece.text.strip() for piece in second)))
     if not left or statistics.median(left) < _PROSE or statistics.median(right) < _PROSE:
+        return None
+    # Wide gaps within the halves: rows of a table.
+    if cells > 0.4 * len(left):
         return None
     return start - 1.0
 

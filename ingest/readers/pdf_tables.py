@@ -76,11 +76,16 @@ def find_tables(runs: Sequence[Run]) -> Iterator[Table]:
         columns: list[float] = []
         while at + size < len(rows):
             fitted = _fit(columns, rows[at + size])
+            if fitted is None and _goes_on(columns, rows, at + size):
+                fitted = columns
             if fitted is None:
                 break
             columns = fitted
             size += 1
         found = rows[at : at + size]
+        # Heads that stand over no single column are lines of their own.
+        while len(found) > 2 and any(_column(columns, cell.x) is None for cell in found[0]):
+            found, at, size = found[1:], at + 1, size - 1
         if _is_table(found, columns):
             last = found[-1][-1]
             yield Table(
@@ -147,6 +152,16 @@ def _fit(columns: Sequence[float], row: Sequence[_Cell]) -> list[float] | None:
     return [*more]
 
 
+def _goes_on(columns: list[float], rows: Sequence[Sequence[_Cell]], index: int) -> bool:
+    """Tell whether a single cell within a wide table goes on with the cell above it on a line of its own."""
+    if len(columns) < 3 or len(rows[index]) > 1 or index + 1 >= len(rows):
+        return False
+    cell, above = rows[index][0], rows[index - 1]
+    near = 0 < min(run.y for each in above for run in each.runs) - cell.top < 2 * cell.runs[0].size
+    below = any(abs(cell.x - each.x) < 1 for each in above[1:])
+    return near and below and len(rows[index + 1]) > 2 and _fit(columns, rows[index + 1]) is not None
+
+
 def _column(columns: Sequence[float], place: float) -> int | None:
     nearest = min(range(len(columns)), key=lambda index: abs(columns[index] - place))
     gaps = [abs(columns[nearest] - other) for index, other in enumerate(columns) if index != nearest]
@@ -164,9 +179,9 @@ def _is_table(rows: Sequence[Sequence[_Cell]], columns: Sequence[float]) -> bool
 def _row(row: Sequence[_Cell], columns: Sequence[float]) -> Row:
     cells = [""] * len(columns)
     for cell in row:
-        place = _column(columns, cell.x)
-        if place is not None:
-            cells[place] = join_lines(run.text for run in cell.runs)
+        place = min(range(len(columns)), key=lambda index: abs(columns[index] - cell.x))
+        text = join_lines(run.text for run in cell.runs)
+        cells[place] = f"{cells[place]} {text}" if cells[place] else text
     lowest = min(run.y for cell in row for run in cell.runs)
     first = row[0].runs[0]
     strong = all(run.strong for cell in row for run in cell.runs)

@@ -1,0 +1,40 @@
+"""An engine's encoder for a model folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from retrieval.engines.catalog import Engine
+from retrieval.engines.encoders import Encoder
+from retrieval.engines.export import exported
+
+
+def build_encoder(
+    engine: Engine,
+    folder: Path,
+    exports: Path,
+    *,
+    max_tokens: int,
+    pad_id: int,
+    prefix: str,
+    threads: int = 0,
+    say: Callable[[str], None] = lambda text: None,
+) -> Encoder:
+    """Load an engine's model, making it first if it is not there; see `exported`.
+
+    Raises:
+        TekioError: it cannot be made or loaded.
+    """
+    if engine.runtime == "torch":
+        from retrieval.engines.torch_encoder import TorchEncoder
+
+        return TorchEncoder(folder, max_tokens=max_tokens, precision=engine.precision)
+    file = exported(folder, exports, engine, prefix, say)
+    if engine.runtime == "openvino":
+        from retrieval.engines.openvino_encoder import OpenVinoEncoder
+
+        return OpenVinoEncoder(file, pad_id=pad_id, precision=engine.precision, threads=threads)
+    from retrieval.engines.onnx_encoder import OnnxEncoder
+
+    return OnnxEncoder(file, pad_id=pad_id, threads=threads)
