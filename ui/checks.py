@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 _SUPPORTED_PYTHON = ((3, 11), (3, 14))
-_VECTOR_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "sve")
 _LOW_DISK, _FULL_DISK = 2 * 10**9, 2 * 10**8
 
 
@@ -51,6 +50,7 @@ def run_checks(*, index: Path | None, fast: bool) -> list[Check]:
         return [*rows, Check("settings", FAIL, describe(error), "mend the setting that is named")]
     rows.append(Check("settings", OK, "valid"))
     rows.extend(_models(settings))
+    rows += [_engine(settings), _text_recognition(settings)]
     # Opening an index fetches its embedder when that is missing; a check must not download anything.
     open_it = not fast and all(row.status == OK for row in rows if row.check == "model embedder")
     rows.append(_index_counts(settings) if open_it else _index_present(settings))
@@ -101,9 +101,9 @@ def _requirements() -> list[str]:
 
 
 def _processor(*, fast: bool) -> Check:
-    flags = [flag for flag in _VECTOR_FLAGS if flag in _cpu_flags()]
-    if not flags and platform.machine().lower() in ("arm64", "aarch64"):
-        flags = ["neon"]
+    from retrieval.engines.cpu import vector_instructions
+
+    flags = list(vector_instructions())
     if not flags and not fast:
         import torch
 
@@ -113,13 +113,32 @@ def _processor(*, fast: bool) -> Check:
     return Check("processor", OK, " ".join(flags))
 
 
-def _cpu_flags() -> set[str]:
+def _engine(settings: Settings) -> Check:
+    from retrieval.engines.catalog import find_engine
+    from retrieval.engines.cpu import vector_instructions
+    from retrieval.passages import PassageIndex
+
     try:
-        text = Path("/proc/cpuinfo").read_text("utf-8", errors="replace")
-    except OSError:  # not Linux
-        return set()
-    lines = (line for line in text.splitlines() if line.lower().startswith(("flags", "features")))
-    return set(next(lines, "").split())
+        engine = find_engine(
+            settings.embedder_engine,
+            instructions=vector_instructions(),
+            family=PassageIndex.engine_of(settings.index),
+        )
+    except TekioError as error:
+        return Check(
+            "embedder engine", FAIL, describe(error), "mend embedder_engine, or install what it needs"
+        )
+    return Check("embedder engine", OK, f"{engine.name} (embedder_engine is {settings.embedder_engine})")
+
+
+def _text_recognition(settings: Settings) -> Check:
+    from ingest.readers.pdf_ocr import OcrError, Tesseract
+
+    try:
+        Tesseract(settings.ocr_languages)
+    except OcrError as error:
+        return Check("text recognition", OK, f"off: {error}; scans are reported, not read")
+    return Check("text recognition", OK, f"tesseract, {settings.ocr_languages}; used with --ocr")
 
 
 def _torch() -> Check:

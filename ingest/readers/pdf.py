@@ -166,7 +166,7 @@ class _Pages:
         if self.pictures:
             message = f"pictures without text on {len(self.pictures)} of {count} pages"
             if not self.options.ocr:
-                advice = "read it with --ocr, or make it searchable with OCR first"
+                advice = "read them with --ocr"
             else:
                 advice = self.no_ocr or next(iter(self.warnings), "OCR found no text on them")
             raise ReadError(Outcome.NO_TEXT_LAYER, f"{message}: {advice}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ _NO_LETTERS = re.compile(r"[\W\d_]+")
 _FIGURES = re.compile(r"[0-9０-９]+")
 # Lines at the edge of a page that may be a running head or foot.
 _EDGE = 3
+_SHORT = 2 * _EDGE
 # More different lines at the edges than this are not compared with each other: that takes time.
 _MOST_KEYS = 150
 
@@ -37,14 +38,33 @@ def without_running_heads(pages: Sequence[Sequence[Line]], body: float) -> list[
                 if width(line.text) <= 160:
                     found[side, _key(line.text)].append(line)
     filled = sum(1 for lines in pages if lines)
-    groups = _alike(found)
-    dropped |= {id(line) for group in groups if _repeats(group, filled, body) for line in group}
+    heads = [group for group in _alike(found) if _repeats(group, filled, body)]
+    dropped |= {id(line) for group in heads for line in group}
+    long = {number for number, lines in enumerate(pages) if len(lines) > _SHORT}
+    known = _places(heads, {line.page for number in long for line in pages[number][:1]})
     kept = []
-    for lines in pages:
+    for number, lines in enumerate(pages):
         rest = [line for line in lines if id(line) not in dropped]
-        # A page of few lines has no head or foot to speak of.
-        kept.append(rest if len(lines) > 2 * _EDGE or not lines else [*lines] if len(rest) < _EDGE else rest)
+        if number not in long and len(rest) < _EDGE:
+            # A page of few lines has no head or foot to speak of, but for those of the other pages.
+            rest = [*lines]
+        kept.append([line for line in rest if not _is_known(line, known)])
     return kept
+
+
+def _places(heads: Sequence[Sequence[Line]], long: Collection[int]) -> dict[str, list[float]]:
+    """Return how high the heads and feet stand that pages of many lines have, by what they say."""
+    places: dict[str, list[float]] = {}
+    for group in heads:
+        heights = [line.y for line in group if line.page in long]
+        if len(heights) > 1:
+            for line in group:
+                places.setdefault(_key(line.text), heights)
+    return places
+
+
+def _is_known(line: Line, known: Mapping[str, list[float]]) -> bool:
+    return any(abs(line.y - height) < 3 for height in known.get(_key(line.text), ()))
 
 
 def _key(text: str) -> str:

@@ -13,13 +13,12 @@ from ingest.lines import (
     LIST_MARK,
     TERMINATORS,
     heading_level,
-    hyphenated_words,
     is_cjk,
-    join_lines,
     seam,
     width,
 )
 from ingest.readers.pdf_heads import without_running_heads
+from ingest.readers.pdf_hyphens import DividedWords
 from ingest.readers.pdf_lines import Line
 from ingest.readers.tables import markdown_table
 
@@ -31,10 +30,7 @@ def pages_to_blocks(pages: Sequence[Sequence[Line]]) -> list[Block]:
     """Return the blocks of a document from the lines of each of its pages, in order."""
     body = _body_size(pages)
     pages = without_running_heads(pages, body)
-    # Page by page: the words of a whole book at once would take up many times its size.
-    words = frozenset(
-        word for lines in pages for word in hyphenated_words("\n".join(line.text for line in lines))
-    )
+    words = DividedWords(pages)
     sizes = sorted(
         {_step(line.size) for lines in pages for line in lines if line.size > 1.14 * body}, reverse=True
     )
@@ -43,7 +39,7 @@ def pages_to_blocks(pages: Sequence[Sequence[Line]]) -> list[Block]:
     for lines in pages:
         added = layout.page_blocks(lines)
         if blocks and added:
-            _carry_on(blocks, added, words)
+            _carry_on(blocks, added, words.hyphenated)
         blocks += added
     return blocks
 
@@ -84,7 +80,7 @@ def _carry_on(blocks: list[Block], added: list[Block], words: frozenset[str]) ->
 class _Layout:
     """What is typical of a document: the size of its text and of its headings."""
 
-    def __init__(self, body: float, heading_sizes: Sequence[float], words: frozenset[str]) -> None:
+    def __init__(self, body: float, heading_sizes: Sequence[float], words: DividedWords) -> None:
         self._body = body
         self._levels = {size: min(rank + 1, 4) for rank, size in enumerate(heading_sizes)}
         self._words = words
@@ -92,6 +88,7 @@ class _Layout:
     def page_blocks(self, lines: Sequence[Line]) -> list[Block]:
         if not lines:
             return []
+        _close_gaps(lines)
         steps = [a.y - b.y for a, b in pairwise(lines) if 0 < a.y - b.y < 3 * a.size]
         leading = statistics.median(steps) if steps else 1.2 * self._body
         full = statistics.quantiles([width(line.text) for line in lines], n=10)[-1] if len(lines) > 1 else 0
@@ -150,14 +147,14 @@ class _Layout:
             if len(rows) >= 2 and len({len(row) for row in rows}) == 1:
                 return [Block(markdown_table(rows), BlockKind.TABLE, page=page)]
             return [Block("\n".join(line.text for line in group), BlockKind.TABLE, page=page)]
-        text = join_lines((line.text for line in group), self._words)
+        text = self._words.joined([line.text for line in group])
         level = self._heading_level(group, text)
         if level:
             return [Block(text, BlockKind.HEADING, level=level, page=page)]
         if len(group) > 2 and _is_figures(group):
-            return [Block("\n".join(line.text for line in group), BlockKind.TABLE, page=page)]
+            return [Block(self._words.kept_apart([line.text for line in group]), BlockKind.TABLE, page=page)]
         if len(group) > 2 and not _is_prose(group):
-            text = "\n".join(line.text for line in group)
+            text = self._words.kept_apart([line.text for line in group])
         return [Block(text, BlockKind.LIST_ITEM if LIST_MARK.match(text) else BlockKind.PARAGRAPH, page=page)]
 
     def _heading_level(self, group: Sequence[Line], text: str) -> int:
@@ -172,6 +169,15 @@ class _Layout:
         if by_number:
             return by_number
         return min(6, len(self._levels) + 1) if all(line.strong for line in group) else 0
+
+
+def _close_gaps(lines: Sequence[Line]) -> None:
+    """Make a line with one wide gap a line of its paragraph when the next line goes on with it."""
+    bare = Line("", 0.0, 0.0, 0.0, False, 0)
+    for before, line, after in zip([bare, *lines], lines, [*lines[1:], bare], strict=False):
+        goes_on = after.text[:1].islower() and line.text[-1] not in TERMINATORS
+        if len(line.cells) == 2 and goes_on and not before.cells and not after.cells:
+            line.text, line.cells = " ".join(line.cells), ()
 
 
 def _join_tables(groups: Sequence[list[Line]]) -> list[list[Line]]:

@@ -30,8 +30,12 @@ def describe(result: ReadResult, reader: PdfReader) -> None:
     xmp: Any = _try(lambda: reader.xmp_metadata)
     result.title = _title(_try(lambda: info.title)) or _title(_try(lambda: next(iter(xmp.dc_title.values()))))
     result.language = _language(reader)
-    result.created = _time(lambda: info.creation_date) or _time(lambda: xmp.xmp_create_date)
-    result.modified = _time(lambda: info.modification_date) or _time(lambda: xmp.xmp_modify_date)
+    result.created = _stated(info, "/CreationDate", lambda: info.creation_date) or _time(
+        lambda: xmp.xmp_create_date
+    )
+    result.modified = _stated(info, "/ModDate", lambda: info.modification_date) or _time(
+        lambda: xmp.xmp_modify_date
+    )
     result.authors = _names(_try(lambda: info.author)) or _usable(_try(lambda: xmp.dc_creator) or ())
     words = _words(_try(lambda: info.get("/Keywords"))) or _usable(_try(lambda: xmp.dc_subject) or ())
     if words:
@@ -76,7 +80,18 @@ def _words(value: Any) -> tuple[str, ...]:
 
 def _time(get: Callable[[], Any]) -> str | None:
     value = _try(get)
-    return value.isoformat() if isinstance(value, datetime) else None
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else None
+
+
+def _stated(info: Any, key: str, get: Callable[[], Any]) -> str | None:
+    """Return a date of the Info; pypdf makes one of figures that are none (`20249999` is no September)."""
+    value = _try(get)
+    figures = re.match(r"D:(\d{4,14})", str(_try(lambda: info.get(key)) or ""))
+    if not isinstance(value, datetime) or not figures:
+        return None
+    if f"{value.year:04}{value:%m%d%H%M%S}"[: len(figures.group(1))] != figures.group(1):
+        return None
+    return _time(lambda: value)
 
 
 def _language(reader: PdfReader) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,11 +42,17 @@ class SecondEngine:
     def fragments(self, number: int) -> list[Fragment]:
         """Return the pieces of text of a page (1-based) in the order they are drawn, turned upright."""
         with self._page(number) as page:
-            text = page.get_textpage()
+            turned = page.get_rotation()
             try:
-                return fragments_of(list(_glyphs(text)), *page.get_size())
+                # PDFium puts lines in order as a reader sees them: the text has to stand upright for it.
+                page.set_rotation(0)
+                glyphs, upright = _page_glyphs(page)
+                if upright:
+                    page.set_rotation(upright)
+                    glyphs, _ = _page_glyphs(page)
             finally:
-                text.close()
+                page.set_rotation(turned)
+            return fragments_of(glyphs, *page.get_size())
 
     def picture(self, number: int, dots: float, most_pixels: int) -> Any:
         """Render a page in grey (a PIL image) at so many dots an inch, fewer where it is very large."""
@@ -87,41 +94,47 @@ class SecondEngine:
             page.close()
 
 
-def _glyphs(text: Any) -> Iterator[Glyph]:
+def _page_glyphs(page: Any) -> tuple[list[Glyph], int]:
+    """Return the characters of a page, and by how many degrees to turn it so that most stand upright."""
+    directions: Counter[int] = Counter()
+    text = page.get_textpage()
+    try:
+        glyphs = list(_glyphs(text, directions))
+    finally:
+        text.close()
+    return glyphs, directions.most_common(1)[0][0] if directions else 0
+
+
+def _glyphs(text: Any, directions: Counter[int]) -> Iterator[Glyph]:
     """Yield the characters of a text page. Spaces and line ends that PDFium adds have no size."""
     import pypdfium2.raw as pdfium
 
     x, y, box = ctypes.c_double(), ctypes.c_double(), pdfium.FS_RECTF()
-    style, last = (10.0, 1.0, 0.0, False), 0
-    high = 0
+    style, last, high = (10.0, 1.0, 0.0, False), 0, 0
     for index in range(min(text.count_chars(), _MOST_GLYPHS)):
         code = pdfium.FPDFText_GetUnicode(text, index)
-        if 0xD800 <= code < 0xDC00:
-            high = code
-            continue
-        if 0xDC00 <= code < 0xE000 and high:
+        if 0xD800 <= code < 0xE000:
+            if code < 0xDC00 or not high:
+                high = code if code < 0xDC00 else 0
+                continue
             code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00)
         high = 0
         if code in _HYPHENS:
             code = 0x2D
-        elif pdfium.FPDFText_IsGenerated(text, index) == 1:
+        elif code <= 0x20 and pdfium.FPDFText_IsGenerated(text, index) == 1:
             yield Glyph("\n" if code in (10, 13) else " ", 0, 0, 0, 0, False)
             continue
-        if not pdfium.FPDFText_GetCharOrigin(text, index, x, y) or not pdfium.FPDFText_GetLooseCharBox(
-            text, index, box
-        ):
+        placed = pdfium.FPDFText_GetCharOrigin(text, index, x, y)
+        if not placed or not pdfium.FPDFText_GetLooseCharBox(text, index, box):
             continue
         drawn = ctypes.cast(pdfium.FPDFText_GetTextObject(text, index), ctypes.c_void_p).value or 0
         if drawn != last or not drawn:
             style, last = _style(pdfium, text, index), drawn
         size, cos, sin, strong = style
+        directions[round(-math.degrees(math.atan2(sin, cos)) / 90) * 90 % 360] += 1
         along = x.value * cos + y.value * sin
-        # The box lies along the axes of the page: of a turned text its longer way along the line counts.
-        end = max(
-            corner_x * cos + corner_y * sin
-            for corner_x in (box.left, box.right)
-            for corner_y in (box.bottom, box.top)
-        )
+        # The box lies along the axes of the page: the corner that is farthest along the line ends it.
+        end = (box.right if cos > 0 else box.left) * cos + (box.top if sin > 0 else box.bottom) * sin
         yield Glyph(chr(code), along, y.value * cos - x.value * sin, max(0.0, end - along), size, strong)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,11 +49,14 @@ def write_pdf(
     pictures: Sequence[int] = (),
     title: str = "",
     broken: Sequence[int] = (),
+    vertical: Sequence[int] = (),
+    info: Mapping[str, str] | None = None,
 ) -> bytes:
     """Write a PDF whose text is drawn in the order given, each piece in a text object of its own.
 
-    Japanese text uses a font that is not embedded (90ms-RKSJ-H). `pictures` and `broken` are 1-based
-    numbers of pages that show a picture, and of pages whose contents cannot be parsed.
+    Japanese text uses a font that is not embedded (90ms-RKSJ). `pictures`, `broken` and `vertical` are
+    1-based numbers of pages that show a picture, whose contents cannot be parsed, and whose Japanese text
+    is written from top to bottom. `info` are more entries of the document's information (ASCII).
     """
     objects: list[bytes] = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -68,7 +71,10 @@ def write_pdf(
             b"\x00",
             b"/Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8",
         ),
-        f"<< /Title <{title.encode('utf-16').hex()}> >>".encode(),
+        f"<< /Title <{title.encode('utf-16').hex()}> "
+        f"{' '.join(f'/{key} ({value})' for key, value in (info or {}).items())} >>".encode(),
+        b"<< /Type /Font /Subtype /Type0 /BaseFont /Ryumin-Light /Encoding /90ms-RKSJ-V "
+        b"/DescendantFonts [6 0 R] >>",
     ]
     numbers = []
     for number, pieces in enumerate(pages, start=1):
@@ -81,7 +87,8 @@ def write_pdf(
         picture = b"/XObject << /Picture 7 0 R >>" if number in pictures else b""
         objects.append(
             b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Resources "
-            b"<< /Font << /F1 3 0 R /F2 4 0 R /F3 5 0 R >> %s >> >>" % (len(objects), picture)
+            b"<< /Font << /F1 3 0 R /F2 4 0 R /F3 %d 0 R >> %s >> >>"
+            % (len(objects), 9 if number in vertical else 5, picture)
         )
         numbers.append(len(objects))
     kids = b" ".join(b"%d 0 R" % number for number in numbers)
@@ -120,6 +127,32 @@ def paragraph(lines: Sequence[str], *, x: float = 72, y: float = 760, size: floa
 def place() -> Callable[..., list[Piece]]:
     """Return the function that places lines below each other for `make_pdf`."""
     return paragraph
+
+
+def build_pdf(objects: Sequence[bytes]) -> bytes:
+    """Write objects, numbered from 1, as a PDF; the first is the catalogue."""
+    out = bytearray(b"%PDF-1.4\n")
+    places = []
+    for number, body in enumerate(objects, start=1):
+        places.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % place for place in places)
+    out += b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, table)
+    return bytes(out)
+
+
+@pytest.fixture
+def raw_pdf() -> Callable[[Sequence[bytes]], bytes]:
+    """Return the writer of PDFs from their very objects, for files that no program would write."""
+    return build_pdf
+
+
+@pytest.fixture
+def stream() -> Callable[..., bytes]:
+    """Return the function that makes a stream object of data and further entries of its dictionary."""
+    return _stream
 
 
 @dataclass

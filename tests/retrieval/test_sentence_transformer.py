@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -37,14 +36,14 @@ def embedder(folder: Path) -> SentenceTransformerEmbedder:
     return make(folder)
 
 
-def make(folder: Path, batch_size: int = 16) -> SentenceTransformerEmbedder:
+def make(folder: Path, batch_tokens: int | None = None) -> SentenceTransformerEmbedder:
     return SentenceTransformerEmbedder(
         folder,
         model="e5",
         revision="r",
         query_prefix="query: ",
         passage_prefix="passage: ",
-        batch_size=batch_size,
+        batch_tokens=batch_tokens,
     )
 
 
@@ -101,7 +100,17 @@ def test_text_beyond_the_limit_is_cut_by_tokens(embedder: SentenceTransformerEmb
     long = "long " * 3000
     cut = " ".join(["long"] * 507)  # the limit less two special tokens and the three of the prefix
     assert embedder.embed_queries([long])[0] @ embedder.embed_queries([cut])[0] == pytest.approx(1, abs=1e-4)
-    assert len(embedder.embed_tokens([long], prefix="query: ")[0].vectors) == 507
+
+
+def test_the_tokens_of_a_text_beyond_the_limit_are_computed_in_parts(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    text = " ".join(f"word{number}" for number in range(500))
+    tokens = embedder.embed_tokens([text], prefix="query: ")[0]
+    assert len(tokens.vectors) > 1000
+    assert tokens.offsets[0].tolist()[0] == 0
+    assert tokens.offsets[-1].tolist()[1] == len(text)
+    assert "".join(text[start:end] for start, end in tokens.offsets) == text.replace(" ", "")
 
 
 def test_token_vectors_point_at_the_characters_they_stand_for(embedder: SentenceTransformerEmbedder) -> None:
@@ -118,10 +127,8 @@ def test_token_vectors_point_at_the_characters_they_stand_for(embedder: Sentence
 def test_token_vectors_are_the_encoders_output_before_pooling(embedder: SentenceTransformerEmbedder) -> None:
     import torch
 
-    encoder: Any = embedder._model()[0].auto_model
     batch = embedder._encode(["query: 日本の首都は東京です。"])
-    with torch.no_grad():
-        states = encoder(torch.tensor([batch[0].ids])).last_hidden_state[0]
+    states = torch.from_numpy(embedder._encoder().states([batch[0].ids])[0])
     pooled = torch.nn.functional.normalize(states.mean(0), dim=0).numpy()
     assert pooled @ embedder.embed_queries(["日本の首都は東京です。"])[0] == pytest.approx(1, abs=1e-5)
     tokens = embedder.embed_tokens(["日本の首都は東京です。"], prefix="query: ")[0]
@@ -138,12 +145,12 @@ def test_token_vectors_do_not_depend_on_the_batch(embedder: SentenceTransformerE
 
 
 def test_threads_load_one_model_and_agree(folder: Path) -> None:
-    embedder = make(folder, batch_size=2)
+    embedder = make(folder, batch_tokens=64)
     results: list[tuple[int, np.ndarray]] = []
 
     def work(number: int) -> None:
         embedder.count_tokens(TEXTS)
-        results.append((id(embedder._model()), embedder.embed_passages(TEXTS[:3])))
+        results.append((id(embedder._encoder()), embedder.embed_passages(TEXTS[:3])))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -170,4 +177,4 @@ def test_folder_that_is_no_model_is_an_error_of_one_line(tmp_path: Path, folder:
     with pytest.raises(TekioError, match=r"tokenizer\.json cannot be read"):
         make(tmp_path).count_tokens(["a"])
     with pytest.raises(TekioError, match="cannot be loaded"):
-        make(tmp_path)._model()
+        make(tmp_path)._encoder()
