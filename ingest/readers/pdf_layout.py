@@ -17,6 +17,7 @@ from ingest.lines import (
     seam,
     width,
 )
+from ingest.readers.pdf_capitals import join_small_capitals
 from ingest.readers.pdf_heads import without_running_heads
 from ingest.readers.pdf_hyphens import DividedWords
 from ingest.readers.pdf_lines import Line
@@ -30,6 +31,7 @@ def pages_to_blocks(pages: Sequence[Sequence[Line]]) -> list[Block]:
     """Return the blocks of a document from the lines of each of its pages, in order."""
     body = _body_size(pages)
     pages = without_running_heads(pages, body)
+    join_small_capitals(pages)
     words = DividedWords(pages)
     sizes = sorted(
         {_step(line.size) for lines in pages for line in lines if line.size > 1.14 * body}, reverse=True
