@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,7 @@ from retrieval.errors import TekioError, UsageError
 
 _BATCH = 16
 """Documents that are embedded together."""
+_CONNECT_SECONDS = 5.0
 _OBJECT_STORE = 512 * 2**20
 """Bytes that a Ray started here may keep between stages; a cluster has its own setting."""
 
@@ -141,6 +143,22 @@ def _results(
         yield item
 
 
+def _check_reachable(address: str) -> None:
+    """Check within seconds that somebody listens at an address; Ray itself tries for minutes.
+
+    Raises:
+        TekioError: nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():  # `auto` and the like, which Ray looks up
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise TekioError(f"the Ray cluster {address} cannot be reached: {reason}") from error
+
+
 @contextmanager
 def _ray(address: str | None) -> Iterator[Any]:
     """Connect to a cluster, or start one here; leave things as they were."""
@@ -152,6 +170,8 @@ def _ray(address: str | None) -> Iterator[Any]:
     except ImportError:
         raise UsageError("ingest --engine ray needs Ray: pip install 'tekio[ray]'") from None
     ours = not ray.is_initialized()
+    if ours and address:
+        _check_reachable(address)
     if ours:
         local: dict[str, Any] = (
             {} if address else {"object_store_memory": _OBJECT_STORE, "include_dashboard": False}

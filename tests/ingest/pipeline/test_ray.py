@@ -35,7 +35,7 @@ def cluster() -> Iterator[str]:
         started.add_node(num_cpus=1, object_store_memory=100 * 2**20)
     yield started.address
     ray.shutdown()
-    started.shutdown()
+    started.shutdown()  # type: ignore[no-untyped-call]
 
 
 def make_embedder(folder: Path, revision: str) -> Embedder:
