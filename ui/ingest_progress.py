@@ -115,9 +115,10 @@ def _plain_steps() -> Callable[[Progress], None]:
         step = progress.done * PLAIN_STEPS // max(progress.total, 1)
         if step > last_step:
             last_step = step
-            say(
-                f"{progress.done} of {progress.total} files, {pace.chunks} chunks, {pace.rate:.1f} a second, "
-                f"{pace.seconds:.0f} s, left {pace.left(progress)}"
-            )
+            told = f"{progress.done} of {progress.total} files"
+            if pace.chunks:
+                told += f", {pace.chunks} chunks, {pace.rate:.1f} a second, {pace.seconds:.0f} s"
+                told += f", left {pace.left(progress)}" if progress.done < progress.total else ""
+            say(told)
 
     return on_progress

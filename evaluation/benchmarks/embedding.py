@@ -113,7 +113,7 @@ def mixed_texts(data: Path, settings: Settings, embedder: SentenceTransformerEmb
         write_documents(data, Path(place), 60)
         for found in discover([Path(place)]).files:
             texts += prepare(found.path, found.key, found.name, hash_file(found.path), preparation).texts
-    return texts[: 2 * _TEXTS]
+    return texts[:_TEXTS]
 
 
 def measure_speed(
