@@ -7,6 +7,7 @@ in float32, are one family: their vectors differ by a cosine of at least 0.9999 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -59,20 +60,25 @@ def find_engine(
         plain: the model is an encoder with its pooling and nothing else; torch alone computes others.
 
     Raises:
-        UsageError: there is no such engine, or its packages are not installed.
+        UsageError: there is no such engine, or its packages are not installed; for `auto`, those of every engine
+            that the index needs.
     """
     if name == AUTO and (not plain or (family in (None, FLOAT) and has_gpu())):
         return ENGINES["torch"]
     if name == AUTO:
-        return next(engine for engine in _best_first(instructions, family) if _is_usable(engine))
+        engines = _best_first(instructions, family)
+        usable = (engine for engine in engines if _is_usable(engine, to_make=family is None))
+        if found := next(usable, None):
+            return found
+        raise UsageError(
+            f"the index was made by the embedder engine '{engines[0].name}', which needs "
+            f"{_needs(engines[0].packages)}, or ingest into another --index folder"
+        )
     if name not in ENGINES:
         raise UsageError(f"there is no embedder engine '{name}'; there are {AUTO}, {', '.join(ENGINES)}")
     engine = ENGINES[name]
-    missing = [package for package in engine.packages if find_spec(package) is None]
-    if missing:
-        raise UsageError(
-            f"the embedder engine '{name}' needs {' and '.join(missing)}: pip install {' '.join(missing)}"
-        )
+    if _missing(engine.packages):
+        raise UsageError(f"the embedder engine '{name}' needs {_needs(engine.packages)}")
     return engine
 
 
@@ -92,6 +98,17 @@ def _best_first(instructions: tuple[str, ...], family: str | None) -> list[Engin
     return [ENGINES[name] for name in names] or [ENGINES["torch"]]
 
 
-def _is_usable(engine: Engine) -> bool:
-    needed = (*engine.packages, *(engine.export_needs if engine.family != FLOAT else ()))
-    return engine.runtime == "torch" or all(find_spec(package) is not None for package in needed)
+def _is_usable(engine: Engine, *, to_make: bool) -> bool:
+    """Tell whether an engine can run here; `to_make` says that its model may have to be made first."""
+    # An index of integer vectors was made by an engine whose model is likely to be here still.
+    needed = (*engine.packages, *(engine.export_needs if to_make or engine.family == FLOAT else ()))
+    return engine.runtime == "torch" or not _missing(needed)
+
+
+def _missing(packages: Sequence[str]) -> list[str]:
+    return [package for package in packages if find_spec(package) is None]
+
+
+def _needs(packages: Sequence[str]) -> str:
+    missing = _missing(packages)
+    return f"{' and '.join(missing)}: pip install {' '.join(missing)}"

@@ -7,6 +7,7 @@ network, which OpenVINO's converter and NNCF do unless told otherwise.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import shutil
 import subprocess
@@ -29,13 +30,14 @@ _LOCK_SECONDS = 1800.0
 _START = (
     "import sys; sys.modules['openvino_telemetry'] = None; from retrieval.engines.export import main; main()"
 )
+_SIZES = "sizes.json"
 _FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
 
 
 def exported(
     folder: Path, exports: Path, engine: Engine, prefix: str, say: Callable[[str], None] = lambda text: None
 ) -> Path:
-    """Return the file of an engine's model, making it first if it is not there.
+    """Return the file of an engine's model, making it first if it is not there or not whole.
 
     Args:
         folder: the sentence-transformers folder.
@@ -53,12 +55,12 @@ def exported(
     kind = kind.removesuffix("-float32")
     target = exports / f"{kind}-{VERSION}-{_made_by(engine)}"
     file = target / _FILES[engine.runtime]
-    if file.is_file():
+    if _is_whole(target):
         return file
     try:
         exports.mkdir(parents=True, exist_ok=True)
         with FileLock(exports / ".lock", timeout=_LOCK_SECONDS):
-            if not file.is_file():
+            if not _is_whole(target):
                 say(f"making the {engine.name} form of {folder.name}, once")
                 _make(kind, folder, target, prefix)
     except Timeout as error:
@@ -71,6 +73,20 @@ def exported(
             "free some space, set `cache` to a folder that can be written, or set embedder_engine to torch"
         ) from error
     return file
+
+
+def write_sizes(target: Path) -> None:
+    """Note the size of each file, in bytes, so that a model that lost a part of it is known for that."""
+    sizes = {path.name: path.stat().st_size for path in sorted(target.iterdir())}
+    (target / _SIZES).write_text(json.dumps(sizes), "utf-8")
+
+
+def _is_whole(target: Path) -> bool:
+    try:
+        sizes = json.loads((target / _SIZES).read_text("utf-8"))
+        return all((target / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _made_by(engine: Engine) -> str:
@@ -98,6 +114,8 @@ def _make(kind: str, folder: Path, target: Path, prefix: str) -> None:
                 f"the {kind} form of {folder.name} could not be made: {lines[-1][:300]}; "
                 "set embedder_engine to torch to do without it"
             )
+        write_sizes(work)
+        shutil.rmtree(target, ignore_errors=True)  # a broken one
         work.rename(target)
         target.chmod(0o755)
     finally:

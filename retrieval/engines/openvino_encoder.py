@@ -32,8 +32,8 @@ class OpenVinoEncoder:
             compiled = openvino.Core().compile_model(str(file), "CPU", settings)
             self._request: Any = compiled.create_infer_request()
         except RuntimeError as error:
-            first = str(error).strip().split("\n")[0]
-            raise TekioError(f"OpenVINO cannot use {file}: {first}") from error
+            last = (str(error).strip() or "no reason given").split("\n")[-1]  # before it, where in its source
+            raise TekioError(f"OpenVINO cannot use {file}: {last}") from error
         self._pad_id = pad_id
 
     def states(self, sequences: Ids) -> list[NDArray[np.float32]]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +160,19 @@ def test_an_engine_that_is_unknown_or_not_installed_is_refused(monkeypatch: pyte
     with pytest.raises(UsageError, match="pip install onnxruntime"):
         find_engine("onnx", instructions=())
     assert find_engine(AUTO, instructions=("avx2", "avx512_vnni")).name == "torch"
+    with pytest.raises(UsageError, match=r"the index was made by .*'openvino-int8', which needs openvino:"):
+        find_engine(AUTO, instructions=("avx2", "avx512_vnni"), family="openvino-int8")
+
+
+def test_an_index_of_integer_vectors_needs_nothing_that_only_makes_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("retrieval.engines.catalog.find_spec", lambda name: None if name == "nncf" else name)
+    assert (
+        find_engine(AUTO, instructions=("avx2", "avx512_vnni"), family="openvino-int8").name
+        == "openvino-int8"
+    )
+    assert find_engine(AUTO, instructions=("avx2", "avx512_vnni")).name == "openvino"
 
 
 def test_an_export_that_cannot_be_made_or_stored_is_one_line(tmp_path: Path) -> None:
@@ -179,6 +193,7 @@ def test_two_at_once_make_an_export_once(tmp_path: Path, monkeypatch: pytest.Mon
         threading.Event().wait(0.5)
         target.mkdir()
         (target / "model.xml").write_text("")
+        export.write_sizes(target)
 
     monkeypatch.setattr(export, "_make", make_slowly)
     work = threading.Thread(target=export.exported, args=(tmp_path, tmp_path / "x", ENGINES["openvino"], ""))
@@ -187,6 +202,33 @@ def test_two_at_once_make_an_export_once(tmp_path: Path, monkeypatch: pytest.Mon
     work.join()
     assert file.is_file()
     assert made == ["openvino"]
+
+
+def test_an_export_that_lost_a_part_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        work = Path(command[5])
+        (work / "model.xml").write_text("graph")
+        (work / "model.bin").write_bytes(b"weights")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr("retrieval.engines.export.subprocess.run", run)
+    said: list[str] = []
+    file = export.exported(tmp_path, tmp_path / "x", ENGINES["openvino"], "", said.append)
+    weights = file.with_suffix(".bin")
+    damages: list[Callable[[], None]] = [
+        lambda: os.truncate(weights, 3),
+        weights.unlink,
+        (file.parent / "sizes.json").unlink,
+    ]
+    for damage in damages:
+        said.clear()
+        damage()
+        assert export.exported(tmp_path, tmp_path / "x", ENGINES["openvino"], "", said.append) == file
+        assert weights.read_bytes() == b"weights"
+        assert len(said) == 1
+        assert export.exported(tmp_path, tmp_path / "x", ENGINES["openvino"], "", said.append) == file
+        assert len(said) == 1
+    assert not list((tmp_path / "x").glob(".*.tmp"))
 
 
 def test_the_export_reports_its_use_to_nobody() -> None:
