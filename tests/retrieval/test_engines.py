@@ -32,7 +32,14 @@ TEXTS = [
     "x",
 ]
 # The least cosine to float32 that was measured, less a margin.
-LEAST = {"float32": 0.99999, "bfloat16": 0.9999, "int8": 0.985}
+LEAST = {
+    "torch-int8": 0.95,
+    "onnx": 0.99999,
+    "onnx-int8": 0.98,
+    "openvino": 0.99999,
+    "openvino-bf16": 0.9999,
+    "openvino-int8": 0.99,
+}
 
 
 def make(model_store: ModelStore, name: str, **options: int) -> SentenceTransformerEmbedder:
@@ -64,12 +71,12 @@ def test_an_engine_gives_the_vectors_of_its_family_in_any_batch(
     vectors = embedder.embed_passages(TEXTS)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-5)
-    assert (vectors * exact).sum(axis=1).min() > LEAST[ENGINES[name].precision]
+    assert (vectors * exact).sum(axis=1).min() > LEAST[name]
     assert (ENGINES[name].family == FLOAT) == (ENGINES[name].precision != "int8")
     assert embedder.signature.engine == ENGINES[name].family
     alone = np.concatenate([embedder.embed_passages([text]) for text in TEXTS])
     # Scales of activations that are found as they come depend on what is in the batch.
-    tolerance = 0.995 if name in ("onnx-int8", "torch-int8") else 0.99999
+    tolerance = 0.97 if name in ("onnx-int8", "torch-int8") else 0.99999
     assert (vectors * alone).sum(axis=1).min() > tolerance
     tokens = embedder.embed_tokens(TEXTS[:2], prefix="passage: ")
     assert [len(each.vectors) == len(each.offsets) > 5 for each in tokens] == [True, True]
