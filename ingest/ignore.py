@@ -14,6 +14,7 @@ from gitignore_parser import IgnoreRule, rule_from_pattern
 
 IGNORE_FILE = ".tekioignore"
 _LONGEST = 1_000_000
+_AND_BELOW = r"($|\/)"
 
 Rules = tuple[IgnoreRule, ...]
 
@@ -37,8 +38,17 @@ def folder_rules(folder: str | Path, inherited: Rules = ()) -> Rules:
         except Exception:  # noqa: S112 - the parser stumbles over a lone backslash or bracket
             continue
         if rule is not None:
-            rules.append(rule)
+            rules.append(_of_itself(rule))
     return tuple(rules)
+
+
+def _of_itself(rule: IgnoreRule) -> IgnoreRule:
+    """Let a pattern for folders hold for the folder alone: what is below is decided folder by folder."""
+    return (
+        rule._replace(regex=rule.regex.removesuffix(_AND_BELOW) + "$")
+        if rule.regex.endswith(_AND_BELOW)
+        else rule
+    )
 
 
 def is_ignored(path: str, rules: Sequence[IgnoreRule], *, is_folder: bool) -> bool:

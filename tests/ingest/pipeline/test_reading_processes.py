@@ -83,11 +83,15 @@ def test_closing_ends_the_process_also_while_it_reads(make_plan: Any, tmp_path: 
     (tmp_path / "slow.txt").write_text("HANG")
     reader = Reader(make_plan(count_tokens=count_with_faults).preparation, Limits(seconds=60))
     replies: list[Any] = []
+    others = set(psutil.Process(os.getpid()).children())
     thread = threading.Thread(target=lambda: replies.append(reader.read(request(tmp_path / "slow.txt"))))
     thread.start()
     deadline = time.monotonic() + 20
-    while not (children := psutil.Process(os.getpid()).children()) and time.monotonic() < deadline:
+    while (
+        not (children := set(psutil.Process(os.getpid()).children()) - others) and time.monotonic() < deadline
+    ):
         time.sleep(0.05)
+    assert children
     reader.close()
     thread.join(10)
     assert not thread.is_alive()
