@@ -18,9 +18,12 @@ class Encoder(Protocol):
         """Return the last hidden states of each sequence, float32 of shape (len(sequence), hidden)."""
 
 
-def padded(sequences: Ids, pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return ids and attention mask of one length, each int64 of shape (n, longest)."""
-    longest = max(len(sequence) for sequence in sequences)
+def padded(sequences: Ids, pad_id: int, step: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids and attention mask of one length, each int64 of shape (n, longest).
+
+    The length is a multiple of `step`, for engines that keep what they make for each shape.
+    """
+    longest = -(-max(len(sequence) for sequence in sequences) // step) * step
     ids = np.full((len(sequences), longest), pad_id, np.int64)
     mask = np.zeros_like(ids)
     for row, sequence in enumerate(sequences):

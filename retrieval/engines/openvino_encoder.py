@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retrieval.engines.encoders import Ids, padded, unpadded
 from retrieval.errors import TekioError
 
+_STEP = 16
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
@@ -38,7 +39,7 @@ class OpenVinoEncoder:
 
     def states(self, sequences: Ids) -> list[NDArray[np.float32]]:
         """Return the last hidden states of each sequence, float32 of shape (len(sequence), hidden)."""
-        ids, mask = padded(sequences, self._pad_id)
+        ids, mask = padded(sequences, self._pad_id, _STEP)
         output = self._request.infer({"input_ids": ids, "attention_mask": mask})
         # The request's own memory, which the next call overwrites.
         return [rows.copy() for rows in unpadded(output[0], sequences)]
