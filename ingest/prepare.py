@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.assemble import assemble
-from ingest.blocks import Block, BlockKind, Outcome, ReadError, ReadOptions, ReadResult
+from ingest.blocks import BlockKind, Outcome, ReadError, ReadOptions, ReadResult
 from ingest.chunking import chunk_document
 from ingest.context import CountTokens, embedding_texts
 from ingest.discover import CHANGED, FileState
@@ -17,11 +16,10 @@ from ingest.language import text_language
 from ingest.readers import read_file
 from ingest.strategies import Chunking
 from retrieval.records import Chunk, SourceDocument, merged_tags
+from retrieval.token_counter import encodable
 
 READING = 2
 """Counts the changes of what readers give. A document that an older one read is read anew."""
-
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +83,12 @@ def prepare(path: Path, key: str, name: str, state: FileState, preparation: Prep
             f"holds {length:,} characters of text, more than {preparation.longest_text:,}: split it, "
             "or raise max_characters in tekio.toml",
         )
-    assembled = assemble([_storable(block) for block in result.blocks], result.pages)
+    assembled = assemble(
+        [replace(block, text=encodable(block.text)) for block in result.blocks], result.pages
+    )
     if not assembled.text.strip():
         raise ReadError(Outcome.EMPTY, "no text in the file")
-    title = _clean(_title(name, result))
+    title = encodable(_title(name, result))
     count = preparation.count_tokens
     chunks = chunk_document(assembled, count, chunking=preparation.chunking, title=title)
     texts = embedding_texts(chunks, title, count, preparation.chunking.max_tokens)
@@ -106,7 +106,7 @@ def prepare(path: Path, key: str, name: str, state: FileState, preparation: Prep
         page_starts=assembled.page_starts,
         empty_pages=result.empty_pages,
         outcome=str(Outcome.PARTIAL if result.warnings or result.empty_pages else Outcome.OK),
-        message=_clean(_summary(result.warnings)),
+        message=encodable(_summary(result.warnings)),
         created=result.created,
         modified=result.modified or _time(state.mtime_ns),
         tags=_tags(result),
@@ -128,19 +128,11 @@ def _time(mtime_ns: int) -> str:
     return datetime.fromtimestamp(mtime_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _storable(block: Block) -> Block:
-    """Replace what SQLite cannot keep as text, one character each."""
-    return replace(block, text=_clean(block.text)) if _UNSTORABLE.search(block.text) else block
-
-
-def _clean(text: str) -> str:
-    return _UNSTORABLE.sub("\ufffd", text)
-
-
 def _tags(result: ReadResult) -> dict[str, tuple[str, ...]]:
-    clean: Callable[[Iterable[str]], tuple[str, ...]] = lambda values: tuple(_clean(each) for each in values)  # noqa: E731
-    own = {_clean(key): clean(values) for key, values in result.tags.items()}
-    return merged_tags(own, {"author": clean(result.authors)} if result.authors else {})
+    """Return the document's own tags, its authors among them."""
+    author = {"author": result.authors} if result.authors else {}
+    tags = merged_tags(result.tags, author)
+    return {encodable(key): tuple(map(encodable, values)) for key, values in tags.items()}
 
 
 def _title(name: str, result: ReadResult) -> str:

@@ -43,7 +43,7 @@ class ReadStage:
         self._reader = Reader(preparation, limits)
 
     def __call__(self, row: Row) -> Row:
-        """Return the file's place with its pickled reply and the number of its texts."""
+        """Return the file's place with its pickled reply."""
         reply = self._reader.read(pickle.loads(row["request"]))  # noqa: S301 - made by the driver
         return {"place": row["place"], "reply": pickle.dumps(reply)}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.blocks import Outcome
+from ingest.pages import page_ranges
 
 # What a person asked for and did not get. UNSUPPORTED and EMPTY count only where the file was named.
 _FAILURES = frozenset({Outcome.FAILED, Outcome.ENCRYPTED, Outcome.NO_TEXT_LAYER})
@@ -38,17 +39,6 @@ class FileReport:
             "engines": {name: page_ranges(pages) for name, pages in self.engines.items()},
             "message": self.message,
         }
-
-
-def page_ranges(pages: Sequence[int]) -> str:
-    """Return page numbers as people write them: `1-3, 7`."""
-    runs: list[list[int]] = []
-    for page in sorted(set(pages)):
-        if runs and page == runs[-1][-1] + 1:
-            runs[-1] = [runs[-1][0], page]
-        else:
-            runs.append([page])
-    return ", ".join("-".join(str(page) for page in run) for run in runs)
 
 
 @dataclass(slots=True)

@@ -57,5 +57,5 @@ def load_tokenizer(file: Path) -> Tokenizer:
 
 
 def encodable(text: str) -> str:
-    """Replace what has no UTF-8, and NUL, by one character each, so that offsets hold."""
+    """Replace what neither a tokenizer nor SQLite takes (no UTF-8, NUL) by one character each, so that offsets hold."""
     return _UNENCODABLE.sub("\ufffd", text)

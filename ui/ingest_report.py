@@ -45,7 +45,7 @@ def _is_remarkable(file: FileReport) -> bool:
 
 
 def _reason(file: FileReport) -> str:
-    from ingest.report import page_ranges
+    from ingest.pages import page_ranges
 
     parts = [file.message] if file.message else []
     if file.empty_pages:

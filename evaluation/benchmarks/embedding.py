@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from evaluation.benchmarks.beir import Beir, load_beir, ndcg_at_10
 from evaluation.benchmarks.corpora import write_documents
+from kernel.embedders import find_embedder
 from kernel.ingestion import ingest_plan
 from kernel.model_store import ModelStore
 from kernel.settings import Settings, load_settings
@@ -63,17 +64,9 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 def make_embedder(settings: Settings, engine: str) -> SentenceTransformerEmbedder:
     """Return the default embedder by an engine."""
-    model = ModelStore(settings.cache, offline=settings.offline).resolve(settings.embedder)
-    return SentenceTransformerEmbedder(
-        model.folder,
-        model=model.name,
-        revision=model.revision,
-        query_prefix="query: ",
-        passage_prefix="passage: ",
-        engine=ENGINES[engine],
-        exports=settings.cache / "exports" / f"{model.folder.name}-{model.revision[:16]}",
-        say=lambda text: print(text, file=sys.stderr),
-    )
+    chosen = settings.model_copy(update={"embedder_engine": engine})
+    models = ModelStore(settings.cache, offline=settings.offline)
+    return find_embedder(chosen, models, say=lambda text: print(text, file=sys.stderr))
 
 
 def by_defaults(embedder: SentenceTransformerEmbedder) -> Embed:

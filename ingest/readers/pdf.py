@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.blocks import NO_OPTIONS, Outcome, ReadError, ReadOptions, ReadResult
+from ingest.pages import page_ranges
 from ingest.readers.pdf_attachments import embedded_blocks
 from ingest.readers.pdf_layout import pages_to_blocks
 from ingest.readers.pdf_lines import Line
@@ -187,11 +188,4 @@ class _Pages:
 
 def _numbered(pages: list[int]) -> str:
     """Return `page 3` or `pages 2-5, 9`."""
-    runs: list[list[int]] = []
-    for page in pages:
-        if runs and page == runs[-1][-1] + 1:
-            runs[-1] = [runs[-1][0], page]
-        else:
-            runs.append([page])
-    numbers = ", ".join("-".join(str(page) for page in run) for run in runs)
-    return f"{'page' if len(pages) == 1 else 'pages'} {numbers}"
+    return f"{'page' if len(pages) == 1 else 'pages'} {page_ranges(pages)}"

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-
-from retrieval.embedding import EmbedderSignature
-from retrieval.records import Chunk, DocumentState, SourceDocument
 
 DOCUMENTS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "documents"
 
@@ -153,89 +147,3 @@ def raw_pdf() -> Callable[[Sequence[bytes]], bytes]:
 def stream() -> Callable[..., bytes]:
     """Return the function that makes a stream object of data and further entries of its dictionary."""
     return _stream
-
-
-@dataclass
-class MemoryStore:
-    """The store's protocol over a dictionary."""
-
-    documents: dict[str, SourceDocument] = field(default_factory=dict)
-    chunks: dict[str, list[Chunk]] = field(default_factory=dict)
-    ids: dict[str, int] = field(default_factory=dict)
-    replaced: list[str] = field(default_factory=list)
-    touched: list[int] = field(default_factory=list)
-
-    def states(self) -> dict[str, DocumentState]:
-        return {path: self._state(path) for path in self.documents}
-
-    def _state(self, path: str) -> DocumentState:
-        document = self.documents[path]
-        return DocumentState(
-            id=self.ids[path],
-            path=path,
-            name=document.name,
-            content_hash=document.content_hash,
-            size=document.size,
-            mtime_ns=document.mtime_ns,
-            chunks=len(self.chunks[path]),
-            pages=len(document.page_starts) or None,
-            empty_pages=document.empty_pages,
-            encoding=document.encoding,
-            outcome=document.outcome,
-            message=document.message,
-        )
-
-    def touch(self, id: int, *, size: int, mtime_ns: int) -> None:  # noqa: A002
-        self.touched.append(id)
-
-    def replace(
-        self, document: SourceDocument, chunks: Sequence[Chunk], vectors: NDArray[np.float32]
-    ) -> None:
-        assert vectors.shape == (len(chunks), 4)
-        assert vectors.dtype == np.float32
-        self.ids.setdefault(document.path, len(self.ids) + 1)
-        self.documents[document.path] = document
-        self.chunks[document.path] = list(chunks)
-        self.replaced.append(document.path)
-
-    def remove(self, path: str) -> None:
-        del self.documents[path], self.chunks[path]
-
-    def text_of(self, name: str) -> str:
-        return next(document.text for document in self.documents.values() if document.name == name)
-
-
-@dataclass
-class CountingEmbedder:
-    """An embedder of unit vectors that remembers what it was asked for."""
-
-    count: CountTokens
-    embedded: list[str] = field(default_factory=list)
-    calls: int = 0
-    max_tokens: int = 128
-
-    @property
-    def signature(self) -> EmbedderSignature:
-        return EmbedderSignature("stub", "1", 4, "", "", True, "stub")
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        self.calls += 1
-        return self.count(texts)
-
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        self.calls += 1
-        self.embedded += texts
-        return np.tile(np.array([1, 0, 0, 0], np.float32), (len(texts), 1))
-
-    def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        raise AssertionError("an ingest asks no questions")
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def embedder(count_tokens: CountTokens) -> CountingEmbedder:
-    return CountingEmbedder(count_tokens)

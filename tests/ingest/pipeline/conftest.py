@@ -16,7 +16,6 @@ from ingest.pool import Limits
 from ingest.prepare import Preparation
 from ingest.report import IngestReport
 from ingest.strategies import Chunking
-from kernel.model_store import ModelStore
 from retrieval.embedding import EmbedderSignature
 from retrieval.passages import PassageIndex
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
@@ -51,21 +50,14 @@ class WatchedEmbedder:
         return self.real.embed_queries(texts)
 
 
-@pytest.fixture(scope="session")
-def real_embedder(model_store: ModelStore) -> SentenceTransformerEmbedder:
-    found = model_store.resolve("multilingual-e5-small")
-    return SentenceTransformerEmbedder(
-        found.folder,
-        model=found.name,
-        revision=found.revision,
-        query_prefix="query: ",
-        passage_prefix="passage: ",
-    )
+@pytest.fixture
+def embedder(embedder: SentenceTransformerEmbedder) -> WatchedEmbedder:
+    return WatchedEmbedder(embedder)
 
 
 @pytest.fixture
-def embedder(real_embedder: SentenceTransformerEmbedder) -> WatchedEmbedder:
-    return WatchedEmbedder(real_embedder)
+def real_embedder(embedder: WatchedEmbedder) -> SentenceTransformerEmbedder:
+    return embedder.real
 
 
 @pytest.fixture
