@@ -41,3 +41,16 @@ def _jis7(name: str) -> codecs.CodecInfo | None:
         return bytes(byte & 0x7F for byte in text.encode("euc_jp", "replace")), len(text)
 
     return codecs.CodecInfo(encode, decode, name=name)
+
+
+def read_fonts_alike() -> None:
+    """Keep pypdf from reading embedded fonts by fontTools where that happens to be installed.
+
+    With it the codes of some embedded CFF fonts become other letters than the document's own encoding says (seen
+    with pypdf 7.1), and what a file holds would depend on what else is installed.
+    """
+    try:
+        from pypdf.generic import _font
+    except ImportError:  # another version of pypdf keeps it elsewhere
+        return
+    _font.HAS_FONTTOOLS = False

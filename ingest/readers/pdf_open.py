@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ingest.blocks import Outcome, ReadError
-from ingest.readers.pdf_encodings import teach_encodings
+from ingest.readers.pdf_encodings import read_fonts_alike, teach_encodings
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
@@ -32,6 +32,7 @@ def open_pdf(data: bytes, passwords: tuple[str, ...]) -> tuple[PdfReader, str]:
     from pypdf.errors import DependencyError
 
     teach_encodings()
+    read_fonts_alike()
     try:
         reader = PdfReader(io.BytesIO(data))
         return reader, _unlock(reader, passwords) if reader.is_encrypted else ""
