@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ingest.blocks import Outcome
 from ingest.discover import FoundFile, discover
-from ingest.embed import CachedEmbedding
+from ingest.embed import CachedEmbedding, passage_embedding
 from ingest.gone import check_not_empty, find_gone
 from ingest.plan import Planner
 from ingest.pool import Limits, Reader
@@ -23,7 +23,8 @@ from ingest.report import FileReport, IngestReport
 from ingest.stages import Item, running
 from ingest.store import DocumentStore
 from ingest.writing import Writer
-from retrieval.embedding import Embedder
+from retrieval.embedding import Embed, Embedder
+from retrieval.late_vectors import TokenCodec
 from retrieval.records import Tags
 
 
@@ -72,6 +73,7 @@ def ingest_paths(
     store: DocumentStore,
     embedder: Embedder,
     plan: Plan,
+    codec: TokenCodec | None = None,
     stages: Stages | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> IngestReport:
@@ -80,7 +82,8 @@ def ingest_paths(
     A file whose size and time, or else whose content, is known costs no reading and no embedding; nor does one
     that was moved; a text that was embedded before is not embedded again. A file that cannot be read does not
     stop the others, and keeps what the index has of an earlier version. Running it again after an
-    interruption goes on where it stopped. `stages` read and embed somewhere else than on this machine.
+    interruption goes on where it stopped. `codec` packs the vectors of the tokens, which are kept then; `stages`
+    read and embed somewhere else than on this machine.
 
     Raises:
         UsageError: a path does not exist, or a folder holds no files; before anything is changed.
@@ -100,7 +103,8 @@ def ingest_paths(
             total = max(len(found.files), len(report.files))
             on_progress(Progress(len(report.files), total, file, chunks))
 
-    stages = stages or _on_this_machine(store, embedder, plan)
+    embed = passage_embedding(embedder, codec)
+    stages = stages or _on_this_machine(store, embed, embedder.signature.dimension, plan)
     with stages(found.files, planner) as items:
         for item in items:
             if isinstance(item, int):
@@ -122,10 +126,10 @@ def ingest_paths(
     return report
 
 
-def _on_this_machine(store: DocumentStore, embedder: Embedder, plan: Plan) -> Stages:
+def _on_this_machine(store: DocumentStore, embed: Embed, dimension: int, plan: Plan) -> Stages:
     def start(files: Sequence[FoundFile], planner: Planner) -> AbstractContextManager[Iterator[Item | int]]:
         readers = [Reader(plan.preparation, plan.limits) for _ in range(max(1, plan.readers))]
-        return running(files, planner, readers, CachedEmbedding(embedder, store.known_vectors))
+        return running(files, planner, readers, CachedEmbedding(embed, store.known_vectors, dimension))
 
     return start
 

@@ -18,8 +18,8 @@ from ingest.strategies import Chunking
 from retrieval.records import Chunk, SourceDocument, merged_tags
 from retrieval.token_counter import encodable
 
-READING = 2
-"""Counts the changes of what readers give. A document that an older one read is read anew."""
+READING = 3
+"""Counts the changes of what readers give and what is kept of it. A document that an older one read is read anew."""
 
 
 @dataclass(frozen=True, slots=True)

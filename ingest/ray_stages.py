@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ingest.discover import FoundFile
-from ingest.embed import CachedEmbedding
+from ingest.embed import CachedEmbedding, passage_embedding
 from ingest.plan import Planner, ToRead
 from ingest.pool import Limits, Reader
 from ingest.prepare import Preparation, Prepared
@@ -25,6 +25,7 @@ from ingest.stages import Item
 from ingest.worker import Request
 from retrieval.embedding import Embedder
 from retrieval.errors import TekioError, UsageError
+from retrieval.late_vectors import TokenCodec
 
 _BATCH = 16
 """Documents that are embedded together."""
@@ -51,8 +52,11 @@ class ReadStage:
 class EmbedStage:
     """Embeds the texts of several documents together."""
 
-    def __init__(self, make_embedder: Callable[[], Embedder]) -> None:
-        self._embed = CachedEmbedding(make_embedder(), lambda texts: {})
+    def __init__(self, make_embedder: Callable[[], Embedder], codec: TokenCodec | None) -> None:
+        embedder = make_embedder()
+        self._embed = CachedEmbedding(
+            passage_embedding(embedder, codec), lambda texts: {}, embedder.signature.dimension
+        )
 
     def __call__(self, batch: Batch) -> Batch:
         """Return the batch with the pickled vectors of each document."""
@@ -60,7 +64,7 @@ class EmbedStage:
         texts = [reply.texts if isinstance(reply, Prepared) else [] for reply in replies]
         vectors = self._embed([text for part in texts for text in part])
         ends = np.cumsum([len(part) for part in texts])
-        parts = np.split(vectors, ends[:-1])
+        parts = [vectors.part(end - len(part), end) for part, end in zip(texts, ends, strict=True)]
         return {
             "place": batch["place"],
             "reply": batch["reply"],
@@ -75,6 +79,7 @@ def ray_running(
     preparation: Preparation,
     limits: Limits,
     make_embedder: Callable[[], Embedder],
+    codec: TokenCodec | None,
     address: str | None,
 ) -> Iterator[Iterator[Item | int]]:
     """Give the files as they are ready to be written, in no certain order; as `stages.running` does.
@@ -85,6 +90,7 @@ def ray_running(
         preparation: how they are read and cut.
         limits: what one file may cost.
         make_embedder: makes the embedder at a node; is pickled.
+        codec: packs the vectors of the tokens; None keeps none.
         address: of the cluster; None starts one on this machine for the time of the ingest.
 
     Raises:
@@ -106,7 +112,7 @@ def ray_running(
         yield iter(items)
         return
     with _ray(address) as ray:
-        yield _results(ray, items, requests, preparation, limits, make_embedder)
+        yield _results(ray, items, requests, preparation, limits, make_embedder, codec)
 
 
 def _results(
@@ -116,6 +122,7 @@ def _results(
     preparation: Preparation,
     limits: Limits,
     make_embedder: Callable[[], Embedder],
+    codec: TokenCodec | None,
 ) -> Iterator[Item]:
     yield from (item for item in items if not isinstance(item.step, ToRead))
     processors = int(ray.cluster_resources().get("CPU", 1))
@@ -130,7 +137,7 @@ def _results(
         )
         .map_batches(
             EmbedStage,
-            fn_constructor_args=(make_embedder,),
+            fn_constructor_args=(make_embedder, codec),
             batch_size=_BATCH,
             concurrency=(1, most),
             num_cpus=0.5,

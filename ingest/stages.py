@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ingest.channels import Channel, Stop, StoppedError
 from ingest.discover import FoundFile
 from ingest.embed import CachedEmbedding
@@ -17,6 +14,7 @@ from ingest.plan import Planner, Step, ToRead
 from ingest.pool import Reader
 from ingest.prepare import Prepared
 from ingest.worker import Reply, Request
+from retrieval.embedding import Embedded
 
 _BATCH = 256
 """Chunks that are worth an embedding; fewer are embedded when no more are waiting."""
@@ -31,7 +29,7 @@ class Item:
     found: FoundFile
     step: Step
     reply: Reply | None = None
-    vectors: NDArray[np.float32] | None = None
+    vectors: Embedded | None = None
 
 
 class End:
@@ -140,7 +138,7 @@ def _embed_batch(batch: list[Item], ready: Channel[Item | int | End], embed: Cac
     start = 0
     for item in batch:
         end = start + len(_texts(item))
-        item.vectors = vectors[start:end]
+        item.vectors = vectors.part(start, end)
         start = end
         ready.put(item)
 

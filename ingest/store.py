@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -26,8 +26,11 @@ class DocumentStore(Protocol):
     def tag(self, document_id: int, given_tags: Tags) -> None:
         """Replace the tags that a person gave a document."""
 
-    def known_vectors(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Return the vectors of those texts that were embedded before for a chunk that is here."""
+    def known_vectors(self, texts: Sequence[str]) -> Mapping[str, tuple[NDArray[np.float32], bytes | None]]:
+        """Return the vectors of those texts that were embedded before for a chunk that is here.
+
+        Each comes with the packed vectors of its tokens.
+        """
 
     def replace(
         self,
@@ -35,10 +38,12 @@ class DocumentStore(Protocol):
         chunks: Sequence[Chunk],
         vectors: NDArray[np.float32],
         texts: Sequence[str] = (),
+        late: Sequence[bytes | None] = (),
     ) -> None:
         """Insert a document, or put it in place of the one with its path, with all that belonged to it.
 
-        `vectors` has the shape (len(chunks), dimension), `texts` are what they are of. Without chunks the
+        `vectors` has the shape (len(chunks), dimension), `texts` are what they are of, `late` the
+        packed vectors of their tokens. Without chunks the
         document is kept as a row that says what became of it.
         """
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ingest.blocks import Outcome
 from ingest.discover import FoundFile
@@ -15,6 +14,7 @@ from ingest.prepare import Prepared, stem
 from ingest.report import FileReport
 from ingest.store import DocumentStore
 from ingest.worker import Refusal, Reply
+from retrieval.embedding import Embedded
 from retrieval.records import DocumentState, SourceDocument, Tags
 
 # Kept as rows without text: they are listed, and not read again while they stay as they are.
@@ -31,9 +31,7 @@ class Writer:
         self._failure_recipe = failure_recipe
         self._no_vectors = np.zeros((0, dimension), np.float32)
 
-    def file(
-        self, found: FoundFile, step: Step, reply: Reply | None, vectors: NDArray[np.float32] | None
-    ) -> FileReport:
+    def file(self, found: FoundFile, step: Step, reply: Reply | None, vectors: Embedded | None) -> FileReport:
         """Write what was found out about a file; return what to tell of it."""
         if isinstance(step, Unreadable):
             return _kept(found, step.state, step.outcome, step.message)
@@ -71,16 +69,14 @@ class Writer:
         if given != state.given_tags:
             self._store.tag(state.id, given)
 
-    def _replace(
-        self, found: FoundFile, step: ToRead, prepared: Prepared, vectors: NDArray[np.float32]
-    ) -> FileReport:
+    def _replace(self, found: FoundFile, step: ToRead, prepared: Prepared, vectors: Embedded) -> FileReport:
         before = step.state
         document = replace(
             prepared.document,
             name=before.name if before is not None else found.name,
             given_tags={**(before.given_tags if before is not None else {}), **self._tags},
         )
-        self._store.replace(document, prepared.chunks, vectors, prepared.texts)
+        self._store.replace(document, prepared.chunks, vectors.vectors, prepared.texts, vectors.late)
         return FileReport(
             found.shown,
             Outcome(document.outcome),

@@ -17,14 +17,16 @@ from ingest.report import IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent, Technique
 from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
-from kernel.ingestion import ingest_plan, stages_of
+from kernel.ingestion import check_engine, ingest_plan, stages_of
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.embedding import Embedder
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
+from retrieval.late_vectors import TokenCodec
 from retrieval.passages import PassageIndex
 from retrieval.queries import MAX_TOP, check_query
+from retrieval.ranking import check_mode
 from retrieval.records import DocumentSummary, Passage, Tags
 
 if TYPE_CHECKING:
@@ -80,17 +82,22 @@ class Tekio:
         plan = ingest_plan(
             self.settings, self._find_embedder(), tags=tags, prune=prune, passwords=passwords, ocr=ocr
         )
-        stages = stages_of(engine, address, self.settings, plan)
+        check_engine(engine, address)
         index = self._open_index(create=True)
         with index.writing():
-            return ingest_paths(
+            codec = self._token_codec(index)
+            stages = stages_of(engine, address, self.settings, plan, codec)
+            report = ingest_paths(
                 paths,
                 store=index,
                 embedder=self.embedder,
                 plan=plan,
+                codec=codec,
                 stages=stages,
                 on_progress=on_progress,
             )
+            index.learn_weights(self._find_embedder().embed_query, say=self._say)
+        return report
 
     def documents(self) -> list[DocumentSummary]:
         """List the documents in the index. Needs no model, and does not ask which one made the index."""
@@ -103,14 +110,32 @@ class Tekio:
         """Return a span of the document that a passage is of; None when the passage is gone."""
         return self._open_index().quote(passage_id, start, end)
 
+    def _token_codec(self, index: PassageIndex) -> TokenCodec | None:
+        if not self.settings.token_vectors:
+            return None
+        return index.codec() or index.keep_tokens(self._find_embedder().token_codec())
+
     # -- questions ----------------------------------------------------------------------------------------
 
     async def search(
-        self, query: str, *, top_k: int | None = None, where: Sequence[str] = ()
+        self,
+        query: str,
+        *,
+        top_k: int | None = None,
+        where: Sequence[str] = (),
+        mode: str = "hybrid",
     ) -> list[Passage]:
-        """Return the best passages for a query, among those that all filters (`language=ja`) hold for."""
+        """Return the best passages for a query, among those that all filters (`language=ja`) hold for.
+
+        Args:
+            query: what is looked for, at most 8,000 characters.
+            top_k: how many, 1 to 100; None takes the setting.
+            where: filters.
+            mode: `hybrid`, or one of its legs alone, `dense` or `keyword`.
+        """
         query, top_k, narrow = check_query(query), self._check_top_k(top_k), parse_filters(where)
-        return await (await self._started()).search(query, top_k, narrow)
+        chosen = check_mode(mode)
+        return await (await self._started()).search(query, top_k, narrow, chosen)
 
     async def ask(
         self,

@@ -32,6 +32,7 @@ from retrieval.errors import UsageError
 from retrieval.faiss_collection import FaissCollection
 from retrieval.filters import Filter, Where
 from retrieval.passages import PassageIndex
+from retrieval.ranking import Mode
 from retrieval.records import Passage
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
@@ -86,10 +87,16 @@ class Engine:
             extractive=extractive,
         )
 
-    async def search(self, query: str, top: int, where: Filter | None = None) -> list[Passage]:
+    async def search(
+        self, query: str, top: int, where: Filter | None = None, mode: Mode = "hybrid"
+    ) -> list[Passage]:
         """Return the best passages for a query."""
-        (vector,) = await self._embedding.generate_embeddings([query])
-        return await asyncio.to_thread(self._index.search, query, vector, top_k=top, where=where)
+
+        def run() -> list[Passage]:
+            vector, tokens = self._embedder.embed_query(query)
+            return self._index.search(query, vector, top_k=top, where=where, mode=mode, tokens=tokens)
+
+        return await asyncio.to_thread(run)
 
     async def measure(self, question: str, top: int, without_document: str | None) -> dict[str, float]:
         """Return the features of answerability of a question."""

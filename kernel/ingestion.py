@@ -20,6 +20,7 @@ from ingest.strategies import Chunking
 from kernel.embedders import embedder_at_node
 from kernel.settings import Settings
 from retrieval.errors import UsageError
+from retrieval.late_vectors import TokenCodec
 from retrieval.records import Tags
 from retrieval.token_counter import TokenCounter
 
@@ -86,21 +87,27 @@ def _chunking(settings: Settings) -> Chunking:
         raise UsageError(f"{error}: mend the chunk settings in tekio.toml") from error
 
 
-def stages_of(engine: str, address: str | None, settings: Settings, plan: Plan) -> Stages | None:
-    """Return the stages of a cluster, or None for this machine.
-
-    Raises:
-        UsageError: there is no such engine.
-    """
+def stages_of(
+    engine: str, address: str | None, settings: Settings, plan: Plan, codec: TokenCodec | None
+) -> Stages | None:
+    """Return the stages of a cluster, or None for this machine."""
     if engine == "local":
-        if address is not None:
-            raise UsageError("--address belongs to --engine ray")
         return None
-    if engine != "ray":
-        raise UsageError(f"there is no engine '{engine}'; there are local and ray")
 
     def start(files: Sequence[FoundFile], planner: Planner) -> AbstractContextManager[Iterator[Item | int]]:
         make_embedder = partial(embedder_at_node, settings)
-        return ray_running(files, planner, plan.preparation, plan.limits, make_embedder, address)
+        return ray_running(files, planner, plan.preparation, plan.limits, make_embedder, codec, address)
 
     return start
+
+
+def check_engine(engine: str, address: str | None) -> None:
+    """Check that there is such an engine, and that an address belongs to it.
+
+    Raises:
+        UsageError: it is not so.
+    """
+    if engine == "local" and address is not None:
+        raise UsageError("--address belongs to --engine ray")
+    if engine not in ("local", "ray"):
+        raise UsageError(f"there is no engine '{engine}'; there are local and ray")

@@ -89,6 +89,10 @@ class Settings(BaseSettings):
     ocr_languages: str = Field(
         "jpn+eng", pattern=r"^[A-Za-z_]+(\+[A-Za-z_]+)*$", description="tesseract's names of languages"
     )
+    token_vectors: bool = Field(
+        True,
+        description="keep the vectors of the passages' tokens, a bit a value, by which the best are ranked again",
+    )
     dtype: str = Field(
         "auto", pattern="^(auto|float32|bfloat16)$", description="weights of the language model"
     )

@@ -1,8 +1,7 @@
 """Text to search tokens, the same for what is searched and what is searched for.
 
 Latin words are case folded and English words stemmed; Japanese is cut into dictionary words by Sudachi, in
-their normalised form, without particles and auxiliaries; a compound such as ISO-9001:2015 stays one token,
-which the keyword index matches as a phrase.
+their normalised form, without particles and auxiliaries; a compound such as ISO-9001:2015 stays one token.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 ANALYSIS_VERSION = "1"
@@ -95,23 +95,65 @@ def _tokens(text: str) -> Iterator[Token]:
             yield from _japanese(run.group(), run.start())
         else:
             word = run.group().replace("’", "'").removesuffix("'s")
-            if word.isascii() and word.isalpha() and word not in STOP_WORDS:
-                word = _stem(word)
-            yield Token(word, run.start(), run.end())
+            yield Token(stem(word), run.start(), run.end())
 
 
 def _japanese(text: str, offset: int) -> Iterator[Token]:
-    tokenizer, mode = _sudachi()
-    for piece in range(0, len(text), _SUDACHI_PIECE):
-        for word in tokenizer.tokenize(text[piece : piece + _SUDACHI_PIECE], mode):
+    for word in japanese_words(text):
+        yield Token(word.normal, offset + word.start, offset + word.start + len(word.surface))
+
+
+def japanese_runs(normalised: str) -> list[str]:
+    """Return the Japanese runs of a normalised text."""
+    return [run.group() for run in _RUNS.finditer(normalised) if run.lastgroup == "ja"]
+
+
+@dataclass(frozen=True, slots=True)
+class JapaneseWord:
+    """A word of a Japanese run; `start` is its offset there, `parts` how many short words it is made of."""
+
+    surface: str
+    normal: str
+    reading: str
+    start: int
+    parts: int
+    unknown: bool
+
+
+@lru_cache(maxsize=256)
+def japanese_words(run: str, *, compounds: bool = False) -> tuple[JapaneseWord, ...]:
+    """Cut a Japanese run into short words, or into words as long as the dictionary has; particles are left out.
+
+    Keeps the last runs, since a query is cut for several purposes.
+    """
+    tokenizer = _sudachi(compounds)
+    words: list[JapaneseWord] = []
+    for piece in range(0, len(run), _SUDACHI_PIECE):
+        for word in tokenizer.tokenize(run[piece : piece + _SUDACHI_PIECE]):
             if word.part_of_speech()[0] not in _DROPPED_POS:
-                start = offset + piece + word.begin()
-                yield Token(word.normalized_form().lower(), start, offset + piece + word.end())
+                words.append(
+                    JapaneseWord(
+                        surface=word.surface(),
+                        normal=word.normalized_form().lower(),
+                        reading=word.reading_form(),
+                        start=piece + word.begin(),
+                        parts=len(word.split(_short())) if compounds else 1,
+                        unknown=word.is_oov(),
+                    )
+                )
+    return tuple(words)
 
 
-def _sudachi() -> tuple[Any, Any]:
+def _short() -> Any:
+    from sudachipy import SplitMode
+
+    return SplitMode.A
+
+
+def _sudachi(compounds: bool) -> Any:
     global _dictionary
-    tokenizer = getattr(_local, "tokenizer", None)
+    name = "compound_tokenizer" if compounds else "tokenizer"
+    tokenizer = getattr(_local, name, None)
     if tokenizer is None:
         from sudachipy import Dictionary, SplitMode
 
@@ -119,8 +161,14 @@ def _sudachi() -> tuple[Any, Any]:
             if _dictionary is None:
                 _dictionary = Dictionary()
         # A tokenizer is not safe to share between threads; the dictionary is.
-        tokenizer = _local.tokenizer = _dictionary.tokenizer(), SplitMode.A
+        tokenizer = _dictionary.tokenizer(SplitMode.C if compounds else SplitMode.A)
+        setattr(_local, name, tokenizer)
     return tokenizer
+
+
+def stem(word: str) -> str:
+    """Return the stem of a normalised English word; another word as it is."""
+    return _stem(word) if word.isascii() and word.isalpha() and word not in STOP_WORDS else word
 
 
 def _stem(word: str) -> str:

@@ -17,15 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.collection_schema import create_collection, drop_collection
 from retrieval.database import Database
 from retrieval.embedding import unit
 from retrieval.errors import IndexDamagedError, UsageError
 from retrieval.filters import Filter
 from retrieval.fusion import reciprocal_rank_fusion
+from retrieval.keyword_index import KeywordIndex
+from retrieval.keyword_tokens import Term
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}")
-_PARTS = re.compile(r"[^\W_]+")  # as FTS5's unicode61 cuts a token
 _LEG_DEPTH = 100
+_MOST_FILTERS = 64
 
 Key = str | int
 
@@ -35,7 +38,7 @@ class Row:
     """A row to store.
 
     `tokens` are what keyword search finds it by; `vector` has shape (dimension,); `digest` names the text
-    that the vector is of, see `CollectionStore.vectors_of`.
+    that the vector is of, see `CollectionStore.known`; `late` are its packed token vectors.
     """
 
     key: Key
@@ -44,6 +47,7 @@ class Row:
     tokens: Sequence[str] = ()
     document_id: int | None = None
     digest: bytes | None = None
+    late: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,23 @@ class CollectionStore:
     Vectors are stored with length one, so that the inner product is the cosine.
     """
 
-    def __init__(self, database: Database, name: str, *, dimension: int, fields: Sequence[str]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        *,
+        dimension: int,
+        fields: Sequence[str],
+        indexed: Sequence[str] = (),
+    ) -> None:
         """Describe a collection; `ensure` creates it.
+
+        Args:
+            database: where it is kept.
+            name: of the collection.
+            dimension: of its vectors.
+            fields: of its rows' data, which can be filtered on.
+            indexed: those of them for which filters are made fast.
 
         Raises:
             UsageError: the name or a field's name is not plain (letters, digits, underscore).
@@ -79,8 +98,13 @@ class CollectionStore:
         self.dimension = dimension
         self._rows = f"rows_{name}"
         self._words = f"words_{name}"
+        self._late = f"late_{name}"
+        self._indexed = tuple(indexed)
         self._columns = {"key": "key"} | {name: f"json_extract(data, '$.{name}')" for name in fields}
         self._vectors: Any = None  # a VectorIndex, made when the first search needs FAISS
+        self._keywords: KeywordIndex | None = None
+        # The ids that filters hold for, of one generation: a cache, since callers come with the same ones again.
+        self._allowed: tuple[int, dict[Filter, NDArray[np.int64]]] = (-1, {})
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -104,23 +128,10 @@ class CollectionStore:
                 )
             return
         with self.database.write() as connection:
-            connection.execute(
-                f"CREATE TABLE {self._rows} (id INTEGER PRIMARY KEY AUTOINCREMENT, key NOT NULL UNIQUE,"
-                " document_id INTEGER REFERENCES documents (id) ON DELETE CASCADE,"
-                " data TEXT NOT NULL, vector BLOB NOT NULL, digest BLOB)"
-            )
+            create_collection(connection, self.name, indexed=self._indexed)
             last = self.database.get_meta(f"last_id:{self.name}")
             if last is not None:
                 connection.execute("INSERT INTO sqlite_sequence VALUES (?, ?)", (self._rows, int(last)))
-            connection.execute(f"CREATE INDEX {self._rows}_document ON {self._rows} (document_id)")
-            connection.execute(f"CREATE INDEX {self._rows}_digest ON {self._rows} (digest)")
-            connection.execute(
-                f"CREATE VIRTUAL TABLE {self._words} USING fts5 (tokens, tokenize = 'unicode61')"
-            )
-            connection.execute(
-                f"CREATE TRIGGER {self._rows}_gone AFTER DELETE ON {self._rows} BEGIN"
-                f" DELETE FROM {self._words} WHERE rowid = old.id; END"
-            )
             connection.execute(
                 "INSERT INTO meta VALUES (?, ?)", (f"dimension:{self.name}", str(self.dimension))
             )
@@ -136,8 +147,7 @@ class CollectionStore:
                 "INSERT OR REPLACE INTO meta SELECT ?, seq FROM sqlite_sequence WHERE name = ?",
                 (f"last_id:{self.name}", self._rows),
             )
-            connection.execute(f"DROP TABLE {self._rows}")
-            connection.execute(f"DROP TABLE {self._words}")
+            drop_collection(connection, self.name)
             connection.execute("DELETE FROM meta WHERE key = ?", (f"dimension:{self.name}",))
             # The generation stays and goes on counting, so that an old FAISS file is never taken for current.
             self._bump(connection)
@@ -175,9 +185,12 @@ class CollectionStore:
                     ),
                 )
                 connection.execute(
-                    f"INSERT INTO {self._words} (rowid, tokens) VALUES (?, ?)",
-                    (cursor.lastrowid, " ".join(row.tokens)),
+                    f"INSERT INTO {self._words} VALUES (?, ?)", (cursor.lastrowid, " ".join(row.tokens))
                 )
+                if row.late is not None:
+                    connection.execute(
+                        f"INSERT INTO {self._late} VALUES (?, ?)", (cursor.lastrowid, row.late)
+                    )
 
     def delete(self, keys: Sequence[Key]) -> list[Key]:
         """Delete rows by key; return the keys that were not there."""
@@ -189,7 +202,7 @@ class CollectionStore:
         return missing
 
     def rewrite(self, document_id: int, change: Callable[[dict[str, Any]], Sequence[str] | None]) -> None:
-        """Change the data of a document's rows; ids and vectors stay.
+        """Change the data of a document's rows; vectors stay, and ids where the tokens do.
 
         `change` changes a row's data in place and returns its new search tokens, or None to keep the old.
         """
@@ -203,21 +216,48 @@ class CollectionStore:
                     (json.dumps(data, ensure_ascii=False), row_id),
                 )
                 if tokens is not None:
-                    connection.execute(
-                        f"UPDATE {self._words} SET tokens = ? WHERE rowid = ?", (" ".join(tokens), row_id)
-                    )
+                    self._renew(connection, row_id, tokens)
+
+    def retokenize(self, tokens_of: Callable[[dict[str, Any]], Sequence[str]]) -> None:
+        """Replace what keyword search finds the rows by.
+
+        The rows get new ids, as changed rows do, so that what is derived from the old tokens is not taken for
+        current.
+        """
+        with self.changing() as connection:
+            for (row_id,) in connection.execute(f"SELECT id FROM {self._rows} ORDER BY id").fetchall():
+                query = f"SELECT data FROM {self._rows} WHERE id = ?"
+                data = json.loads(connection.execute(query, (row_id,)).fetchone()[0])
+                self._renew(connection, row_id, tokens_of(data))
+
+    def _renew(self, connection: sqlite3.Connection, row_id: int, tokens: Sequence[str]) -> None:
+        """Give a row other tokens, and with them a new id."""
+        query = f"SELECT key, document_id, data, vector, digest FROM {self._rows} WHERE id = ?"
+        values = connection.execute(query, (row_id,)).fetchone()
+        late = connection.execute(f"SELECT codes FROM {self._late} WHERE id = ?", (row_id,)).fetchone()
+        connection.execute(f"DELETE FROM {self._rows} WHERE id = ?", (row_id,))
+        new = connection.execute(
+            f"INSERT INTO {self._rows} (key, document_id, data, vector, digest) VALUES (?, ?, ?, ?, ?)",
+            values,
+        ).lastrowid
+        connection.execute(f"INSERT INTO {self._words} VALUES (?, ?)", (new, " ".join(tokens)))
+        if late is not None:
+            connection.execute(f"INSERT INTO {self._late} VALUES (?, ?)", (new, late[0]))
 
     # -- reading ------------------------------------------------------------------------------------------
 
-    def vectors_of(self, digests: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+    def known(self, digests: Sequence[bytes]) -> dict[bytes, tuple[NDArray[np.float32], bytes | None]]:
         """Return the vectors of texts that are in the collection already, by their digests."""
-        query = f"SELECT vector FROM {self._rows} WHERE digest = ? LIMIT 1"
-        found: dict[bytes, NDArray[np.float32]] = {}
+        query = (
+            f"SELECT vector, codes FROM {self._rows} AS r LEFT JOIN {self._late} AS l ON l.id = r.id"
+            " WHERE digest = ? LIMIT 1"
+        )
+        found: dict[bytes, tuple[NDArray[np.float32], bytes | None]] = {}
         with self.database.read() as connection:
             for digest in digests:
                 row = connection.execute(query, (digest,)).fetchone()
                 if row is not None:
-                    found[digest] = np.frombuffer(row[0], np.float32)
+                    found[digest] = np.frombuffer(row[0], np.float32), row[1]
         return found
 
     @property
@@ -259,7 +299,7 @@ class CollectionStore:
         *,
         top: int,
         skip: int = 0,
-        tokens: Sequence[str] | None = None,
+        terms: Sequence[Term] | None = None,
         where: Filter | None = None,
         vectors: bool = False,
     ) -> list[Hit]:
@@ -269,17 +309,17 @@ class CollectionStore:
             vector: the query's, shape (dimension,); need not have length one.
             top: how many, at least 1.
             skip: how many of the best to leave out.
-            tokens: words of the query; given, the keyword ranking is fused in and `score` is the fused one.
+            terms: words of the query; given, the keyword ranking is fused in and `score` is the fused one.
             where: a filter over the declared fields.
             vectors: return the rows' vectors too.
         """
         if top < 1 or skip < 0:
             raise UsageError(f"a search needs top >= 1 and skip >= 0, not top={top}, skip={skip}")
         with self.database.read():
-            depth = top + skip if tokens is None else max(_LEG_DEPTH, 2 * (top + skip))
+            depth = top + skip if terms is None else max(_LEG_DEPTH, 2 * (top + skip))
             ranked = self.dense(unit(vector), top=depth, where=where)
-            if tokens is not None:
-                words = self.keyword(tokens, top=depth, where=where)
+            if terms is not None:
+                words = self.keyword(terms, top=depth, where=where)
                 ranked = reciprocal_rank_fusion([[row for row, _ in ranked], [row for row, _ in words]])
             chosen = ranked[skip : skip + top]
             found = self.rows([row_id for row_id, _ in chosen], vectors=vectors)
@@ -290,7 +330,7 @@ class CollectionStore:
     ) -> list[tuple[int, float]]:
         """Return (row id, cosine) pairs, best first, for a vector of length one."""
         with self.database.read() as connection:
-            allowed = None if where is None else self._ids(connection, where)
+            allowed = self._ids(connection, where)
             return list(self._vector_index().search(connection, self.generation, vector, top, allowed))
 
     def rows(self, ids: Sequence[int], *, vectors: bool = True) -> dict[int, Hit]:
@@ -299,57 +339,84 @@ class CollectionStore:
             found = [hit for row_id in ids for hit in self._select("id = ?", [row_id], vectors=vectors)]
         return {hit.id: hit for hit in found}
 
-    def groups(self, field: str) -> dict[Any, NDArray[np.float32]]:
-        """Return the mean vector of the rows of each value of a field, each of shape (dimension,)."""
-        sums: dict[Any, NDArray[np.float64]] = {}
-        counts: dict[Any, int] = {}
-        query = f"SELECT {self._field(field)}, vector FROM {self._rows}"
-        for value, blob in self.database.connection.execute(query):
-            sums[value] = sums.get(value, 0) + np.frombuffer(blob, np.float32).astype(np.float64)
-            counts[value] = counts.get(value, 0) + 1
-        return {value: (total / counts[value]).astype(np.float32) for value, total in sums.items()}
+    def vectors(self, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
+        """Return the vectors of rows by id, each of shape (dimension,)."""
+        return {
+            row_id: np.frombuffer(blob, np.float32) for row_id, blob in self._blobs(self._rows, "vector", ids)
+        }
+
+    def late(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """Return the packed token vectors of those rows that have them, by id."""
+        return dict(self._blobs(self._late, "codes", ids))
+
+    def _blobs(self, table: str, column: str, ids: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        query = f"SELECT id, {column} FROM {table} WHERE id IN (SELECT value FROM json_each(?))"
+        yield from self.database.connection.execute(query, (json.dumps([int(row_id) for row_id in ids]),))
+
+    def field_of(self, ids: Sequence[int], field: str) -> dict[int, Any]:
+        """Return a field of rows by id."""
+        return dict(self._blobs(self._rows, self._field(field), ids))
+
+    def values(self, field: str) -> list[Any]:
+        """Return the values of a field that rows have, each once, in order."""
+        query = f"SELECT DISTINCT {self._field(field)} AS value FROM {self._rows} ORDER BY value"
+        return [row[0] for row in self.database.connection.execute(query)]
+
+    def sample(self, where: Filter | None, most: int) -> list[int]:
+        """Return the ids of at most `most` rows that a filter holds for, spread evenly, the same ones each time."""
+        with self.database.read() as connection:
+            ids = self._ids(connection, where)
+            if ids is None:
+                query = f"SELECT id FROM {self._rows} ORDER BY id"
+                ids = np.array([row[0] for row in connection.execute(query)], np.int64)
+        if not len(ids):
+            return []
+        places = np.unique(np.linspace(0, len(ids) - 1, min(most, len(ids))).astype(np.int64))
+        return [int(ids[place]) for place in places]
 
     def keyword(
-        self, tokens: Sequence[str], *, top: int, where: Filter | None = None
+        self, terms: Sequence[Term], *, top: int, where: Filter | None = None
     ) -> list[tuple[int, float]]:
         """Return (row id, BM25 score) pairs, best first."""
-        words = [token.replace('"', "") for token in dict.fromkeys(tokens)]
-        match = " OR ".join(f'"{word}"' for word in words if any(c.isalnum() for c in word))
-        if not match:
-            return []
-        condition, parameters = self._condition(where)
-        filtered = "" if where is None else f" AND rowid IN (SELECT id FROM {self._rows} WHERE {condition})"
-        query = (
-            f"SELECT rowid, -bm25({self._words}) AS score FROM {self._words} WHERE {self._words} MATCH ?"
-            f"{filtered} ORDER BY score DESC, rowid LIMIT ?"
-        )
-        rows = self.database.connection.execute(query, [match, *parameters, top])
-        return [(int(row_id), float(score)) for row_id, score in rows]
+        with self.database.read() as connection:
+            allowed = self._ids(connection, where)
+            return self._keyword_index().search(connection, self.generation, terms, top, allowed)
+
+    def keyword_scores(self, terms: Sequence[Term], ids: Sequence[int]) -> tuple[NDArray[np.float32], float]:
+        """Return the BM25 scores of rows, shape (len(ids),), and what a row without end could have."""
+        with self.database.read() as connection:
+            index, generation = self._keyword_index(), self.generation
+            scores = index.scores_of(connection, generation, terms, np.array(ids, np.int64))
+            return scores, index.ceiling(connection, generation, terms)
 
     def document_frequencies(self, tokens: Sequence[str]) -> dict[str, int]:
-        """Return in how many rows each token stands; of a compound, in how many its rarest part stands."""
+        """Return in how many rows each token stands."""
         with self.database.read() as connection:
-            connection.execute(
-                f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{self._words}_terms"
-                f" USING fts5vocab (main, {self._words}, row)"
-            )
-            query = f"SELECT doc FROM temp.{self._words}_terms WHERE term = ?"
-            found = {}
-            for token in tokens:
-                parts = ["".join(part) for part in _PARTS.findall(token)]
-                rows = [connection.execute(query, (part,)).fetchone() for part in parts]
-                found[token] = min((row[0] if row else 0 for row in rows), default=0)
-            return found
+            return self._keyword_index().frequencies(connection, self.generation, tokens)
 
     def save_index(self) -> None:
-        """Write the FAISS file for the present generation."""
+        """Write the files that are derived from the present generation."""
         with self.database.read() as connection:
             self._vector_index().save(connection, self.generation)
+            self._keyword_index().save(connection, self.generation)
 
-    def _ids(self, connection: sqlite3.Connection, where: Filter) -> NDArray[np.int64]:
-        condition, parameters = self._condition(where)
-        rows = connection.execute(f"SELECT id FROM {self._rows} WHERE {condition}", parameters)
-        return np.array([row[0] for row in rows], np.int64)
+    def _ids(self, connection: sqlite3.Connection, where: Filter | None) -> NDArray[np.int64] | None:
+        """Return the ids of the rows that a filter holds for, ascending; None for no filter."""
+        if where is None:
+            return None
+        generation, known = self._allowed
+        if generation != self.generation:
+            known = {}
+            self._allowed = self.generation, known
+        if where not in known:
+            condition, parameters = where.sql(self._columns)
+            rows = connection.execute(
+                f"SELECT id FROM {self._rows} WHERE {condition} ORDER BY id", parameters
+            )
+            if len(known) >= _MOST_FILTERS:
+                known.clear()
+            known[where] = np.array([row[0] for row in rows], np.int64)
+        return known[where]
 
     def _condition(self, where: Filter | None) -> tuple[str, list[Any]]:
         return ("1", []) if where is None else where.sql(self._columns)
@@ -384,3 +451,9 @@ class CollectionStore:
                 Path(self.database.folder), self.name, self._rows, self.dimension, uuid
             )
         return self._vectors
+
+    def _keyword_index(self) -> KeywordIndex:
+        if self._keywords is None:
+            uuid = self.database.get_meta("uuid") or ""
+            self._keywords = KeywordIndex(Path(self.database.folder), self.name, self._words, uuid)
+        return self._keywords

@@ -17,9 +17,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from retrieval.collection_schema import to_layout_2, to_layout_3
 from retrieval.errors import IndexBusyError, IndexDamagedError, IndexMissingError, TekioError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DATABASE_FILE = "index.sqlite3"
 _LOCK_FILE = "writer.lock"
 _HOLDER_FILE = "writer.pid"
@@ -50,10 +51,12 @@ CREATE TABLE IF NOT EXISTS documents (
     tags TEXT NOT NULL DEFAULT '{}',
     given_tags TEXT NOT NULL DEFAULT '{}',
     engines TEXT NOT NULL DEFAULT '{}',
-    recipe TEXT NOT NULL DEFAULT ''
+    recipe TEXT NOT NULL DEFAULT '',
+    owner TEXT NOT NULL DEFAULT '',
+    access TEXT NOT NULL DEFAULT '["*"]'
 );
 """
-# What an index of layout 1 lacks; the tables of its collections are found by their names.
+# What the documents of older layouts lack; the tables of collections are brought up to date beside them.
 _TO_LAYOUT_2 = (
     "created TEXT",
     "modified TEXT",
@@ -62,6 +65,7 @@ _TO_LAYOUT_2 = (
     "engines TEXT NOT NULL DEFAULT '{}'",
     "recipe TEXT NOT NULL DEFAULT ''",
 )
+_TO_LAYOUT_3 = ("owner TEXT NOT NULL DEFAULT ''", """access TEXT NOT NULL DEFAULT '["*"]'""")
 
 
 class Database:
@@ -132,16 +136,16 @@ class Database:
     def _upgrade(self) -> None:
         """Bring an older layout to the present one, in one transaction."""
         with self.write() as connection:
-            if int(self.get_meta("schema") or 0) >= SCHEMA_VERSION:  # another process was faster
+            held = int(self.get_meta("schema") or 0)
+            if held >= SCHEMA_VERSION:  # another process was faster
                 return
-            for column in _TO_LAYOUT_2:
+            if held < 2:
+                for column in _TO_LAYOUT_2:
+                    connection.execute(f"ALTER TABLE documents ADD COLUMN {column}")
+                to_layout_2(connection)
+            for column in _TO_LAYOUT_3:
                 connection.execute(f"ALTER TABLE documents ADD COLUMN {column}")
-            tables = connection.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'rows!_%' ESCAPE '!'"
-            ).fetchall()
-            for (table,) in tables:
-                connection.execute(f"ALTER TABLE {table} ADD COLUMN digest BLOB")
-                connection.execute(f"CREATE INDEX {table}_digest ON {table} (digest)")
+            to_layout_3(connection)
             connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION),))
 
     def _connect(self) -> sqlite3.Connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -46,6 +46,30 @@ class Embedder(Protocol):
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts that are searched for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Texts that were embedded: `vectors` of shape (n, dimension), and the packed vectors of each one's tokens."""
+
+    vectors: NDArray[np.float32]
+    late: Sequence[bytes | None]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def part(self, start: int, end: int) -> Embedded:
+        """Return those from `start` to before `end`."""
+        return Embedded(self.vectors[start:end], self.late[start:end])
+
+    @staticmethod
+    def without_tokens(vectors: NDArray[np.float32]) -> Embedded:
+        """Make one of which the tokens' vectors are not kept."""
+        return Embedded(vectors, [None] * len(vectors))
+
+
+Embed = Callable[[Sequence[str]], Embedded]
+"""Embeds texts that are searched in."""
 
 
 def unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -35,12 +35,12 @@ from semantic_kernel.data.vector import (
 )
 from semantic_kernel.exceptions import VectorSearchOptionsException, VectorStoreInitializationException
 
-from retrieval.analysis import search_tokens
 from retrieval.collection_store import CollectionStore, Hit, Row
 from retrieval.database import Database
 from retrieval.embedding import EmbedderSignature
 from retrieval.errors import IndexSignatureError, UsageError
 from retrieval.filters import All, AnyOf, Filter, OneOf, Where, from_lambda
+from retrieval.keyword_tokens import keyword_terms, keyword_tokens
 
 _SCORE = "__score__"
 _DISTANCES = (DistanceFunction.DEFAULT, DistanceFunction.COSINE_SIMILARITY, DistanceFunction.DOT_PROD)
@@ -133,7 +133,7 @@ class FaissCollection(VectorStoreCollection[TKey, TModel], VectorSearch[TKey, TM
         vector = data.pop(vector_field.storage_name or vector_field.name)
         key = data.pop(self._key_field_storage_name)
         words = [
-            search_tokens(str(data[name]))
+            keyword_tokens(str(data[name]))
             for name in (item.storage_name or item.name for item in self._text_fields())
             if data.get(name)
         ]
@@ -203,7 +203,7 @@ class FaissCollection(VectorStoreCollection[TKey, TModel], VectorSearch[TKey, TM
         if vector is None:
             raise VectorSearchOptionsException("a search needs values or a vector")
         where = self._build_filter(options.filter)
-        tokens = search_tokens(str(values or "")) if search_type == SearchType.KEYWORD_HYBRID else None
+        terms = keyword_terms(str(values or "")) if search_type == SearchType.KEYWORD_HYBRID else None
         query = np.asarray(vector, np.float32)
 
         def run() -> tuple[list[Hit], int | None]:
@@ -212,7 +212,7 @@ class FaissCollection(VectorStoreCollection[TKey, TModel], VectorSearch[TKey, TM
                     query,
                     top=options.top,
                     skip=options.skip,
-                    tokens=tokens,
+                    terms=terms,
                     where=where,
                     vectors=options.include_vectors,
                 )

@@ -1,9 +1,12 @@
-"""Several rankings to one: by ranks alone, or by scores made comparable."""
+"""Rankings put together."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 _Id = TypeVar("_Id", bound=Hashable)
 
@@ -29,22 +32,29 @@ def reciprocal_rank_fusion(
     return sorted(scores.items(), key=lambda pair: -pair[1])
 
 
-def convex_fusion(
-    dense: Mapping[_Id, float], keyword: Mapping[_Id, float], *, ceiling: float, weight: float
-) -> list[tuple[_Id, float]]:
-    """Add to each dense score a weighted share of the best keyword score that the query could have reached.
+def spread(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return scores moved into 0 to 1, the best of them at 1; all the same become 0."""
+    if not len(scores):
+        return scores
+    low, high = float(scores.min()), float(scores.max())
+    return np.asarray((scores - low) / max(high - low, 1e-9), np.float32)
 
-    Unlike ranks, this keeps how much better a hit is: a keyword ranking of nothing but chance words (a question
-    in another language than the documents) adds next to nothing.
-    Source: Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, TOIS 2023 (theoretical
-    normalisation).
+
+def weighted_fusion(
+    legs: Mapping[str, NDArray[np.float32]], weights: Mapping[str, float]
+) -> NDArray[np.float32]:
+    """Return the weighted sum of the legs' scores, each spread over 0 to 1; shape (n,).
+
+    Unlike ranks, this keeps how much better a hit is.
+    Source: Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, TOIS 2023.
 
     Args:
-        dense: similarity of every candidate.
-        keyword: BM25 scores of those candidates that have one.
-        ceiling: the BM25 score of a passage that holds every word of the query without end.
-        weight: of the keyword share.
+        legs: the scores of the same n candidates in each leg.
+        weights: of the legs; one without a weight counts nothing.
     """
-    share = weight / ceiling if ceiling > 0 else 0.0
-    scored = [(item, score + share * keyword.get(item, 0.0)) for item, score in dense.items()]
-    return sorted(scored, key=lambda pair: -pair[1])
+    size = len(next(iter(legs.values())))
+    total = np.zeros(size, np.float32)
+    for name, scores in legs.items():
+        if weight := weights.get(name, 0.0):
+            total += np.float32(weight) * spread(scores)
+    return total

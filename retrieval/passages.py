@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.analysis import ANALYSIS_VERSION, content_tokens, search_tokens
+from retrieval.analysis import detect_language
 from retrieval.collection_store import CollectionStore, Hit, Row
 from retrieval.database import DATABASE_FILE, Database
 from retrieval.documents import DocumentTable
 from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexSignatureError, TekioError, UsageError
-from retrieval.filters import All, Filter, Where
-from retrieval.fusion import convex_fusion
+from retrieval.filters import Filter, Where
+from retrieval.keyword_index import inverse_frequency
+from retrieval.keyword_tokens import KEYWORD_VERSION, keyword_tokens
+from retrieval.late_vectors import TokenCodec
+from retrieval.ranking import DEFAULT_WEIGHTS, Mode, Query, Ranked, Ranker
 from retrieval.records import (
     Chunk,
     DocumentState,
@@ -32,6 +36,9 @@ from retrieval.records import (
     merged_tags,
     page_at,
 )
+from retrieval.weights import LEAST_QUESTIONS, learn_weights, pseudo_question
+
+logger = logging.getLogger(__name__)
 
 COLLECTION = "passages"
 FIELDS = (
@@ -52,9 +59,15 @@ FIELDS = (
     "tags",
 )
 MAX_TOP_K = 1000
-KEYWORD_WEIGHT = 0.2
 _LEG_DEPTH = 100
-_BM25_K1 = 1.2  # as in FTS5
+_CODEC = "token_codec"
+_WEIGHTS = "leg_weights"
+_QUESTIONS = 100
+"""Made-up questions of a language, by which the legs are weighed."""
+_CHANGED = 0.2
+"""The share of passages by which an index must have grown or shrunk to be weighed anew."""
+
+EmbedQuery = Callable[[str], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 class PassageIndex:
@@ -69,17 +82,21 @@ class PassageIndex:
         """
         self.database = Database(folder, create=create)
         self._table = DocumentTable(self.database)
+        older = False
         if signature is None:
             dimension = int(self.database.get_meta(f"dimension:{COLLECTION}") or 0)
         else:
-            self._check_signature(signature)
+            older = self._check_signature(signature)
             dimension = signature.dimension
         self._signature_key = json.dumps(signature.as_dict() if signature else {}).encode()
-        self.store = CollectionStore(self.database, COLLECTION, dimension=dimension, fields=FIELDS)
+        self.store = CollectionStore(
+            self.database, COLLECTION, dimension=dimension, fields=FIELDS, indexed=("language",)
+        )
         if signature is not None:
             self.store.ensure()
-        # The mean vector of each language, of one generation: a cache, replaced whole.
-        self._means: tuple[int, dict[Any, NDArray[np.float32]]] | None = None
+        if older:
+            self._renew_keywords(create)
+        self._ranker = Ranker(self.store, self.codec())
 
     @staticmethod
     def is_in(folder: Path) -> bool:
@@ -111,19 +128,40 @@ class PassageIndex:
             database.close()
         return str(held["engine"]) if isinstance(held, dict) and held.get("engine") else None
 
-    def _check_signature(self, signature: EmbedderSignature) -> None:
-        wanted = signature.as_dict() | {"analysis": ANALYSIS_VERSION}
+    def _check_signature(self, signature: EmbedderSignature) -> bool:
+        """Check that the index was made as it will be used; tell whether only its keywords are of an older kind."""
+        wanted = signature.as_dict() | {"analysis": KEYWORD_VERSION}
         held = self.database.get_meta_json("signature")
         if held is None:
             self.database.set_meta("signature", json.dumps(wanted))
-            return
+            return False
         different = [key for key in wanted if held.get(key) != wanted[key]]
+        if different == ["analysis"]:
+            return True
         if different:
             changes = ", ".join(f"{key} {held.get(key)!r} there, {wanted[key]!r} now" for key in different)
             raise IndexSignatureError(
                 f"the index in {self.database.folder} was made with another embedder ({changes}): set the embedder "
                 f"back to {held.get('model')!r}, or ingest into another --index folder"
             )
+        return False
+
+    def _renew_keywords(self, writable: bool) -> None:
+        """Make the tokens of all passages anew, in one transaction; nothing is embedded.
+
+        Raises:
+            IndexSignatureError: the index was not opened to be written.
+        """
+        if not writable:
+            raise IndexSignatureError(
+                f"the keywords of the index in {self.database.folder} were made by another version of Tekio: "
+                "run `ingest` on its folder once, which makes them anew and embeds nothing again"
+            )
+        logger.warning("the keywords of the index in %s are made anew", self.database.folder)
+        with self.store.changing():
+            self.store.retokenize(lambda data: _keyword_tokens(data["title"], data["headings"], data["text"]))
+            held = self.database.get_meta_json("signature") | {"analysis": KEYWORD_VERSION}
+            self.database.set_meta("signature", json.dumps(held))
 
     # -- writing: the store that ingestion works on -----------------------------------------------------
 
@@ -164,10 +202,29 @@ class PassageIndex:
             tags = {key: list(values) for key, values in self._table.tag(document_id, given_tags).items()}
             self.store.rewrite(document_id, lambda data: data.update(tags=tags))
 
-    def known_vectors(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """Return the vectors of those texts that were embedded before for a passage that is here."""
+    def codec(self) -> TokenCodec | None:
+        """Return how token vectors are packed here; None where they are not kept, or not yet."""
+        held = self.database.get_meta(_CODEC)
+        return None if held is None else TokenCodec.from_bytes(bytes.fromhex(held))
+
+    def keep_tokens(self, codec: TokenCodec) -> TokenCodec:
+        """Keep the vectors of tokens from now on; return how they are packed, which the first call decides."""
+        held = self.codec()
+        if held is None:
+            self.database.set_meta(_CODEC, codec.to_bytes().hex())
+            self._ranker = Ranker(self.store, codec)
+        return held or codec
+
+    def known_vectors(self, texts: Sequence[str]) -> dict[str, tuple[NDArray[np.float32], bytes | None]]:
+        """Return the vectors of those texts that were embedded before for a passage that is here.
+
+        Each comes with the packed vectors of its tokens. Where those are kept but the text's are not, the text
+        counts as not embedded.
+        """
         digests = {self._digest(text): text for text in texts}
-        return {digests[key]: vector for key, vector in self.store.vectors_of(list(digests)).items()}
+        wanted = self.codec() is not None
+        found = self.store.known(list(digests))
+        return {digests[key]: held for key, held in found.items() if held[1] is not None or not wanted}
 
     def _digest(self, text: str) -> bytes:
         """Name an embedded text and the embedder; the index holds vectors of one embedder only."""
@@ -179,6 +236,7 @@ class PassageIndex:
         chunks: Sequence[Chunk],
         vectors: NDArray[np.float32],
         texts: Sequence[str] = (),
+        late: Sequence[bytes | None] = (),
     ) -> None:
         """Store a document with all its chunks in place of what was there, in one transaction.
 
@@ -187,6 +245,7 @@ class PassageIndex:
             chunks: its chunks, in order; none is allowed.
             vectors: shape (len(chunks), dimension).
             texts: what was embedded for each chunk, by which `known_vectors` knows it again.
+            late: the packed vectors of each one's tokens.
         """
         if len(vectors) != len(chunks) or (texts and len(texts) != len(chunks)):
             raise ValueError(f"{len(chunks)} chunks need as many vectors and texts, got {len(vectors)}")
@@ -196,7 +255,8 @@ class PassageIndex:
             rows = []
             for number, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True)):
                 digest = self._digest(texts[number]) if texts else None
-                rows.append(self._row(document, tags, document_id, number, chunk, vector, digest))
+                row = self._row(document, tags, document_id, number, chunk, vector, digest)
+                rows.append(replace(row, late=late[number]) if late else row)
             self.store.upsert(rows)
 
     @staticmethod
@@ -234,41 +294,99 @@ class PassageIndex:
         with self.store.changing():
             self._table.remove(path)
 
+    def learn_weights(
+        self, embed_query: EmbedQuery, *, say: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """Learn what each leg is worth here, where the passages became other than they were at the last time.
+
+        Args:
+            embed_query: gives the vector of a text and those of its tokens.
+            say: is told that it takes a moment.
+        """
+        rows = self.store.count()
+        held = self.database.get_meta_json(_WEIGHTS) or {}
+        if abs(rows - held.get("rows", 0)) <= _CHANGED * held.get("rows", 0):
+            return
+        found: dict[str, Any] = {}
+        for language in self.store.values("language"):
+            trials = []
+            ids = self.store.sample(Where("language", "==", language), _QUESTIONS)
+            if len(ids) < LEAST_QUESTIONS:
+                continue
+            say(f"weighing the ways to search, language {language}")
+            for row_id, hit in self.store.rows(ids, vectors=False).items():
+                question = pseudo_question(hit.data["text"], random=row_id)
+                if question:
+                    vector, tokens = embed_query(question)
+                    with self.database.read():
+                        query = Query(question, unit(vector), tokens)
+                        trials.append(self._ranker.trial(query, row_id, depth=_LEG_DEPTH))
+            weights, quality = learn_weights([each for each in trials if each], DEFAULT_WEIGHTS)
+            found[str(language)] = {"weights": weights, "reciprocal_rank": quality}
+        self.database.set_meta(_WEIGHTS, json.dumps({"rows": rows, "languages": found}))
+
+    def learned_weights(self) -> dict[str, Any]:
+        """Return what was learned for each language: the weights, and how well each leg did alone."""
+        held = self.database.get_meta_json(_WEIGHTS) or {}
+        return dict(held.get("languages", {}))
+
+    def _weights_for(self, query: str) -> Mapping[str, float]:
+        learned = self.learned_weights()
+        if len(learned) == 1:
+            return dict(next(iter(learned.values()))["weights"])
+        found = learned.get(detect_language(query))
+        return DEFAULT_WEIGHTS if found is None else dict(found["weights"])
+
     # -- reading ----------------------------------------------------------------------------------------
 
     def search(
-        self, query: str, vector: NDArray[np.float32], *, top_k: int, where: Filter | None = None
+        self,
+        query: str,
+        vector: NDArray[np.float32],
+        *,
+        top_k: int,
+        where: Filter | None = None,
+        mode: Mode = "hybrid",
+        tokens: NDArray[np.float32] | None = None,
     ) -> list[Passage]:
-        """Return the best passages for a query by dense and keyword search, fused.
+        """Return the best passages for a query.
 
         Args:
             query: the words to search for.
             vector: the query's embedding, shape (dimension,).
             top_k: how many, 1 to 1,000.
             where: a filter over the passages' fields, applied before the search.
+            mode: by meaning and by words, fused, or by one of them.
+            tokens: the vectors of the query's tokens, shape (t, hidden), by which the best are ranked again.
         """
         if not 1 <= top_k <= MAX_TOP_K:
             raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
         direction = unit(vector)
         with self.database.read():
-            ranked = self._rank(query, direction, max(_LEG_DEPTH, 2 * top_k), where)
+            ranked = self._ranker.rank(
+                Query(query, direction, tokens),
+                depth=max(_LEG_DEPTH, 2 * top_k),
+                where=where,
+                mode=mode,
+                weights=self._weights_for(query),
+            )
             hits, spans = self._distinct(ranked, top_k)
             starts = self._table.page_starts({hit.data["document_id"] for hit in hits.values()})
             wider = self._table.excerpts(
                 spans[row_id] for row_id, hit in hits.items() if hit.data.get("shown")
             )
-        scores = dict(ranked)
+        found = {item.id: item for item in ranked}
         passages = []
         for rank, (row_id, hit) in enumerate(hits.items(), start=1):
             of_document, start, end = spans[row_id]
             text = wider.get(spans[row_id], hit.data["text"])
             passages.append(
-                self._passage(hit, rank, scores[row_id], direction, starts[of_document], start, end, text)
+                self._passage(hit, rank, found[row_id], direction, starts[of_document], start, end, text)
             )
         return passages
 
     def _distinct(
-        self, ranked: Sequence[tuple[int, float]], top_k: int
+        self, ranked: Sequence[Ranked], top_k: int
     ) -> tuple[dict[int, Hit], dict[int, tuple[int, int, int]]]:
         """Return the best rows that show different text, in order, and the span that each shows.
 
@@ -277,7 +395,7 @@ class PassageIndex:
         hits: dict[int, Hit] = {}
         spans: dict[int, tuple[int, int, int]] = {}
         for start in range(0, len(ranked), top_k):
-            batch = [row_id for row_id, _ in ranked[start : start + top_k]]
+            batch = [item.id for item in ranked[start : start + top_k]]
             for row_id, hit in self.store.rows(batch).items():
                 data = hit.data
                 span = (data["document_id"], *(data.get("shown") or (data["start"], data["end"])))
@@ -288,44 +406,11 @@ class PassageIndex:
                     return hits, spans
         return hits, spans
 
-    def _rank(
-        self, query: str, vector: NDArray[np.float32], depth: int, where: Filter | None
-    ) -> list[tuple[int, float]]:
-        """Return the fused ranking of the best of both legs.
-
-        A multilingual embedder places the texts of one language together, so that a question finds those of its
-        own language first, whatever they say. So each language is searched apart, and the similarity to the
-        language's mean vector is taken off.
-        Source: Libovicky, Rosa, Fraser: On the Language Neutrality of Pre-trained Multilingual Representations,
-        Findings of EMNLP 2020.
-        """
-        tokens = content_tokens(query) or search_tokens(query)
-        keyword = dict(self.store.keyword(tokens, top=depth, where=where))
-        means = self._language_means()
-        dense: dict[int, float] = {}
-        for language, mean in means.items():
-            of_language = Where("language", "==", language)
-            both = of_language if where is None else All((of_language, where))
-            base = float(vector @ mean)
-            found = self.store.dense(vector, top=depth, where=both if len(means) > 1 else where)
-            dense.update((row_id, similarity - base) for row_id, similarity in found)
-        for row_id, hit in self.store.rows([row_id for row_id in keyword if row_id not in dense]).items():
-            assert hit.vector is not None
-            dense[row_id] = float(vector @ (hit.vector - means[hit.data["language"]]))
-        ceiling = (_BM25_K1 + 1) * sum(self.inverse_frequencies(tokens).values())
-        return convex_fusion(dense, keyword, ceiling=ceiling, weight=KEYWORD_WEIGHT)
-
-    def _language_means(self) -> dict[Any, NDArray[np.float32]]:
-        generation = self.store.generation
-        if self._means is None or self._means[0] != generation:
-            self._means = generation, self.store.groups("language")
-        return self._means[1]
-
     @staticmethod
     def _passage(
         hit: Hit,
         rank: int,
-        score: float,
+        ranked: Ranked,
         vector: NDArray[np.float32],
         page_starts: tuple[int, ...],
         start: int,
@@ -345,17 +430,18 @@ class PassageIndex:
             end=end,
             headings=tuple(data["headings"]),
             text=text,
-            score=score,
+            score=ranked.score,
             rank=rank,
             similarity=float(hit.vector @ vector),
             page_starts=page_starts,
+            legs=ranked.legs,
         )
 
     def inverse_frequencies(self, tokens: Sequence[str]) -> dict[str, float]:
         """Return each token's inverse document frequency, ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25."""
         total = self.store.count()
         counts = self.store.document_frequencies(tokens)
-        return {token: math.log(1 + (total - n + 0.5) / (n + 0.5)) for token, n in counts.items()}
+        return {token: inverse_frequency(total, n) for token, n in counts.items()}
 
     def quote(self, passage_id: int, start: int, end: int) -> str | None:
         """Return a span of the document that a passage is of; None when the passage is gone."""
@@ -374,7 +460,7 @@ class PassageIndex:
 
 
 def _keyword_tokens(title: str, headings: Sequence[str], text: str) -> list[str]:
-    return search_tokens(f"{context_of(title, headings)}\n{text}")
+    return keyword_tokens(f"{context_of(title, headings)}\n{text}")
 
 
 def _overlap(span: tuple[int, int, int], other: tuple[int, int, int]) -> bool:

@@ -134,9 +134,21 @@ class DocumentSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class LegScore:
+    """What a leg of the search says of a passage.
+
+    `score` is its own, `rank` the place that it gives among all candidates, `weight` what it counts in the fusion.
+    """
+
+    score: float
+    rank: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A chunk that a search returned. `score` is comparable within one search only; `similarity` is the
-    cosine of the question's and the passage's vectors."""
+    cosine of the question's and the passage's vectors; `legs` say what each leg of the search made of it."""
 
     id: int
     document_id: int
@@ -152,6 +164,7 @@ class Passage:
     rank: int
     similarity: float
     page_starts: tuple[int, ...] = ()
+    legs: Mapping[str, LegScore] = field(default_factory=dict)
 
     def page_of(self, offset: int) -> int | None:
         """Return the page that holds an offset into the document's text."""

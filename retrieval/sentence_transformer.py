@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.embedding import EmbedderSignature
+from retrieval.embedding import Embedded, EmbedderSignature
 from retrieval.engines.build import build_encoder
+from retrieval.engines.calibration import calibration_paragraphs
 from retrieval.engines.catalog import ENGINES, Engine
 from retrieval.errors import UsageError
+from retrieval.late_vectors import TokenCodec
 from retrieval.model_folder import max_tokens, pad_id, pooling, vector_length
 from retrieval.token_counter import encodable, load_tokenizer
 
@@ -27,6 +30,8 @@ BATCH_TOKENS = 2048
 """Tokens that are computed together, padding included: eight texts of the usual length. Measured; more is no faster
 on a processor, since what is in work no longer fits its cache."""
 _GPU_BATCH_TOKENS = 32768
+_CODEC_EVERY = 3
+"""Every third paragraph of the calibration texts is enough for a mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,39 @@ class SentenceTransformerEmbedder:
         """Embed texts that are searched for; float32 of shape (n, dimension)."""
         return self._embed(texts, self._signature.query_prefix)
 
+    def embed_packed(self, texts: Sequence[str], codec: TokenCodec) -> Embedded:
+        """Embed texts that are searched in, and pack the vectors of their tokens, which come with it.
+
+        They are None where the model's vectors are not pooled from its tokens' alone.
+        """
+        packed: dict[int, bytes] = {}
+        vectors = self._embed(texts, self._signature.passage_prefix, codec, packed)
+        return Embedded(vectors, [packed.get(row) for row in range(len(texts))])
+
+    def embed_query(self, text: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Embed a text that is searched for, and its tokens: shapes (dimension,) and (t, hidden), in one go."""
+        prefix = self._signature.query_prefix
+        if self._pooling is None:
+            return self._embed([text], prefix)[0], np.zeros((0, self._signature.dimension), np.float32)
+        (encoding,) = self._encode([encodable(prefix + text)])
+        with self._computing:
+            (states,) = self._encoder().states([encoding.ids])
+        pooled = states[0] if self._pooling == "cls" else states.mean(axis=0)
+        return _normalized(pooled), _normalized(states[_own(encoding, len(prefix))])
+
+    def token_codec(self) -> TokenCodec:
+        """Return how token vectors of this model are packed: made once, of texts that come with Tekio."""
+        file = self._exports / f"token-mean-{self.engine.family}.bin"
+        if not file.is_file():
+            texts = calibration_paragraphs()[::_CODEC_EVERY]
+            tokens = self.embed_tokens(texts, prefix=self._signature.passage_prefix)
+            codec = TokenCodec.fit(np.concatenate([each.vectors for each in tokens]))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part = file.with_suffix(f".{os.getpid()}.tmp")
+            part.write_bytes(codec.to_bytes())
+            part.replace(file)
+        return TokenCodec.from_bytes(file.read_bytes())
+
     def embed_tokens(self, texts: Sequence[str], *, prefix: str) -> list[TokenVectors]:
         """Return the vectors of each text's tokens in context: the encoder's last hidden states, not pooled.
 
@@ -154,24 +192,41 @@ class SentenceTransformerEmbedder:
         self._tokenizer()
         self._encoder()
 
-    def _embed(self, texts: Sequence[str], prefix: str) -> NDArray[np.float32]:
+    def _embed(
+        self,
+        texts: Sequence[str],
+        prefix: str,
+        codec: TokenCodec | None = None,
+        packed: dict[int, bytes] | None = None,
+    ) -> NDArray[np.float32]:
         vectors = np.zeros((len(texts), self._signature.dimension), np.float32)
         if not texts:
             return vectors
         whole = [encodable(prefix + text) for text in texts]
         if self._pooling is None:
             return self._by_all_modules(whole)
-        sequences = [tuple(encoding.ids) for encoding in self._encode(whole)]
+        encodings = self._encode(whole)
+        sequences = [tuple(encoding.ids) for encoding in encodings]
         distinct = list(dict.fromkeys(sequences))
+        own = (
+            {sequence: _own(encodings[i], len(prefix)) for i, sequence in enumerate(sequences)}
+            if codec
+            else {}
+        )
         pooled: dict[tuple[int, ...], NDArray[np.float32]] = {}
+        codes: dict[tuple[int, ...], bytes] = {}
         for batch in self._batches([len(sequence) for sequence in distinct]):
             chosen = [distinct[i] for i in batch]
             with self._computing:
                 states = self._encoder().states(chosen)
             for sequence, rows in zip(chosen, states, strict=True):
                 pooled[sequence] = rows[0] if self._pooling == "cls" else rows.mean(axis=0)
+                if codec is not None:
+                    codes[sequence] = codec.pack(_normalized(rows[own[sequence]]))
         for row, sequence in enumerate(sequences):
             vectors[row] = pooled[sequence]
+            if packed is not None and sequence in codes:
+                packed[row] = codes[sequence]
         return _normalized(vectors)
 
     def _by_all_modules(self, whole: list[str]) -> NDArray[np.float32]:
@@ -253,6 +308,17 @@ class SentenceTransformerEmbedder:
 def _normalized(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
     return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
+
+
+def _own(encoding: Encoding, prefix: int) -> list[int]:
+    """Return the rows of a text's own tokens: not those of the prefix, nor the special ones."""
+    return [
+        row
+        for row, ((_, end), special) in enumerate(
+            zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
+        )
+        if not special and end > prefix
+    ]
 
 
 def _visible_tokens(encoding: Encoding, states: NDArray[np.float32], prefix: int, text: str) -> TokenVectors:

@@ -11,9 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +19,12 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.left_over import is_left_over
+
 logger = logging.getLogger(__name__)
 
 _SAVE_LAG = 256
 _FETCH_ROWS = 4096
-_LONGEST_WRITE_SECONDS = 3600.0
 _PARAMETERS: Any = faiss.SearchParameters
 
 
@@ -147,22 +146,8 @@ class VectorIndex:
             if self._generation_of(path) < self._generation:
                 path.unlink(missing_ok=True)
         for path in self._folder.glob(f"{self._prefix}*.tmp"):
-            if _is_left_over(path):
+            if is_left_over(path):
                 path.unlink(missing_ok=True)
-
-
-def _is_left_over(path: Path) -> bool:
-    """Tell whether a temporary file was left by a process that was killed while it wrote."""
-    try:
-        if time.time() - path.stat().st_mtime > _LONGEST_WRITE_SECONDS:
-            return True
-        if sys.platform != "win32":
-            os.kill(int(path.suffixes[-2].lstrip(".")), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, ValueError, IndexError):
-        return False
-    return False
 
 
 def read_vectors(

@@ -14,6 +14,7 @@ import typer
 from ui import failures
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
+from ui.commands.evaluate_retrieval import evaluate_retrieval
 from ui.commands.ingest import ingest
 from ui.commands.query import ask, documents, search
 from ui.commands.servers import chat, serve
@@ -26,8 +27,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Cited answers from your own documents, in Japanese and English, on your own machine.",
 )
-for _command in (ask, search, documents, ingest, chat, serve, evaluate, models, config, doctor):
+for _command in (ask, search, documents, ingest, chat, serve, models, config, doctor):
     app.command()(_command)
+
+_evaluations = typer.Typer(rich_markup_mode=None)
+_evaluations.callback(invoke_without_command=True)(evaluate)
+_evaluations.command("retrieval")(evaluate_retrieval)
+app.add_typer(_evaluations, name="evaluate")
 
 ingest_app = typer.Typer(
     name="ingest", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None

@@ -105,8 +105,8 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
     @app.post("/v1/search", responses=_ERRORS, tags=["answers"])
     async def search(body: SearchRequest) -> SearchResponse:
         """Find the passages nearest to a query, without generating anything."""
-        passages = await tekio.search(body.query, top_k=body.top_k, where=body.where)
-        return SearchResponse(passages=[view_passage(passage) for passage in passages])
+        passages = await tekio.search(body.query, top_k=body.top_k, where=body.where, mode=body.mode)
+        return SearchResponse(passages=[view_passage(passage, explain=body.explain) for passage in passages])
 
     @app.get("/v1/documents", responses={503: _ERRORS[503]}, tags=["index"])
     async def documents() -> DocumentsResponse:

@@ -39,6 +39,8 @@ class SearchRequest(_Request):
 
     query: str
     top_k: int | None = Field(None, ge=1, le=100, description="passages to return")
+    mode: str = Field("hybrid", description="`hybrid`, or one leg alone: `dense` or `keyword`")
+    explain: bool = Field(False, description="true: tell what each leg made of each passage")
     where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
 
 

@@ -11,6 +11,14 @@ from kernel.answer import Answer, AnswerPassage, Citation
 from retrieval.records import DocumentSummary, Passage
 
 
+class LegView(BaseModel):
+    """What one leg of the search makes of a passage."""
+
+    score: float = Field(description="cosine less the language's mean, BM25, or late interaction")
+    rank: int = Field(description="place that this leg gives among all candidates")
+    weight: float = Field(description="what the leg counts in the fusion")
+
+
 class PassageView(BaseModel):
     """A passage that a search returned, best first."""
 
@@ -25,6 +33,7 @@ class PassageView(BaseModel):
     headings: list[str]
     start: int = Field(description="character offset into the text of the document as it was read")
     end: int
+    legs: dict[str, LegView] | None = Field(None, description="why it was found, where that was asked for")
 
 
 class DocumentView(BaseModel):
@@ -45,8 +54,11 @@ class DocumentView(BaseModel):
     tags: dict[str, list[str]] = Field(description="its own key words and those given to it")
 
 
-def view_passage(passage: Passage) -> PassageView:
-    """Take over a passage of a search."""
+def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:
+    """Take over a passage of a search; with `explain` what each leg made of it too."""
+    legs = {
+        name: LegView(score=leg.score, rank=leg.rank, weight=leg.weight) for name, leg in passage.legs.items()
+    }
     return PassageView(
         id=passage.id,
         document=passage.document,
@@ -59,6 +71,7 @@ def view_passage(passage: Passage) -> PassageView:
         headings=list(passage.headings),
         start=passage.start,
         end=passage.end,
+        legs=legs if explain else None,
     )
 
 

@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.benchmarks.beir import Beir, load_beir, ndcg_at_10
 from evaluation.benchmarks.corpora import write_documents
+from evaluation.retrieval.beir import Beir, load_beir
+from evaluation.retrieval.metrics import per_query
 from kernel.embedders import find_embedder
 from kernel.ingestion import ingest_plan
 from kernel.model_store import ModelStore
@@ -87,7 +88,7 @@ def even_texts(data: Path, embedder: SentenceTransformerEmbedder) -> list[str]:
     """Return texts of 224 tokens, half English, half Japanese; about 230 with prefix and special tokens."""
     texts = []
     for name, glue in (("scifact", " "), ("jsquad", "")):
-        whole = glue.join(text for _, text in load_beir(data / name).documents[:600])
+        whole = glue.join(document.whole for document in load_beir(data / name).documents[:600])
         offsets = embedder._tokenizer().encode(whole, add_special_tokens=False).offsets
         for number in range(_TEXTS // 2):
             first, last = offsets[number * _TOKENS][0], offsets[(number + 1) * _TOKENS - 1][1]
@@ -132,17 +133,17 @@ def measure_speed(
 
 def measure_quality(embedder: SentenceTransformerEmbedder, dataset: Beir) -> NDArray[np.float64]:
     """Return nDCG@10 of each question, by dense search alone."""
-    documents = embedder.embed_passages([text for _, text in dataset.documents])
+    documents = embedder.embed_passages([document.whole for document in dataset.documents])
     queries = embedder.embed_queries([text for _, text in dataset.queries])
-    names = [name for name, _ in dataset.documents]
+    names = [document.id for document in dataset.documents]
     scores = queries @ documents.T
     best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
-    return np.array(
-        [
-            ndcg_at_10([names[place] for place in row], dataset.judgements[query])
-            for row, (query, _) in zip(best, dataset.queries, strict=True)
-        ]
-    )
+    rankings = {
+        query: [(names[place], float(-rank)) for rank, place in enumerate(row)]
+        for row, (query, _) in zip(best, dataset.queries, strict=True)
+    }
+    asked = {query: dataset.judgements[query] for query, _ in dataset.queries}
+    return per_query(rankings, asked)["ndcg@10"]
 
 
 def interval(difference: NDArray[np.float64]) -> tuple[float, float]:
@@ -189,7 +190,7 @@ def run(engines: Sequence[str], data: Path, rounds: int, quality: int | None) ->
         return rows
     settings = load_settings()
     embedders = {name: make_embedder(settings, name) for name in dict.fromkeys(("torch", *engines))}
-    for dataset in (load_beir(data / name, quality) for name in _SETS):
+    for dataset in (load_beir(data / name, most=quality) for name in _SETS):
         base = measure_quality(embedders["torch"], dataset)
         for row in rows:
             own = (

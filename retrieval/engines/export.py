@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from retrieval.engines.calibration import calibration_text
 from retrieval.engines.catalog import Engine
 from retrieval.errors import TekioError
 
 VERSION = 1
 """Counts the changes of what is made here."""
-_CALIBRATION = Path(__file__).with_name("calibration.txt")
 _PIECE_TOKENS = 200
 _SMOOTHING = 0.6
 """How much of the range of activations is moved into the weights (SmoothQuant: Xiao et al., 2023, alpha)."""
@@ -185,7 +185,7 @@ def _openvino_int8(folder: Path, target: Path, prefix: str) -> None:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    text = _CALIBRATION.read_text("utf-8")
+    text = calibration_text()
     offsets = tokenizer.encode(text, add_special_tokens=False).offsets
     starts = range(0, len(offsets), _PIECE_TOKENS)
     pieces = [offsets[start : start + _PIECE_TOKENS] for start in starts]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from pathlib import Path
 
@@ -11,34 +9,8 @@ import numpy as np
 import pytest
 
 from evaluation.benchmarks import embedding, ingest
-from evaluation.benchmarks.beir import load_beir, ndcg_at_10
 from evaluation.benchmarks.corpora import write_documents
 from retrieval.errors import UsageError
-
-
-def test_ndcg_is_one_for_the_ideal_order_and_discounts_by_place() -> None:
-    relevant = {"a": 1, "b": 1}
-    assert ndcg_at_10(["a", "b", "x"], relevant) == pytest.approx(1)
-    assert ndcg_at_10(["x", "a"], {"a": 1}) == pytest.approx(1 / math.log2(3))
-    assert ndcg_at_10(["x"] * 10 + ["a"], {"a": 1}) == 0
-    ideal = 3 + 1 / math.log2(3)
-    assert ndcg_at_10(["b", "a"], {"a": 3, "b": 1}) == pytest.approx((1 + 3 / math.log2(3)) / ideal)
-
-
-def test_a_set_is_cut_to_documents_whose_questions_can_be_judged(tmp_path: Path) -> None:
-    rows = [{"_id": str(n), "title": "T", "text": f"text {n}"} for n in range(4)]
-    (tmp_path / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    asked = [{"_id": "q1", "text": "one"}, {"_id": "q2", "text": "two"}]
-    (tmp_path / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)))
-    (tmp_path / "qrels").mkdir()
-    (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\t1\t1\nq2\t3\t1\nq2\t0\t0\n")
-    whole, part = load_beir(tmp_path), load_beir(tmp_path, 2)
-    assert [name for name, _ in whole.queries] == ["q1", "q2"]
-    assert [name for name, _ in part.queries] == ["q1"]
-    assert part.documents[0] == ("0", "T\ntext 0")
-    assert whole.judgements == {"q1": {"1": 1}, "q2": {"3": 1}}
-    with pytest.raises(UsageError, match="no retrieval set"):
-        load_beir(tmp_path / "missing")
 
 
 def test_the_interval_of_no_difference_is_nothing_and_that_of_a_difference_holds_it() -> None:

@@ -12,6 +12,7 @@ from retrieval.errors import (
     UsageError,
 )
 from retrieval.filters import Where
+from retrieval.keyword_tokens import Term
 from retrieval.passages import PassageIndex
 from retrieval.records import Chunk, SourceDocument
 
@@ -47,7 +48,7 @@ def names(index: PassageIndex, query: str, axis: int, **more: object) -> list[st
 def test_a_replaced_document_leaves_nothing_of_its_old_text(index: PassageIndex) -> None:
     put(index, "a", "the old valve", 0)
     put(index, "a", "a new pump", 1)
-    assert index.store.keyword(["valv"], top=5) == []
+    assert index.store.keyword([Term("valv")], top=5) == []
     assert index.store.count() == 1
     assert [item.text for item in index.search("valve", AXES[0], top_k=5)] == ["a new pump"]
 
@@ -57,7 +58,7 @@ def test_a_removed_document_is_gone_from_words_vectors_and_list(index: PassageIn
     put(index, "b", "the pump", 1)
     index.remove("/a")
     assert names(index, "valve", 0) == ["b"]
-    assert index.store.keyword(["valv"], top=5) == []
+    assert index.store.keyword([Term("valv")], top=5) == []
     assert [item.document for item in index.documents()] == ["b"]
 
 

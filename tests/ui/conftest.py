@@ -136,7 +136,7 @@ class ScriptedTekio(app.Tekio):
         yield AnswerEvent(answer=answer)
 
     async def search(
-        self, query: str, *, top_k: int | None = None, where: Sequence[str] = ()
+        self, query: str, *, top_k: int | None = None, where: Sequence[str] = (), mode: str = "hybrid"
     ) -> list[Passage]:
         if self.error is not None:
             raise self.error

@@ -7,27 +7,35 @@ from typing import Annotated
 
 import typer
 
+from retrieval.errors import UsageError
 from ui.commands.query import TechniqueOption, VariantOption
 from ui.console import print_json, print_text, say
 from ui.opening import event_loop, opened
 from ui.options import IndexOption, JsonFlag
 
 QuestionsOption = Annotated[
-    Path,
+    Path | None,
     typer.Option(
-        "--questions", help="JSON lines of id, language, question, answer, document, page, answerable."
+        "--questions",
+        help="JSON lines of id, language, question, answer, document, page, answerable.",
+        show_default=False,
     ),
 ]
 
 
 def evaluate(
-    questions: QuestionsOption,
+    context: typer.Context,
+    questions: QuestionsOption = None,
     variant: VariantOption = None,
     technique: TechniqueOption = None,
     as_json: JsonFlag = False,
     index: IndexOption = None,
 ) -> None:
     """Ask every question of a file and compare: retrieval, citations, refusals, speed."""
+    if context.invoked_subcommand is not None:
+        return
+    if questions is None:
+        raise UsageError("name the questions: --questions FILE, or `tekio evaluate retrieval --beir FOLDER`")
     from evaluation.answers import ask_all, figures, rows
     from evaluation.questions import load_questions
 

@@ -45,6 +45,12 @@ LanguageOption = Annotated[
 ]
 
 
+ModeOption = Annotated[
+    str, typer.Option("--mode", help="By meaning and by words (hybrid), or by one: dense, keyword.")
+]
+ExplainFlag = Annotated[bool, typer.Option("--explain", help="Show each leg's rank, score and weight.")]
+
+
 def ask(
     question: QuestionArgument,
     variant: VariantOption = None,
@@ -82,6 +88,8 @@ def search(
     query: QuestionArgument,
     top_k: TopKOption = None,
     where: WhereOption = None,
+    mode: ModeOption = "hybrid",
+    explain: ExplainFlag = False,
     as_json: JsonFlag = False,
     index: IndexOption = None,
 ) -> None:
@@ -90,16 +98,20 @@ def search(
     from ui.views import view_passage
 
     with opened(index) as tekio, event_loop() as loop:
-        found = loop.call(tekio.search(text, top_k=top_k, where=where or ()))
-        passages = [view_passage(passage) for passage in found]
+        found = loop.call(tekio.search(text, top_k=top_k, where=where or (), mode=mode))
+        passages = [view_passage(passage, explain=explain) for passage in found]
     if as_json:
-        print_json({"query": text, "passages": [passage.model_dump() for passage in passages]})
+        left_out = None if explain else {"legs"}
+        rows = [passage.model_dump(exclude=left_out) for passage in passages]
+        print_json({"query": text, "passages": rows})
         return
     if not passages:
         say("no passage was found; `tekio documents` shows what is in the index")
     for passage in passages:
         page = f", p. {passage.page}" if passage.page is not None else ""
         print_text(f"{passage.rank}. {one_line(passage.document)}{page}  (score {passage.score:.3f})")
+        for name, leg in (passage.legs or {}).items():
+            print_text(f"   {name:<8} rank {leg.rank:>3}  score {leg.score:8.3f}  weight {leg.weight:.2f}")
         if passage.headings:
             print_text("   " + one_line(" > ".join(passage.headings)))
         print_text("   " + passage.text.strip().replace("\n", "\n   ") + "\n")

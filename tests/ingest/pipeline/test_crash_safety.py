@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import random
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import faiss
 import numpy as np
 import pytest
 
-from retrieval.errors import IndexBusyError, IndexMissingError
+from retrieval.errors import IndexBusyError, IndexMissingError, IndexSignatureError
 from retrieval.passages import PassageIndex
 from tests.ingest import crash_child
 
@@ -241,17 +243,47 @@ def test_a_second_ingest_says_who_holds_the_lock(tmp_path: Path) -> None:
     store.close()
 
 
-def test_an_index_of_the_first_layout_is_brought_up_to_date_and_keeps_its_documents(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", [1, 2])
+def test_an_index_of_an_older_layout_is_brought_up_to_date_and_keeps_its_documents(
+    tmp_path: Path, layout: int
+) -> None:
     corpus = Corpus(tmp_path / "docs", random.Random(4))
     index = tmp_path / "index"
     crash_child.ingest(index, corpus.root)
     corpus.settled()
     with sqlite3.connect(index / "index.sqlite3") as connection:
+        to_older_layout(connection, layout)
+    with pytest.raises(IndexSignatureError, match=r"keywords .* run `ingest`"):
+        PassageIndex(index, crash_child.SIGNATURE)
+    with closing(PassageIndex(index, crash_child.SIGNATURE, create=True)):
+        pass  # the keywords are made anew, and nothing else
+    check_whole(index, corpus)
+    report = crash_child.ingest(index, corpus.root)
+    # What was read by an older recipe is read again.
+    assert (report.updated, report.failed) == ((FILES, 0) if layout == 1 else (0, 0))
+
+
+def to_older_layout(connection: sqlite3.Connection, layout: int) -> None:
+    """Make the tables of an index what they were."""
+    for column in ("owner", "access"):
+        connection.execute(f"ALTER TABLE documents DROP COLUMN {column}")
+    connection.execute("DROP TRIGGER rows_passages_gone")
+    connection.execute("ALTER TABLE words_passages RENAME TO newer")
+    connection.execute("CREATE VIRTUAL TABLE words_passages USING fts5 (tokens, tokenize = 'unicode61')")
+    connection.execute("INSERT INTO words_passages (rowid, tokens) SELECT id, tokens FROM newer")
+    connection.execute("DROP TABLE newer")
+    connection.execute("DROP TABLE late_passages")
+    connection.execute("DROP INDEX rows_passages_language")
+    connection.execute(
+        "CREATE TRIGGER rows_passages_gone AFTER DELETE ON rows_passages BEGIN"
+        " DELETE FROM words_passages WHERE rowid = old.id; END"
+    )
+    (signature,) = connection.execute("SELECT value FROM meta WHERE key = 'signature'").fetchone()
+    older = json.dumps(json.loads(signature) | {"analysis": "1"})
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'signature'", (older,))
+    if layout == 1:
         for column in ("created", "modified", "tags", "given_tags", "engines", "recipe"):
             connection.execute(f"ALTER TABLE documents DROP COLUMN {column}")
         connection.execute("DROP INDEX rows_passages_digest")
         connection.execute("ALTER TABLE rows_passages DROP COLUMN digest")
-        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
-    check_whole(index, corpus)
-    report = crash_child.ingest(index, corpus.root)  # an older recipe: read again
-    assert (report.updated, report.failed) == (FILES, 0)
+    connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(layout),))

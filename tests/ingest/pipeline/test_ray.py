@@ -83,7 +83,7 @@ def ingest(
 ) -> IngestReport:
     def stages(files: Any, planner: Any) -> Any:
         make = partial(make_embedder, embedder.folder, embedder.signature.revision)
-        return ray_running(files, planner, plan.preparation, plan.limits, make, address)
+        return ray_running(files, planner, plan.preparation, plan.limits, make, None, address)
 
     with index.writing():
         return ingest_paths(
