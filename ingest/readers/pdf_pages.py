@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ _DOUBTFUL, _UNREADABLE = 0.1, 0.5
 _STAMP = 20
 # Above this share of characters whose place pypdf does not know, the order of its lines is not believed.
 _MISPLACED = 0.05
+_MISPLACED_WORTH = 0.7
+_WHOLE = 0.95
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class _Attempt:
     odd: float = 0.0
     error: str = ""
     hopeless: bool = False
+    misplaced: bool = False
 
     @property
     def length(self) -> int:
@@ -85,12 +89,24 @@ def _is_better(other: _Attempt, best: _Attempt) -> bool:
     longest = max(other.length, best.length)
     if not other.length:
         return False
+    if best.misplaced and not best.error and best.score >= GOOD * _MISPLACED_WORTH and _lost(other, best):
+        return False
 
     def worth(attempt: _Attempt) -> float:
         # The root: a doubled text is longer, and no better for it.
         return float(attempt.score * (attempt.length / longest) ** 0.5)
 
     return worth(other) > worth(best) or (bool(best.error) and worth(other) >= worth(best))
+
+
+def _lost(other: _Attempt, best: _Attempt) -> bool:
+    """Tell whether another reading has a part of the same characters only.
+
+    PDFium leaves out what it takes for drawn twice, which it cannot tell where the font is not embedded and no
+    installed one has the glyphs.
+    """
+    held, read = (Counter("".join(each.raw.split())) for each in (best, other))
+    return not read - held and read.total() < _WHOLE * held.total()
 
 
 def _by_first(page: PageObject, number: int) -> _Attempt:
@@ -112,7 +128,8 @@ def _by_first(page: PageObject, number: int) -> _Attempt:
     attempt.hopeless = hopeless
     if collector.misplaced > _MISPLACED * len(attempt.raw):
         # PDFium knows the places, so its reading of the same characters is the better one.
-        attempt.score *= 0.7
+        attempt.misplaced = True
+        attempt.score *= _MISPLACED_WORTH
     return attempt
 
 
