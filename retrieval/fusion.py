@@ -32,29 +32,23 @@ def reciprocal_rank_fusion(
     return sorted(scores.items(), key=lambda pair: -pair[1])
 
 
-def spread(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return scores moved into 0 to 1, the best of them at 1; all the same become 0."""
-    if not len(scores):
-        return scores
-    low, high = float(scores.min()), float(scores.max())
-    return np.asarray((scores - low) / max(high - low, 1e-9), np.float32)
-
-
 def weighted_fusion(
     legs: Mapping[str, NDArray[np.float32]], weights: Mapping[str, float]
 ) -> NDArray[np.float32]:
-    """Return the weighted sum of the legs' scores, each spread over 0 to 1; shape (n,).
+    """Return the weighted sum of the legs' scores, shape (n,).
 
-    Unlike ranks, this keeps how much better a hit is.
-    Source: Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, TOIS 2023.
+    The scores are taken as they are, not spread over those that were found: so what a leg finds by chance (words of
+    a question in another language than the documents) adds next to nothing, and is not made its best.
+    Source: Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, TOIS 2023 (theoretical
+    normalisation).
 
     Args:
-        legs: the scores of the same n candidates in each leg.
+        legs: the scores of the same n candidates in each leg, each on a scale of its own that all queries share.
         weights: of the legs; one without a weight counts nothing.
     """
     size = len(next(iter(legs.values())))
     total = np.zeros(size, np.float32)
     for name, scores in legs.items():
         if weight := weights.get(name, 0.0):
-            total += np.float32(weight) * spread(scores)
+            total += np.float32(weight) * scores
     return total

@@ -1,6 +1,7 @@
 """From a query to a ranking: the legs search, their scores are fused, the best are ranked again.
 
-The legs are *dense* (the vectors of whole passages), *keyword* (BM25) and *late* (the vectors of their tokens).
+The legs are *dense* (the vectors of whole passages), *keyword* (BM25, as a share of what it could be) and *late* (the
+vectors of their tokens).
 Dense and keyword search; late ranks the best that they found.
 """
 
@@ -30,7 +31,7 @@ DENSE, KEYWORD, LATE = "dense", "keyword", "late"
 RERANKED = 50
 """Candidates whose token vectors are looked at."""
 # Read on training claims of SciFact and on JSQuAD; an index that learned its own takes those.
-DEFAULT_WEIGHTS: Mapping[str, float] = {DENSE: 0.3, KEYWORD: 0.6, LATE: 1.0}
+DEFAULT_WEIGHTS: Mapping[str, float] = {DENSE: 0.5, KEYWORD: 0.3, LATE: 0.5}
 _MEAN_ROWS = 1000
 """Rows of a language from which its mean vector is taken."""
 
@@ -131,9 +132,11 @@ class Ranker:
         dense = self._dense(query.vector, depth, where)
         keyword = self._store.keyword(terms, top=depth, where=where)
         ids = sorted({*dense, *(row_id for row_id, _ in keyword)})
+        scores, ceiling = self._store.keyword_scores(terms, ids)
         return ids, {
             DENSE: self._similarities(query.vector, ids, dense),
-            KEYWORD: self._store.keyword_scores(terms, ids)[0],
+            # The share of what a passage that holds every word without end would have.
+            KEYWORD: np.asarray(scores / max(ceiling, 1e-9), np.float32),
         }
 
     def _ordered(
@@ -153,11 +156,9 @@ class Ranker:
         ranked = [self._ranked(chosen, again, place, float(score[place]), weights) for place in second]
         # Those behind keep their order, below the last of the best.
         floor = ranked[-1].score
-        scale = (
-            min(1.0, floor / float(fused[order[RERANKED]])) if len(order) > RERANKED and floor > 0 else 0.0
-        )
+        drop = max(0.0, float(fused[order[RERANKED]]) - floor) if len(order) > RERANKED else 0.0
         rest = [
-            self._ranked(ids, legs, place, scale * float(fused[place]), weights) for place in order[RERANKED:]
+            self._ranked(ids, legs, place, float(fused[place]) - drop, weights) for place in order[RERANKED:]
         ]
         return ranked + rest
 

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.analysis import analyze, normalize
-from retrieval.fusion import spread
 
 Floats = NDArray[np.float32]
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|[。！？\n]+")
 _SHORTEST = 20  # characters of a sentence
-_STEPS = (0.0, 0.3, 0.6, 1.0)
+_STEPS = (0.0, 0.5, 1.0, 2.0)
+"""What the usual weights are tried multiplied by."""
 _SURE = 2.0
 """Standard errors by which other weights must be better than the usual ones."""
 _WORTH = 0.02
@@ -68,7 +68,7 @@ def learn_weights(
     before = dict(usual)
     if len(trials) < LEAST_QUESTIONS:
         return before, {}
-    prepared = [(np.stack([spread(trial.legs[name]) for name in names]), trial.right) for trial in trials]
+    prepared = [(np.stack([trial.legs[name] for name in names]), trial.right) for trial in trials]
 
     def gains(weights: Sequence[float]) -> NDArray[np.float64]:
         return np.array(
@@ -77,9 +77,10 @@ def learn_weights(
 
     base = gains([usual[name] for name in names])
     best, best_gain = before, base
-    for weights in itertools.product(_STEPS, repeat=len(names)):
-        if not any(weights):
+    for steps in itertools.product(_STEPS, repeat=len(names)):
+        if not any(steps):
             continue
+        weights = [step * usual[name] for step, name in zip(steps, names, strict=True)]
         gain = gains(weights)
         if gain.mean() > best_gain.mean():
             best, best_gain = dict(zip(names, weights, strict=True)), gain
