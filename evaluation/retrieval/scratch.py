@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,8 +109,3 @@ def _prepared(
         language=text_language(assembled.text),
     )
     return source, chunks, texts
-
-
-def document_texts(documents: Sequence[BeirDocument]) -> Iterator[str]:
-    """Yield the whole text of each document."""
-    return (document.whole for document in documents)
