@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-ANALYSIS_VERSION = "1"
-
 _JAPANESE = "\u3005\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _RUNS = re.compile(rf"(?P<ja>[{_JAPANESE}]+)|(?P<word>[^\W_{_JAPANESE}]+(?:[-./:'’][^\W_{_JAPANESE}]+)*)")
 _JAPANESE_RUN = re.compile(f"[{_JAPANESE}]")

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.collection_schema import create_collection, drop_collection
+from retrieval.collection_schema import create_collection, drop_collection, index_fields
 from retrieval.database import Database
 from retrieval.embedding import unit
 from retrieval.errors import IndexDamagedError, UsageError
@@ -225,6 +225,7 @@ class CollectionStore:
         current.
         """
         with self.changing() as connection:
+            index_fields(connection, self.name, self._indexed)  # which older layouts lack
             for (row_id,) in connection.execute(f"SELECT id FROM {self._rows} ORDER BY id").fetchall():
                 query = f"SELECT data FROM {self._rows} WHERE id = ?"
                 data = json.loads(connection.execute(query, (row_id,)).fetchone()[0])
@@ -342,20 +343,21 @@ class CollectionStore:
     def vectors(self, ids: Sequence[int]) -> dict[int, NDArray[np.float32]]:
         """Return the vectors of rows by id, each of shape (dimension,)."""
         return {
-            row_id: np.frombuffer(blob, np.float32) for row_id, blob in self._blobs(self._rows, "vector", ids)
+            row_id: np.frombuffer(blob, np.float32)
+            for row_id, blob in self._column_of(self._rows, "vector", ids)
         }
 
     def late(self, ids: Sequence[int]) -> dict[int, bytes]:
         """Return the packed token vectors of those rows that have them, by id."""
-        return dict(self._blobs(self._late, "codes", ids))
+        return dict(self._column_of(self._late, "codes", ids))
 
-    def _blobs(self, table: str, column: str, ids: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    def _column_of(self, table: str, column: str, ids: Sequence[int]) -> Iterator[tuple[int, Any]]:
         query = f"SELECT id, {column} FROM {table} WHERE id IN (SELECT value FROM json_each(?))"
         yield from self.database.connection.execute(query, (json.dumps([int(row_id) for row_id in ids]),))
 
     def field_of(self, ids: Sequence[int], field: str) -> dict[int, Any]:
         """Return a field of rows by id."""
-        return dict(self._blobs(self._rows, self._field(field), ids))
+        return dict(self._column_of(self._rows, self._field(field), ids))
 
     def values(self, field: str) -> list[Any]:
         """Return the values of a field that rows have, each once, in order."""
@@ -385,9 +387,8 @@ class CollectionStore:
     def keyword_scores(self, terms: Sequence[Term], ids: Sequence[int]) -> tuple[NDArray[np.float32], float]:
         """Return the BM25 scores of rows, shape (len(ids),), and what a row without end could have."""
         with self.database.read() as connection:
-            index, generation = self._keyword_index(), self.generation
-            scores = index.scores_of(connection, generation, terms, np.array(ids, np.int64))
-            return scores, index.ceiling(connection, generation, terms)
+            ids_array = np.array(ids, np.int64)
+            return self._keyword_index().scores_of(connection, self.generation, terms, ids_array)
 
     def document_frequencies(self, tokens: Sequence[str]) -> dict[str, int]:
         """Return in how many rows each token stands."""

@@ -51,9 +51,7 @@ CREATE TABLE IF NOT EXISTS documents (
     tags TEXT NOT NULL DEFAULT '{}',
     given_tags TEXT NOT NULL DEFAULT '{}',
     engines TEXT NOT NULL DEFAULT '{}',
-    recipe TEXT NOT NULL DEFAULT '',
-    owner TEXT NOT NULL DEFAULT '',
-    access TEXT NOT NULL DEFAULT '["*"]'
+    recipe TEXT NOT NULL DEFAULT ''
 );
 """
 # What the documents of older layouts lack; the tables of collections are brought up to date beside them.
@@ -65,7 +63,6 @@ _TO_LAYOUT_2 = (
     "engines TEXT NOT NULL DEFAULT '{}'",
     "recipe TEXT NOT NULL DEFAULT ''",
 )
-_TO_LAYOUT_3 = ("owner TEXT NOT NULL DEFAULT ''", """access TEXT NOT NULL DEFAULT '["*"]'""")
 
 
 class Database:
@@ -143,8 +140,6 @@ class Database:
                 for column in _TO_LAYOUT_2:
                     connection.execute(f"ALTER TABLE documents ADD COLUMN {column}")
                 to_layout_2(connection)
-            for column in _TO_LAYOUT_3:
-                connection.execute(f"ALTER TABLE documents ADD COLUMN {column}")
             to_layout_3(connection)
             connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION),))
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import shutil
 import sqlite3
 import threading
@@ -30,9 +29,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.generation_files import GenerationFiles, is_left_over
 from retrieval.keyword_segment import Segment
 from retrieval.keyword_tokens import Term
-from retrieval.left_over import is_left_over
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +39,7 @@ K1 = 1.2
 B = 0.75
 _SAVE_LAG = 256
 _FETCH_ROWS = 20_000
+_SEGMENT = ".postings"
 _MERGE_RATIO = 0.3  # a segment that is at least this share of the one before it is merged with it
 
 
@@ -100,14 +100,11 @@ class KeywordIndex:
             table: of columns `id` and `tokens`, the tokens with a space between them.
             database_uuid: names the database, so that another's files are not taken for its own.
         """
-        self._folder = folder
-        self._prefix = f"{collection}-{database_uuid[:8]}-"
+        self._files = GenerationFiles(folder, collection, database_uuid, ".keywords")
         self._table = table
         self._lock = threading.Lock()
         self._state: _State | None = None
-        self._saved: dict[
-            int, str
-        ] = {}  # the folders of segments that are written, by the segment's identity
+        self._saved: dict[str, Segment] = {}  # the segments that are written, by their folder's name
         self._lag = 0
 
     def search(
@@ -152,8 +149,11 @@ class KeywordIndex:
 
     def scores_of(
         self, connection: sqlite3.Connection, generation: int, terms: Sequence[Term], ids: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Return the BM25 scores of rows, shape (len(ids),); 0 for a row without any token."""
+    ) -> tuple[NDArray[np.float32], float]:
+        """Return the BM25 scores of rows, shape (len(ids),), 0 for a row without any token.
+
+        And the score of a row that would hold every token without end.
+        """
         state = self.current(connection, generation)
         tokens = self._weighted(state, terms)
         values = np.zeros(len(ids), np.float32)
@@ -168,7 +168,7 @@ class KeywordIndex:
                 hit = here & (postings[where] == places)
                 count = counts[where[hit]].astype(np.float32)
                 values[hit] += weight * count / (count + state.norms[number][places[hit]])
-        return values
+        return values, sum(weight for _, weight in tokens)
 
     def frequencies(
         self, connection: sqlite3.Connection, generation: int, tokens: Sequence[str]
@@ -176,10 +176,6 @@ class KeywordIndex:
         """Return in how many rows each token stands."""
         state = self.current(connection, generation)
         return {token: state.frequency(token) for token in tokens}
-
-    def ceiling(self, connection: sqlite3.Connection, generation: int, terms: Sequence[Term]) -> float:
-        """Return the score of a row that would hold every token of a query without end."""
-        return sum(weight for _, weight in self._weighted(self.current(connection, generation), terms))
 
     def _weighted(self, state: _State, terms: Sequence[Term]) -> list[tuple[str, float]]:
         """Return the tokens that are looked for, each with what it adds at most; those that stand nowhere too."""
@@ -244,76 +240,67 @@ class KeywordIndex:
         rows = connection.execute(query, (int(ids[0]), int(ids[-1])))
         return [(row_id, tokens.split(" ") if tokens else []) for row_id, tokens in rows if row_id in wanted]
 
-    def _lists(self) -> list[Path]:
-        found = [
-            path for path in self._folder.glob(f"{self._prefix}*.keywords") if self._generation_of(path) >= 0
-        ]
-        return sorted(found, key=self._generation_of, reverse=True)
-
-    def _generation_of(self, path: Path) -> int:
-        number = path.stem.removeprefix(self._prefix)
-        return int(number) if number.isdigit() else -1
-
     def _load(self) -> _State:
-        for path in self._lists():
+        for path in self._files.newest_first():
             try:
-                listed = json.loads(path.read_text("utf-8"))
-                names = [str(name) for name in listed["segments"]]
-                segments = tuple(Segment.load(self._folder / name) for name in names)
-                state = _State(self._generation_of(path), segments, np.array(listed["gone"], np.int64))
+                names, gone = _read_list(path)
+                segments = {name: Segment.load(path.parent / name) for name in names}
+                state = _State(self._files.generation_of(path), tuple(segments.values()), gone)
             except (OSError, ValueError, KeyError, TypeError) as error:
                 logger.warning("%s cannot be read and is made again: %s", path.name, error)
                 continue
-            self._saved = {id(segment): name for segment, name in zip(segments, names, strict=True)}
+            self._saved = segments
             return state
         return _State(-1)
 
     def _save(self) -> None:
         state = self._state
         assert state is not None
-        target = self._folder / f"{self._prefix}{state.generation}.keywords"
-        temporary = target.with_suffix(f".{os.getpid()}.tmp")
-        names: dict[int, str] = {}
         try:
-            for segment in state.segments:
-                name = self._saved.get(id(segment))
-                if name is None or not (self._folder / name).is_dir():
-                    name = f"{self._prefix}{uuid.uuid4().hex}.postings"
-                    segment.save(self._folder / name)
-                names[id(segment)] = name
-            temporary.write_text(
-                json.dumps({"segments": list(names.values()), "gone": state.gone.tolist()}), "utf-8"
-            )
-            temporary.replace(target)
+            saved = {self._written(segment): segment for segment in state.segments}
+            with self._files.replacing(state.generation) as path:
+                path.write_text(json.dumps({"segments": list(saved), "gone": state.gone.tolist()}), "utf-8")
         except OSError as error:
-            # The files only save time: without them the next open reads the database.
-            logger.warning("could not write %s: %s", target, error)
-            temporary.unlink(missing_ok=True)
+            logger.warning("could not write the keywords of generation %d: %s", state.generation, error)
             return
-        self._lag, self._saved = 0, names
-        self._sweep(state.generation, set(names.values()))
+        self._lag, self._saved = 0, saved
+        self._sweep(state.generation)
 
-    def _sweep(self, generation: int, kept: set[str]) -> None:
+    def _written(self, segment: Segment) -> str:
+        """Return the name of the folder that holds a segment, which is written if it is not there."""
+        for name, held in self._saved.items():
+            if held is segment and (self._files.folder / name).is_dir():
+                return name
+        name = f"{self._files.prefix}{uuid.uuid4().hex}{_SEGMENT}"
+        segment.save(self._files.folder / name)
+        return name
+
+    def _sweep(self, generation: int) -> None:
         """Take away what older generations named, and what killed processes left."""
         unused: set[str] = set()
-        for path in self._lists():
-            if self._generation_of(path) < generation:
-                unused.update(_names(path))
-                path.unlink(missing_ok=True)
-            else:
-                kept = kept.union(_names(path))
-        for path in self._folder.glob(f"{self._prefix}*.postings"):
+        for path in self._files.older_than(generation):
+            unused.update(_names(path))
+            path.unlink(missing_ok=True)
+        kept = {name for path in self._files.newest_first() for name in _names(path)}
+        for path in self._files.folder.glob(f"{self._files.prefix}*{_SEGMENT}"):
             if path.name not in kept and (path.name in unused or is_left_over(path)):
                 shutil.rmtree(path, ignore_errors=True)
-        for path in self._folder.glob(f"{self._prefix}*.tmp"):
-            if is_left_over(path):
-                path.unlink(missing_ok=True)
+        self._files.sweep()
+
+
+def _read_list(path: Path) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the segments that a list names and the rows that are gone.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: it cannot be read, or is none of ours.
+    """
+    listed = json.loads(path.read_text("utf-8"))
+    return [str(name) for name in listed["segments"]], np.array(listed["gone"], np.int64)
 
 
 def _names(path: Path) -> list[str]:
-    """Return the segments that a list names; none when it cannot be read."""
     try:
-        return [str(name) for name in json.loads(path.read_text("utf-8"))["segments"]]
+        return _read_list(path)[0]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 

@@ -43,7 +43,7 @@ class Term:
 
 def keyword_tokens(text: str) -> list[str]:
     """Return what the keyword index holds of a text; a token comes as often as it stands there."""
-    tokens = [term.text for term in _terms(text)]
+    tokens = [written for written, _ in _written(text)]
     for run in japanese_runs(normalize(text)):
         tokens += [
             _READING + word.reading
@@ -55,19 +55,23 @@ def keyword_tokens(text: str) -> list[str]:
 
 def keyword_terms(query: str) -> list[Term]:
     """Return what a query looks for, each once: without stop words, unless there is nothing else."""
-    terms = list({term.text: term for term in reversed(list(_terms(query)))}.values())[::-1]
-    return [term for term in terms if term.text not in STOP_WORDS] or terms
+    surfaces: dict[str, str | None] = {}
+    for written, surface in _written(query):
+        surfaces.setdefault(written, surface)
+    chosen = [written for written in surfaces if written not in STOP_WORDS] or list(surfaces)
+    return [Term(written, _reading(written, surfaces[written])) for written in chosen]
 
 
-def _terms(text: str) -> Iterator[Term]:
+def _written(text: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the tokens of a text, each with the word that it stands for, where it is one of its words."""
     normalised = normalize(text)
     for token in analyze(text):
-        yield Term(token.text, _reading(token.text, normalised[token.start : token.end]))
-        yield from map(Term, _more(token.text))
+        yield token.text, normalised[token.start : token.end]
+        yield from ((other, None) for other in _more(token.text))
     for article in _ARTICLE.finditer(normalised):
-        yield Term("".join(_arabic(part) for part in article.groups("")).join(("第", "")))
+        yield "第" + "".join(_arabic(part) for part in article.groups("")), None
     for run in japanese_runs(normalised):
-        yield from map(Term, _compounds(run))
+        yield from ((compound, None) for compound in _compounds(run))
 
 
 def _more(token: str) -> Iterator[str]:
@@ -83,7 +87,10 @@ def _more(token: str) -> Iterator[str]:
         yield from quantity.groups()
 
 
-def _reading(token: str, surface: str) -> str | None:
+def _reading(token: str, surface: str | None) -> str | None:
+    """Return what a word with Chinese characters is found by where its own form stands nowhere."""
+    if surface is None:
+        return None
     if not _KANJI.search(surface) and not _KANJI.search(token):
         return None
     readings = [word.reading for word in japanese_words(surface)]

@@ -73,17 +73,6 @@ class TokenCodec:
         values[filled] = np.maximum.reduceat(matches, starts, axis=0).mean(axis=1)
         return values
 
-    def interaction(self, query: Floats, passages: Sequence[Floats]) -> Floats:
-        """Return the same of passages by their whole token vectors, each of shape (t, hidden)."""
-        asked = self._turned(query)
-        return np.array(
-            [
-                float((asked @ self._turned(each).T).max(axis=1).mean()) if len(each) else -1.0
-                for each in passages
-            ],
-            np.float32,
-        )
-
     def _turned(self, vectors: Floats) -> Floats:
         centred = vectors - self.mean
         lengths = np.linalg.norm(centred, axis=1, keepdims=True)

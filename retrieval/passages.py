@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.analysis import detect_language
 from retrieval.collection_store import CollectionStore, Hit, Row
 from retrieval.database import DATABASE_FILE, Database
 from retrieval.documents import DocumentTable
 from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexSignatureError, TekioError, UsageError
-from retrieval.filters import Filter, Where
+from retrieval.filters import Filter
 from retrieval.keyword_index import inverse_frequency
 from retrieval.keyword_tokens import KEYWORD_VERSION, keyword_tokens
 from retrieval.late_vectors import TokenCodec
-from retrieval.ranking import DEFAULT_WEIGHTS, Mode, Query, Ranked, Ranker
+from retrieval.leg_weights import EmbedQuery, LegWeights
+from retrieval.ranking import Mode, Query, Ranked, Ranker
 from retrieval.records import (
     Chunk,
     DocumentState,
@@ -36,7 +36,6 @@ from retrieval.records import (
     merged_tags,
     page_at,
 )
-from retrieval.weights import LEAST_QUESTIONS, learn_weights, pseudo_question
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +60,6 @@ FIELDS = (
 MAX_TOP_K = 1000
 _LEG_DEPTH = 100
 _CODEC = "token_codec"
-_WEIGHTS = "leg_weights"
-_QUESTIONS = 100
-"""Made-up questions of a language, by which the legs are weighed."""
-_CHANGED = 0.2
-"""The share of passages by which an index must have grown or shrunk to be weighed anew."""
-
-EmbedQuery = Callable[[str], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 class PassageIndex:
@@ -97,6 +89,7 @@ class PassageIndex:
         if older:
             self._renew_keywords(create)
         self._ranker = Ranker(self.store, self.codec())
+        self._weights = LegWeights(self.store)
 
     @staticmethod
     def is_in(folder: Path) -> bool:
@@ -155,7 +148,7 @@ class PassageIndex:
         if not writable:
             raise IndexSignatureError(
                 f"the keywords of the index in {self.database.folder} were made by another version of Tekio: "
-                "run `ingest` on its folder once, which makes them anew and embeds nothing again"
+                "run `ingest` on its folder once, which makes them anew"
             )
         logger.warning("the keywords of the index in %s are made anew", self.database.folder)
         with self.store.changing():
@@ -297,45 +290,12 @@ class PassageIndex:
     def learn_weights(
         self, embed_query: EmbedQuery, *, say: Callable[[str], None] = lambda text: None
     ) -> None:
-        """Learn what each leg is worth here, where the passages became other than they were at the last time.
-
-        Args:
-            embed_query: gives the vector of a text and those of its tokens.
-            say: is told that it takes a moment.
-        """
-        rows = self.store.count()
-        held = self.database.get_meta_json(_WEIGHTS) or {}
-        if abs(rows - held.get("rows", 0)) <= _CHANGED * held.get("rows", 0):
-            return
-        found: dict[str, Any] = {}
-        for language in self.store.values("language"):
-            trials = []
-            ids = self.store.sample(Where("language", "==", language), _QUESTIONS)
-            if len(ids) < LEAST_QUESTIONS:
-                continue
-            say(f"weighing the ways to search, language {language}")
-            for row_id, hit in self.store.rows(ids, vectors=False).items():
-                question = pseudo_question(hit.data["text"], random=row_id)
-                if question:
-                    vector, tokens = embed_query(question)
-                    with self.database.read():
-                        query = Query(question, unit(vector), tokens)
-                        trials.append(self._ranker.trial(query, row_id, depth=_LEG_DEPTH))
-            weights, quality = learn_weights([each for each in trials if each], DEFAULT_WEIGHTS)
-            found[str(language)] = {"weights": weights, "reciprocal_rank": quality}
-        self.database.set_meta(_WEIGHTS, json.dumps({"rows": rows, "languages": found}))
+        """Learn what each leg of the search is worth here, see `LegWeights.learn`."""
+        self._weights.learn(self._ranker, embed_query, say=say)
 
     def learned_weights(self) -> dict[str, Any]:
         """Return what was learned for each language: the weights, and how well each leg did alone."""
-        held = self.database.get_meta_json(_WEIGHTS) or {}
-        return dict(held.get("languages", {}))
-
-    def _weights_for(self, query: str) -> Mapping[str, float]:
-        learned = self.learned_weights()
-        if len(learned) == 1:
-            return dict(next(iter(learned.values()))["weights"])
-        found = learned.get(detect_language(query))
-        return DEFAULT_WEIGHTS if found is None else dict(found["weights"])
+        return self._weights.learned()
 
     # -- reading ----------------------------------------------------------------------------------------
 
@@ -368,7 +328,7 @@ class PassageIndex:
                 depth=max(_LEG_DEPTH, 2 * top_k),
                 where=where,
                 mode=mode,
-                weights=self._weights_for(query),
+                weights=self._weights.of(query),
             )
             hits, spans = self._distinct(ranked, top_k)
             starts = self._table.page_starts({hit.data["document_id"] for hit in hits.values()})

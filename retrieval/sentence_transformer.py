@@ -132,31 +132,30 @@ class SentenceTransformerEmbedder:
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts that are searched in; float32 of shape (n, dimension)."""
-        return self._embed(texts, self._signature.passage_prefix)
+        return self._embed(texts, self._signature.passage_prefix).vectors
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts that are searched for; float32 of shape (n, dimension)."""
-        return self._embed(texts, self._signature.query_prefix)
+        return self._embed(texts, self._signature.query_prefix).vectors
 
     def embed_packed(self, texts: Sequence[str], codec: TokenCodec) -> Embedded:
         """Embed texts that are searched in, and pack the vectors of their tokens, which come with it.
 
         They are None where the model's vectors are not pooled from its tokens' alone.
         """
-        packed: dict[int, bytes] = {}
-        vectors = self._embed(texts, self._signature.passage_prefix, codec, packed)
-        return Embedded(vectors, [packed.get(row) for row in range(len(texts))])
+        return self._embed(texts, self._signature.passage_prefix, codec)
 
     def embed_query(self, text: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Embed a text that is searched for, and its tokens: shapes (dimension,) and (t, hidden), in one go."""
         prefix = self._signature.query_prefix
         if self._pooling is None:
-            return self._embed([text], prefix)[0], np.zeros((0, self._signature.dimension), np.float32)
+            return self._embed([text], prefix).vectors[0], np.zeros(
+                (0, self._signature.dimension), np.float32
+            )
         (encoding,) = self._encode([encodable(prefix + text)])
         with self._computing:
             (states,) = self._encoder().states([encoding.ids])
-        pooled = states[0] if self._pooling == "cls" else states.mean(axis=0)
-        return _normalized(pooled), _normalized(states[_own(encoding, len(prefix))])
+        return _normalized(self._pooled(states)), _normalized(states[_own(encoding, len(prefix))])
 
     def token_codec(self) -> TokenCodec:
         """Return how token vectors of this model are packed: made once, of texts that come with Tekio."""
@@ -192,42 +191,33 @@ class SentenceTransformerEmbedder:
         self._tokenizer()
         self._encoder()
 
-    def _embed(
-        self,
-        texts: Sequence[str],
-        prefix: str,
-        codec: TokenCodec | None = None,
-        packed: dict[int, bytes] | None = None,
-    ) -> NDArray[np.float32]:
-        vectors = np.zeros((len(texts), self._signature.dimension), np.float32)
+    def _embed(self, texts: Sequence[str], prefix: str, codec: TokenCodec | None = None) -> Embedded:
         if not texts:
-            return vectors
+            return Embedded.without_tokens(np.zeros((0, self._signature.dimension), np.float32))
         whole = [encodable(prefix + text) for text in texts]
         if self._pooling is None:
-            return self._by_all_modules(whole)
-        encodings = self._encode(whole)
-        sequences = [tuple(encoding.ids) for encoding in encodings]
-        distinct = list(dict.fromkeys(sequences))
-        own = (
-            {sequence: _own(encodings[i], len(prefix)) for i, sequence in enumerate(sequences)}
-            if codec
-            else {}
-        )
+            return Embedded.without_tokens(self._by_all_modules(whole))
+        sequences: list[tuple[int, ...]] = []
+        encodings: dict[tuple[int, ...], Encoding] = {}
+        for encoding in self._encode(whole):
+            sequences.append(tuple(encoding.ids))
+            encodings[sequences[-1]] = encoding
+        distinct = list(encodings)
         pooled: dict[tuple[int, ...], NDArray[np.float32]] = {}
-        codes: dict[tuple[int, ...], bytes] = {}
+        packed: dict[tuple[int, ...], bytes] = {}
         for batch in self._batches([len(sequence) for sequence in distinct]):
             chosen = [distinct[i] for i in batch]
             with self._computing:
                 states = self._encoder().states(chosen)
             for sequence, rows in zip(chosen, states, strict=True):
-                pooled[sequence] = rows[0] if self._pooling == "cls" else rows.mean(axis=0)
+                pooled[sequence] = self._pooled(rows)
                 if codec is not None:
-                    codes[sequence] = codec.pack(_normalized(rows[own[sequence]]))
-        for row, sequence in enumerate(sequences):
-            vectors[row] = pooled[sequence]
-            if packed is not None and sequence in codes:
-                packed[row] = codes[sequence]
-        return _normalized(vectors)
+                    packed[sequence] = codec.pack(_normalized(rows[_own(encodings[sequence], len(prefix))]))
+        vectors = _normalized(np.stack([pooled[sequence] for sequence in sequences]))
+        return Embedded(vectors, [packed.get(sequence) for sequence in sequences])
+
+    def _pooled(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
+        return states[0] if self._pooling == "cls" else np.asarray(states.mean(axis=0), np.float32)
 
     def _by_all_modules(self, whole: list[str]) -> NDArray[np.float32]:
         from retrieval.engines.torch_encoder import TorchEncoder

@@ -9,7 +9,6 @@ either the old file or the new one.
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -19,7 +18,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.left_over import is_left_over
+from retrieval.generation_files import GenerationFiles
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +35,7 @@ class VectorIndex:
     """
 
     def __init__(self, folder: Path, collection: str, table: str, dimension: int, database_uuid: str) -> None:
-        self._folder = folder
-        self._prefix = f"{collection}-{database_uuid[:8]}-"
+        self._files = GenerationFiles(folder, collection, database_uuid, ".faiss")
         self._table = table
         self._dimension = dimension
         self._lock = threading.Lock()
@@ -96,23 +94,14 @@ class VectorIndex:
         return faiss.IndexIDMap2(faiss.IndexFlatIP(self._dimension))
 
     def _load(self) -> tuple[faiss.IndexIDMap2, int]:
-        for path in sorted(self._files(), key=self._generation_of, reverse=True):
+        for path in self._files.newest_first():
             try:
                 index = faiss.read_index(str(path))
                 if isinstance(index, faiss.IndexIDMap2) and index.d == self._dimension:
-                    return index, self._generation_of(path)
+                    return index, self._files.generation_of(path)
             except RuntimeError as error:  # FAISS raises nothing finer
                 logger.info("%s cannot be read and is rebuilt: %s", path.name, error)
         return self._new(), -1
-
-    def _files(self) -> list[Path]:
-        return [
-            path for path in self._folder.glob(f"{self._prefix}*.faiss") if self._generation_of(path) >= 0
-        ]
-
-    def _generation_of(self, path: Path) -> int:
-        number = path.stem.removeprefix(self._prefix)
-        return int(number) if number.isdigit() else -1
 
     def _updated(self, connection: sqlite3.Connection, index: Any) -> Any:
         wanted = np.array([row[0] for row in connection.execute(f"SELECT id FROM {self._table}")], np.int64)
@@ -131,23 +120,16 @@ class VectorIndex:
         return changed
 
     def _save(self) -> None:
-        target = self._folder / f"{self._prefix}{self._generation}.faiss"
-        temporary = target.with_suffix(f".{os.getpid()}.tmp")
         try:
-            faiss.write_index(self._index, str(temporary))
-            temporary.replace(target)
+            with self._files.replacing(self._generation) as path:
+                faiss.write_index(self._index, str(path))
         except (OSError, RuntimeError) as error:
-            # The file only saves time: without it the next open rebuilds from the database.
-            logger.warning("could not write %s: %s", target, error)
-            temporary.unlink(missing_ok=True)
+            logger.warning("could not write the vectors of generation %d: %s", self._generation, error)
             return
         self._lag = 0
-        for path in self._files():
-            if self._generation_of(path) < self._generation:
-                path.unlink(missing_ok=True)
-        for path in self._folder.glob(f"{self._prefix}*.tmp"):
-            if is_left_over(path):
-                path.unlink(missing_ok=True)
+        for older in self._files.older_than(self._generation):
+            older.unlink(missing_ok=True)
+        self._files.sweep()
 
 
 def read_vectors(

@@ -14,7 +14,10 @@ from retrieval.records import DocumentSummary, Passage
 class LegView(BaseModel):
     """What one leg of the search makes of a passage."""
 
-    score: float = Field(description="cosine less the language's mean, BM25, or late interaction")
+    score: float = Field(
+        description="`dense`: cosine less that to the language's mean; `keyword`: BM25, in the fusion as a share of "
+        "what it could be; `late`: late interaction"
+    )
     rank: int = Field(description="place that this leg gives among all candidates")
     weight: float = Field(description="what the leg counts in the fusion")
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from evaluation.benchmarks.corpora import write_documents
 from evaluation.retrieval.beir import Beir, load_beir
-from evaluation.retrieval.metrics import per_query
+from evaluation.retrieval.metrics import bootstrap_interval, per_query
 from kernel.embedders import find_embedder
 from kernel.ingestion import ingest_plan
 from kernel.model_store import ModelStore
@@ -42,7 +42,6 @@ _TEXTS = 64
 _TOKENS = 224
 _DEFAULTS = "SentenceTransformer.encode"
 _SETS = ("scifact", "jsquad")
-_RESAMPLES = 2000
 
 
 @dataclass
@@ -146,14 +145,6 @@ def measure_quality(embedder: SentenceTransformerEmbedder, dataset: Beir) -> NDA
     return per_query(rankings, asked)["ndcg@10"]
 
 
-def interval(difference: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the 95 % interval of a mean, by bootstrap (percentile)."""
-    chance = np.random.default_rng(20261125)
-    picks = chance.integers(0, len(difference), (_RESAMPLES, len(difference)))
-    low, high = np.percentile(difference[picks].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
-
-
 def measure_engine(engine: str, data: Path, rounds: int) -> list[Row]:
     """Measure the speed of one engine beside the library's defaults, and how near its vectors are to theirs."""
     settings = load_settings()
@@ -199,7 +190,7 @@ def run(engines: Sequence[str], data: Path, rounds: int, quality: int | None) ->
                 else measure_quality(embedders[row.engine], dataset)
             )
             row.ndcg[dataset.name] = float(own.mean())
-            row.difference[dataset.name] = interval(own - base)
+            row.difference[dataset.name] = bootstrap_interval(own - base)
             print(f"{dataset.name}, {row.engine}: {own.mean():.4f}", file=sys.stderr)
     return rows
 

@@ -10,12 +10,13 @@ import pytest
 
 from evaluation.benchmarks import embedding, ingest
 from evaluation.benchmarks.corpora import write_documents
+from evaluation.retrieval.metrics import bootstrap_interval
 from retrieval.errors import UsageError
 
 
 def test_the_interval_of_no_difference_is_nothing_and_that_of_a_difference_holds_it() -> None:
-    assert embedding.interval(np.zeros(50)) == (0, 0)
-    low, high = embedding.interval(np.random.default_rng(1).normal(0.1, 0.2, 500))
+    assert bootstrap_interval(np.zeros(50)) == (0, 0)
+    low, high = bootstrap_interval(np.random.default_rng(1).normal(0.1, 0.2, 500))
     assert 0.05 < low < 0.1 < high < 0.15
 
 

@@ -16,6 +16,8 @@ def test_the_metrics_have_their_textbook_values() -> None:
     scores = per_query({"q": ranked("x", "a", "y", "b")}, {"q": {"a": 1, "b": 1, "c": 1}})
     ideal = 1 + 1 / math.log2(3) + 1 / math.log2(4)
     assert scores["ndcg@10"][0] == pytest.approx((1 / math.log2(3) + 1 / math.log2(5)) / ideal)
+    graded = per_query({"q": ranked("b", "a")}, {"q": {"a": 3, "b": 1}})["ndcg@10"][0]
+    assert graded == pytest.approx((1 + 3 / math.log2(3)) / (3 + 1 / math.log2(3)))
     assert scores["mrr@10"][0] == 0.5
     assert scores["recall@10"][0] == scores["recall@100"][0] == pytest.approx(2 / 3)
 

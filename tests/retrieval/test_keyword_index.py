@@ -144,3 +144,20 @@ def test_a_merged_segment_holds_what_one_made_at_once_does(
     at_once = Segment.of([row for row in rows if row[0] not in gone])
     for name in ("ids", "lengths", "hashes", "starts", "places", "counts"):
         assert np.array_equal(getattr(merged, name), getattr(at_once, name)), name
+
+
+def test_what_is_written_after_every_change_is_what_is_read(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    texts: dict[int, list[str]] = {}
+    random = np.random.default_rng(3)
+    for number in range(60):
+        texts[number] = random.choice(["valve", "pump", "seal", "oil"], size=4).tolist()
+        put(store, number, texts[number])
+        if number % 3 == 2:
+            gone = int(random.choice(list(texts)))
+            store.delete([gone])
+            del texts[gone]
+        store.save_index()  # merges segments all the time, and lets go of the old ones
+        again = store_in(tmp_path)
+        assert found(again, "valve", "oil") == pytest.approx(plain_bm25(texts, ["valve", "oil"]), rel=1e-4)
+        again.database.close()

@@ -265,8 +265,6 @@ def test_an_index_of_an_older_layout_is_brought_up_to_date_and_keeps_its_documen
 
 def to_older_layout(connection: sqlite3.Connection, layout: int) -> None:
     """Make the tables of an index what they were."""
-    for column in ("owner", "access"):
-        connection.execute(f"ALTER TABLE documents DROP COLUMN {column}")
     connection.execute("DROP TRIGGER rows_passages_gone")
     connection.execute("ALTER TABLE words_passages RENAME TO newer")
     connection.execute("CREATE VIRTUAL TABLE words_passages USING fts5 (tokens, tokenize = 'unicode61')")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from numpy.typing import NDArray
 
 from ingest.pipeline import Plan, Progress, ingest_paths
 from ingest.ray_stages import ray_running
@@ -73,6 +74,13 @@ def chunks(index: PassageIndex) -> Chunks:
     }
 
 
+def token_bits(index: PassageIndex) -> dict[tuple[str, int], NDArray[np.uint8]]:
+    """Return the packed token vectors of each chunk, bit by bit."""
+    places = {row.id: (row.data["document"], row.data["start"]) for row in index.store.select()}
+    packed = index.store.late(list(places))
+    return {places[row_id]: np.unpackbits(np.frombuffer(codes, np.uint8)) for row_id, codes in packed.items()}
+
+
 def ingest(
     index: PassageIndex,
     root: Path,
@@ -81,9 +89,11 @@ def ingest(
     address: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> IngestReport:
+    codec = embedder.token_codec()
+
     def stages(files: Any, planner: Any) -> Any:
         make = partial(make_embedder, embedder.folder, embedder.signature.revision)
-        return ray_running(files, planner, plan.preparation, plan.limits, make, None, address)
+        return ray_running(files, planner, plan.preparation, plan.limits, make, codec, address)
 
     with index.writing():
         return ingest_paths(
@@ -91,6 +101,7 @@ def ingest(
             store=index,
             embedder=embedder,
             plan=plan,
+            codec=codec,
             stages=stages if address else None,
             on_progress=on_progress,
         )
@@ -125,6 +136,9 @@ def test_the_index_is_that_of_one_machine_also_when_a_worker_is_killed(
     for place, (text, vector) in expected.items():
         assert got[place][0] == text
         assert np.allclose(got[place][1], vector, atol=1e-4)
+    bits = token_bits(many)
+    assert bits.keys() == expected.keys()
+    assert all(np.mean(bits[place] != alone_bits) < 0.02 for place, alone_bits in token_bits(one).items())
     began = time.monotonic()
     again = ingest(many, corpus, real_embedder, make_plan(), cluster)
     assert (again.unchanged, again.failed) == (30, 1)
