@@ -169,7 +169,9 @@ def stem(word: str) -> str:
     return _stem(word) if word.isascii() and word.isalpha() and word not in STOP_WORDS else word
 
 
+@lru_cache(maxsize=1 << 16)
 def _stem(word: str) -> str:
+    """Stem a word; keeps those of the last words, since the stemmer is slow and a corpus has few words."""
     stemmer = getattr(_local, "stemmer", None)
     if stemmer is None:
         import snowballstemmer

@@ -396,7 +396,10 @@ class CollectionStore:
             return self._keyword_index().frequencies(connection, self.generation, tokens)
 
     def save_index(self) -> None:
-        """Write the files that are derived from the present generation."""
+        """Write the files that are derived from the present generation, where they are not there.
+
+        A writer that was killed may have left none, or halves of them, which are taken away.
+        """
         with self.database.read() as connection:
             self._vector_index().save(connection, self.generation)
             self._keyword_index().save(connection, self.generation)

@@ -45,6 +45,10 @@ class GenerationFiles:
         number = path.stem.removeprefix(self.prefix)
         return int(number) if number.isdigit() else -1
 
+    def has(self, generation: int) -> bool:
+        """Tell whether there is a file of a generation."""
+        return self._of(generation).is_file()
+
     def older_than(self, generation: int) -> list[Path]:
         """Return the files of earlier generations."""
         return [path for path in self.newest_first() if self.generation_of(path) < generation]
@@ -52,7 +56,7 @@ class GenerationFiles:
     @contextmanager
     def replacing(self, generation: int) -> Iterator[Path]:
         """Give a path to write to, which becomes the file of a generation when the context ends without an error."""
-        target = self.folder / f"{self.prefix}{generation}{self._ending}"
+        target = self._of(generation)
         temporary = target.with_suffix(f".{os.getpid()}.tmp")
         try:
             yield temporary
@@ -60,6 +64,9 @@ class GenerationFiles:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+    def _of(self, generation: int) -> Path:
+        return self.folder / f"{self.prefix}{generation}{self._ending}"
 
     def sweep(self) -> None:
         """Take away temporary files that killed processes left."""

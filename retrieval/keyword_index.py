@@ -212,11 +212,12 @@ class KeywordIndex:
             return self._state
 
     def save(self, connection: sqlite3.Connection, generation: int) -> None:
-        """Bring the index up to date and write it to its files."""
-        self.current(connection, generation)
-        with self._lock:
-            if self._lag:
+        """Bring the index up to date and write it to its files, where they are not of this generation."""
+        if not self._files.has(generation):
+            self.current(connection, generation)
+            with self._lock:
                 self._save()
+        self._sweep(generation)
 
     def _updated(self, connection: sqlite3.Connection, state: _State, generation: int) -> _State:
         wanted = np.array(

@@ -160,12 +160,10 @@ class PassageIndex:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the writer's lock, and leave an up-to-date FAISS file behind when something was written."""
+        """Hold the writer's lock, and leave derived files behind that are up to date."""
         with self.database.writer():
-            before = self.store.generation
             yield
-            if self.store.generation != before:
-                self.store.save_index()
+            self.store.save_index()
 
     def states(self) -> dict[str, DocumentState]:
         """Return what is known of each document, by its absolute path."""
@@ -394,7 +392,7 @@ class PassageIndex:
             rank=rank,
             similarity=float(hit.vector @ vector),
             page_starts=page_starts,
-            legs=ranked.legs,
+            legs=ranked.legs(),
         )
 
     def inverse_frequencies(self, tokens: Sequence[str]) -> dict[str, float]:

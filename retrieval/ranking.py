@@ -8,7 +8,7 @@ Dense and keyword search; late ranks the best that they found.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -58,11 +58,27 @@ class Query:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A candidate with its fused score, and what each leg said of it."""
+    """A candidate with its fused score, and where to look up what each leg said of it.
+
+    `said` are the legs' scores of the candidates that it was ranked with, `place` its own place among them.
+    """
 
     id: int
     score: float
-    legs: Mapping[str, LegScore] = field(default_factory=dict)
+    said: Mapping[str, Floats]
+    place: int
+    weights: Mapping[str, float]
+
+    def legs(self) -> dict[str, LegScore]:
+        """Return the score, rank and weight of each leg."""
+        return {
+            name: LegScore(
+                float(scores[self.place]),
+                1 + int((scores > scores[self.place]).sum()),
+                self.weights.get(name, 0.0),
+            )
+            for name, scores in self.said.items()
+        }
 
 
 class Ranker:
@@ -94,18 +110,10 @@ class Ranker:
         """
         terms = keyword_terms(query.text)
         if mode == KEYWORD:
-            found = self._store.keyword(terms, top=depth, where=where)
-            return [
-                Ranked(row_id, score, {KEYWORD: LegScore(score, rank, 1.0)})
-                for rank, (row_id, score) in enumerate(found, start=1)
-            ]
+            return _alone(KEYWORD, self._store.keyword(terms, top=depth, where=where))
         if mode == DENSE:
             dense = self._dense(query.vector, depth, where)
-            ordered = sorted(dense.items(), key=lambda pair: (-pair[1], pair[0]))[:depth]
-            return [
-                Ranked(row_id, score, {DENSE: LegScore(score, rank, 1.0)})
-                for rank, (row_id, score) in enumerate(ordered, start=1)
-            ]
+            return _alone(DENSE, sorted(dense.items(), key=lambda pair: (-pair[1], pair[0]))[:depth])
         ids, legs = self._candidates(query, terms, depth, where)
         return self._ordered(ids, legs, query, weights) if ids else []
 
@@ -148,31 +156,20 @@ class Ranker:
         best = order[:RERANKED]
         late = self._late(query, [ids[place] for place in best]) if weights.get(LATE) else None
         if late is None:
-            return [self._ranked(ids, legs, place, float(fused[place]), weights) for place in order]
+            return [Ranked(ids[place], float(fused[place]), legs, int(place), weights) for place in order]
         again = {name: scores[best] for name, scores in legs.items()} | {LATE: late}
         score = weighted_fusion(again, weights)
         second = np.lexsort((np.array(ids)[best], -score))
         chosen = [ids[place] for place in best]
-        ranked = [self._ranked(chosen, again, place, float(score[place]), weights) for place in second]
+        ranked = [Ranked(chosen[place], float(score[place]), again, int(place), weights) for place in second]
         # Those behind keep their order, below the last of the best.
         floor = ranked[-1].score
         drop = max(0.0, float(fused[order[RERANKED]]) - floor) if len(order) > RERANKED else 0.0
         rest = [
-            self._ranked(ids, legs, place, float(fused[place]) - drop, weights) for place in order[RERANKED:]
+            Ranked(ids[place], float(fused[place]) - drop, legs, int(place), weights)
+            for place in order[RERANKED:]
         ]
         return ranked + rest
-
-    @staticmethod
-    def _ranked(
-        ids: Sequence[int], legs: Mapping[str, Floats], place: int, score: float, weights: Mapping[str, float]
-    ) -> Ranked:
-        said = {
-            name: LegScore(
-                float(scores[place]), 1 + int((scores > scores[place]).sum()), weights.get(name, 0.0)
-            )
-            for name, scores in legs.items()
-        }
-        return Ranked(ids[place], score, said)
 
     def _late(self, query: Query, ids: Sequence[int]) -> Floats | None:
         """Return the late interaction of rows; None when the token vectors of one of them are not kept."""
@@ -225,3 +222,9 @@ class Ranker:
         ids = self._store.sample(Where("language", "==", language), _MEAN_ROWS)
         mean = np.mean(list(self._store.vectors(ids).values()), axis=0, dtype=np.float64)
         return np.asarray(mean, np.float32)
+
+
+def _alone(leg: str, found: Sequence[tuple[int, float]]) -> list[Ranked]:
+    """Return what one leg found, which alone decides."""
+    said = {leg: np.array([score for _, score in found], np.float32)}
+    return [Ranked(row_id, score, said, place, {leg: 1.0}) for place, (row_id, score) in enumerate(found)]

@@ -84,11 +84,12 @@ class VectorIndex:
             return self._index
 
     def save(self, connection: sqlite3.Connection, generation: int) -> None:
-        """Bring the index up to date and write it to its file."""
-        self.current(connection, generation)
-        with self._lock:
-            if self._lag:
+        """Bring the index up to date and write it to its file, where that is not of this generation."""
+        if not self._files.has(generation):
+            self.current(connection, generation)
+            with self._lock:
                 self._save()
+        self._sweep(generation)
 
     def _new(self) -> faiss.IndexIDMap2:
         return faiss.IndexIDMap2(faiss.IndexFlatIP(self._dimension))
@@ -127,7 +128,11 @@ class VectorIndex:
             logger.warning("could not write the vectors of generation %d: %s", self._generation, error)
             return
         self._lag = 0
-        for older in self._files.older_than(self._generation):
+        self._sweep(self._generation)
+
+    def _sweep(self, generation: int) -> None:
+        """Take away older files, and what killed processes left."""
+        for older in self._files.older_than(generation):
             older.unlink(missing_ok=True)
         self._files.sweep()
 

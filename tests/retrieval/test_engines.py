@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from kernel.model_store import ModelStore
 from retrieval.engines import export
@@ -265,3 +266,10 @@ def test_the_pooling_of_a_folder_is_read_in_both_forms(tmp_path: Path) -> None:
     assert pooling(tmp_path) is None
     (tmp_path / "modules.json").unlink()
     assert pooling(tmp_path) is None
+
+
+def test_numpy_computes_on_the_calling_thread_once_an_engine_is_there(model_store: ModelStore) -> None:
+    """Its threads would wait spinning, on the cores that the engine needs for the next batch."""
+    make(model_store, "openvino-int8").warm_up()
+    pools = {pool["prefix"]: pool["num_threads"] for pool in threadpool_info() if "numpy" in pool["filepath"]}
+    assert list(pools.values()) == [1]

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -162,3 +164,24 @@ def test_a_reader_sees_what_another_process_wrote_without_reopening(tmp_path: Pa
     put(writer, "b", "the valve too", 0)
     writer.remove("/a")
     assert names(reader, "valve", 0) == ["b"]
+
+
+def test_a_writer_with_nothing_to_do_mends_what_a_killed_one_left(tmp_path: Path) -> None:
+    """Killed after its rows were written: before its files were, or between a file's end and the cleaning up."""
+    folder = tmp_path / "index"
+    index = PassageIndex(folder, SIGNATURE, create=True)
+    with index.writing():
+        put(index, "a", "the valve", 0)
+    index.close()
+    written = {path.name for path in folder.iterdir() if path.suffix in {".faiss", ".keywords"}}
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for name in written:
+        (folder / name).rename(folder / f"{Path(name).stem}.{gone.pid}.tmp")
+    again = PassageIndex(folder, SIGNATURE, create=True)
+    with again.writing():
+        pass
+    again.close()
+    assert len(written) == 2
+    assert written <= {path.name for path in folder.iterdir()}
+    assert not list(folder.glob("*.tmp"))
