@@ -23,6 +23,7 @@ from retrieval.embedding import unit
 from retrieval.errors import IndexDamagedError, UsageError
 from retrieval.filters import Filter
 from retrieval.fusion import reciprocal_rank_fusion
+from retrieval.id_set import IdSet
 from retrieval.keyword_index import KeywordIndex
 from retrieval.keyword_tokens import Term
 
@@ -104,7 +105,7 @@ class CollectionStore:
         self._vectors: Any = None  # a VectorIndex, made when the first search needs FAISS
         self._keywords: KeywordIndex | None = None
         # The ids that filters hold for, of one generation: a cache, since callers come with the same ones again.
-        self._allowed: tuple[int, dict[Filter, NDArray[np.int64]]] = (-1, {})
+        self._allowed: tuple[int, dict[Filter, IdSet]] = (-1, {})
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -367,10 +368,12 @@ class CollectionStore:
     def sample(self, where: Filter | None, most: int) -> list[int]:
         """Return the ids of at most `most` rows that a filter holds for, spread evenly, the same ones each time."""
         with self.database.read() as connection:
-            ids = self._ids(connection, where)
-            if ids is None:
+            allowed = self._ids(connection, where)
+            if allowed is None:
                 query = f"SELECT id FROM {self._rows} ORDER BY id"
                 ids = np.array([row[0] for row in connection.execute(query)], np.int64)
+            else:
+                ids = allowed.ids
         if not len(ids):
             return []
         places = np.unique(np.linspace(0, len(ids) - 1, min(most, len(ids))).astype(np.int64))
@@ -404,8 +407,8 @@ class CollectionStore:
             self._vector_index().save(connection, self.generation)
             self._keyword_index().save(connection, self.generation)
 
-    def _ids(self, connection: sqlite3.Connection, where: Filter | None) -> NDArray[np.int64] | None:
-        """Return the ids of the rows that a filter holds for, ascending; None for no filter."""
+    def _ids(self, connection: sqlite3.Connection, where: Filter | None) -> IdSet | None:
+        """Return the rows that a filter holds for; None for no filter."""
         if where is None:
             return None
         generation, known = self._allowed
@@ -419,7 +422,7 @@ class CollectionStore:
             )
             if len(known) >= _MOST_FILTERS:
                 known.clear()
-            known[where] = np.array([row[0] for row in rows], np.int64)
+            known[where] = IdSet(np.array([row[0] for row in rows], np.int64))
         return known[where]
 
     def _condition(self, where: Filter | None) -> tuple[str, list[Any]]:

@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.generation_files import GenerationFiles, is_left_over
+from retrieval.id_set import IdSet
 from retrieval.keyword_segment import Segment
 from retrieval.keyword_tokens import Term
 
@@ -78,9 +79,9 @@ class _State:
             total += len(places) if alive is None else int(alive[places].sum())
         return total
 
-    def ids(self) -> NDArray[np.int64]:
+    def held(self) -> NDArray[np.int64]:
         ids = [segment.ids for segment in self.segments]
-        return np.setdiff1d(np.concatenate(ids), self.gone) if ids else np.empty(0, np.int64)
+        return np.sort(np.concatenate(ids)) if ids else np.empty(0, np.int64)
 
 
 def inverse_frequency(rows: int, frequency: int) -> float:
@@ -113,7 +114,7 @@ class KeywordIndex:
         generation: int,
         terms: Sequence[Term],
         k: int,
-        allowed: NDArray[np.int64] | None = None,
+        allowed: IdSet | None = None,
     ) -> list[tuple[int, float]]:
         """Return up to k (id, BM25 score) pairs, best first, ties by id; rows without any token are left out.
 
@@ -122,7 +123,7 @@ class KeywordIndex:
             generation: the collection's generation in that transaction.
             terms: what is looked for.
             k: how many.
-            allowed: ids that may be returned, ascending (a filter); None allows all.
+            allowed: ids that may be returned (a filter); None allows all.
         """
         state = self.current(connection, generation)
         tokens = self._weighted(state, terms)
@@ -134,7 +135,7 @@ class KeywordIndex:
                 scores *= alive
             places = np.flatnonzero(scores > 0)
             if allowed is not None:
-                places = places[np.isin(segment.ids[places], allowed, assume_unique=True)]
+                places = places[allowed.holds(segment.ids[places])]
             if len(places) > k:
                 # With the ties of the k-th, which the order by id then cuts.
                 least = np.partition(scores[places], len(places) - k)[len(places) - k]
@@ -223,10 +224,11 @@ class KeywordIndex:
         wanted = np.array(
             [row[0] for row in connection.execute(f"SELECT id FROM {self._table} ORDER BY id")], np.int64
         )
-        held = state.ids()
-        gone = np.union1d(state.gone, np.setdiff1d(held, wanted, assume_unique=True))
+        held = state.held()
+        # An older transaction may want rows that are gone in the state, so these are counted anew as well.
+        gone = np.setdiff1d(held, wanted, assume_unique=True)
         new = np.setdiff1d(wanted, held, assume_unique=True)
-        self._lag += len(new) + len(gone) - len(state.gone)
+        self._lag += len(new) + abs(len(gone) - len(state.gone))
         segments = list(state.segments)
         for start in range(0, len(new), _FETCH_ROWS):
             segments.append(Segment.of(self._rows(connection, new[start : start + _FETCH_ROWS])))
@@ -307,7 +309,12 @@ def _names(path: Path) -> list[str]:
 
 
 def _merged(segments: list[Segment], gone: NDArray[np.int64]) -> list[Segment]:
-    while len(segments) > 1 and len(segments[-1].ids) >= _MERGE_RATIO * len(segments[-2].ids):
+    segments = [segment for segment in segments if len(segment.ids)]
+    while (
+        len(segments) > 1
+        and len(segments[-1].ids) >= _MERGE_RATIO * len(segments[-2].ids)
+        and segments[-1].ids[0] > segments[-2].ids[-1]  # rows of an older transaction come after newer ones
+    ):
         segments[-2:] = [Segment.merged(segments[-2:], gone)]
     return segments
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import sqlite3
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.collection_store import CollectionStore, Row
-from retrieval.database import Database
+from retrieval.database import DATABASE_FILE, Database
 from retrieval.keyword_index import K1, B
 from retrieval.keyword_segment import Segment
 from retrieval.keyword_tokens import Term
@@ -161,3 +162,27 @@ def test_what_is_written_after_every_change_is_what_is_read(tmp_path: Path) -> N
         again = store_in(tmp_path)
         assert found(again, "valve", "oil") == pytest.approx(plain_bm25(texts, ["valve", "oil"]), rel=1e-4)
         again.database.close()
+
+
+def test_a_search_that_began_earlier_sees_the_rows_of_its_own_time(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    for number in range(8):
+        put(store, number, ["valve"] * (number % 3 + 1))
+    texts = {number: ["valve"] * (number % 3 + 1) for number in range(8)}
+    index = store._keyword_index()
+    before = store.generation
+    older = sqlite3.connect(tmp_path / DATABASE_FILE, isolation_level=None)
+    older.execute("BEGIN")
+    older.execute("SELECT count(*) FROM documents").fetchone()
+    put(store, 8, ["valve"])
+    store.delete([3, 5])
+    assert 3 not in found(store, "valve")
+    seen = dict(index.search(older, before, [Term("valve")], 100))
+    keys = {row[0]: int(row[1]) for row in older.execute("SELECT id, key FROM rows_notes")}
+    assert {keys[row]: score for row, score in seen.items()} == pytest.approx(
+        plain_bm25(texts, ["valve"]), rel=1e-4
+    )
+    later = {number: tokens for number, tokens in texts.items() if number not in {3, 5}} | {8: ["valve"]}
+    assert found(store, "valve") == pytest.approx(plain_bm25(later, ["valve"]), rel=1e-4)
+    older.close()
+    store.database.close()

@@ -15,12 +15,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pytest
 
+from retrieval.access import Access, Caller
 from retrieval.errors import IndexBusyError, IndexMissingError, IndexSignatureError
 from retrieval.passages import PassageIndex
+from retrieval.vector_pieces import FlatPiece
 from tests.ingest import crash_child
 
 KILLS = 100
@@ -85,10 +86,13 @@ def check_whole(index: Path, corpus: Corpus) -> None:
         words = {row[0] for row in connection.execute("SELECT rowid FROM words_passages")}
         assert words == {row[0] for row in rows}
         with store.database.read():
-            flat: Any = store.store._vector_index().current(connection, store.store.generation)
-        ids = faiss.vector_to_array(flat.id_map)
-        assert sorted(ids.tolist()) == sorted(row[0] for row in rows)
-        held = dict(zip(ids.tolist(), flat.index.reconstruct_n(0, flat.ntotal), strict=True)) if rows else {}
+            state = store.store._vector_index().current(connection, store.store.generation)
+        assert state.ids.tolist() == sorted(row[0] for row in rows)
+        held: dict[int, Any] = {}
+        for piece in state.pieces:
+            assert isinstance(piece, FlatPiece)
+            ids, vectors = piece.vectors()
+            held.update(zip(ids.tolist(), vectors, strict=True))
         for row_id, _, blob in rows:
             assert np.array_equal(held[row_id], np.frombuffer(blob, np.float32))
         counts: dict[int, int] = {}
@@ -263,8 +267,33 @@ def test_an_index_of_an_older_layout_is_brought_up_to_date_and_keeps_its_documen
     assert (report.updated, report.failed) == ((FILES, 0) if layout == 1 else (0, 0))
 
 
+def test_an_index_from_before_there_were_readers_is_everyones_and_can_be_given_some(tmp_path: Path) -> None:
+    corpus = Corpus(tmp_path / "docs", random.Random(4))
+    index = tmp_path / "index"
+    crash_child.ingest(index, corpus.root)
+    corpus.settled()
+    with sqlite3.connect(index / "index.sqlite3") as connection:
+        to_layout_3(connection)
+    with closing(PassageIndex(index, crash_child.SIGNATURE)) as store:
+        assert len(store.documents(caller=Caller())) == FILES
+        with store.writing():
+            store.share(store.documents()[0].id, Access("mori", ()))
+        assert len(store.documents(caller=Caller())) == FILES - 1
+    check_whole(index, corpus)
+    report = crash_child.ingest(index, corpus.root)
+    assert (report.updated, report.failed) == (0, 0)
+
+
+def to_layout_3(connection: sqlite3.Connection) -> None:
+    """Make the tables of an index what they were before documents had readers."""
+    connection.execute("DROP TABLE readers")
+    connection.execute("ALTER TABLE documents DROP COLUMN owner")
+    connection.execute("UPDATE meta SET value = '3' WHERE key = 'schema'")
+
+
 def to_older_layout(connection: sqlite3.Connection, layout: int) -> None:
     """Make the tables of an index what they were."""
+    to_layout_3(connection)
     connection.execute("DROP TRIGGER rows_passages_gone")
     connection.execute("ALTER TABLE words_passages RENAME TO newer")
     connection.execute("CREATE VIRTUAL TABLE words_passages USING fts5 (tokens, tokenize = 'unicode61')")
