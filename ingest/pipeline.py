@@ -23,6 +23,7 @@ from ingest.report import FileReport, IngestReport
 from ingest.stages import Item, running
 from ingest.store import DocumentStore
 from ingest.writing import Writer
+from retrieval.access import Access
 from retrieval.embedding import Embed, Embedder
 from retrieval.late_vectors import TokenCodec
 from retrieval.records import Tags
@@ -47,7 +48,7 @@ class Plan:
 
     `tags` are given to every document of it. `prune`: None takes out documents whose files are gone from a
     folder that still holds some, True also from an emptied folder, False never. `readers` is the number of
-    reading processes.
+    reading processes. `access` says who may read every document of it; None leaves that as it is.
     """
 
     preparation: Preparation
@@ -55,6 +56,7 @@ class Plan:
     readers: int = 1
     tags: Tags = field(default_factory=dict)
     prune: bool | None = None
+    access: Access | None = None
 
     @property
     def failure_recipe(self) -> str:
@@ -95,7 +97,7 @@ def ingest_paths(
         check_not_empty(found)
     states = store.states()
     planner = Planner(states, plan.preparation.options, plan.preparation.recipe, plan.failure_recipe)
-    writer = Writer(store, plan.tags, plan.failure_recipe, embedder.signature.dimension)
+    writer = Writer(store, plan.tags, plan.failure_recipe, embedder.signature.dimension, plan.access)
     report = IngestReport()
 
     def tell(file: FileReport | None, chunks: int = 0) -> None:

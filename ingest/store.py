@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.access import Access
 from retrieval.records import Chunk, DocumentState, SourceDocument, Tags
 
 
@@ -25,6 +26,9 @@ class DocumentStore(Protocol):
 
     def tag(self, document_id: int, given_tags: Tags) -> None:
         """Replace the tags that a person gave a document."""
+
+    def share(self, document_id: int, access: Access) -> None:
+        """Set who may read a document."""
 
     def known_vectors(self, texts: Sequence[str]) -> Mapping[str, tuple[NDArray[np.float32], bytes | None]]:
         """Return the vectors of those texts that were embedded before for a chunk that is here.

@@ -14,6 +14,7 @@ from ingest.prepare import Prepared, stem
 from ingest.report import FileReport
 from ingest.store import DocumentStore
 from ingest.worker import Refusal, Reply
+from retrieval.access import Access
 from retrieval.embedding import Embedded
 from retrieval.records import DocumentState, SourceDocument, Tags
 
@@ -24,10 +25,26 @@ _REMEMBERED = (Outcome.ENCRYPTED, Outcome.NO_TEXT_LAYER)
 class Writer:
     """Writes one file after another, each in one transaction, in one thread."""
 
-    def __init__(self, store: DocumentStore, tags: Tags, failure_recipe: str, dimension: int) -> None:
-        """Write to a store; `tags` are given to every document, `failure_recipe` is kept with a failure."""
+    def __init__(
+        self,
+        store: DocumentStore,
+        tags: Tags,
+        failure_recipe: str,
+        dimension: int,
+        access: Access | None = None,
+    ) -> None:
+        """Write to a store.
+
+        Args:
+            store: what is written to.
+            tags: are given to every document.
+            failure_recipe: is kept with a failure.
+            dimension: of the vectors.
+            access: who may read every document; None leaves it as it is, and new ones to everyone.
+        """
         self._store = store
         self._tags = tags
+        self._access = access
         self._failure_recipe = failure_recipe
         self._no_vectors = np.zeros((0, dimension), np.float32)
 
@@ -50,7 +67,7 @@ class Writer:
         state = step.state
         if step.file is not None:
             self._store.touch(state.id, size=step.file.size, mtime_ns=step.file.mtime_ns)
-        self._give_tags(state)
+        self._give(state)
         # A scan without text is no more readable than the last time, and is told as what it is.
         outcome = Outcome(state.outcome)
         known = outcome in (Outcome.OK, Outcome.PARTIAL)
@@ -61,10 +78,13 @@ class Writer:
         title = stem(found.name) if state.title == stem(state.name) else state.title
         self._store.move(state.id, path=found.key, name=found.name, title=title)
         self._store.touch(state.id, size=step.file.size, mtime_ns=step.file.mtime_ns)
-        self._give_tags(state)
+        self._give(state)
         return _report(found, state, Outcome.UNCHANGED, f"moved here from {state.name}")
 
-    def _give_tags(self, state: DocumentState) -> None:
+    def _give(self, state: DocumentState) -> None:
+        """Give a document the tags and the readers of this ingest."""
+        if self._access is not None and not self._access.is_same(state.access):
+            self._store.share(state.id, self._access)
         given = {**state.given_tags, **self._tags}
         if given != state.given_tags:
             self._store.tag(state.id, given)
@@ -75,6 +95,7 @@ class Writer:
             prepared.document,
             name=before.name if before is not None else found.name,
             given_tags={**(before.given_tags if before is not None else {}), **self._tags},
+            access=self._readers(before),
         )
         self._store.replace(document, prepared.chunks, vectors.vectors, prepared.texts, vectors.late)
         return FileReport(
@@ -87,6 +108,9 @@ class Writer:
             message=document.message,
             engines=document.engines,
         )
+
+    def _readers(self, before: DocumentState | None) -> Access:
+        return self._access or (before.access if before is not None else Access())
 
     def _remember(self, found: FoundFile, step: ToRead, refusal: Refusal) -> None:
         """Keep a row for a file that holds something we cannot get at, if it had no text in the index."""
@@ -105,6 +129,7 @@ class Writer:
             outcome=str(refusal.outcome),
             message=refusal.message,
             given_tags={**(state.given_tags if state is not None else {}), **self._tags},
+            access=self._readers(state),
             recipe=self._failure_recipe,
         )
         self._store.replace(document, [], self._no_vectors)

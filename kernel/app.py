@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,11 @@ from kernel.embedders import find_embedder
 from kernel.ingestion import check_engine, ingest_plan, stages_of
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
+from retrieval.access import Access, Caller
 from retrieval.embedding import Embedder
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
+from retrieval.filters import Matches
 from retrieval.late_vectors import TokenCodec
 from retrieval.passages import PassageIndex
 from retrieval.queries import MAX_TOP, check_query
@@ -58,6 +60,7 @@ class Tekio:
         ocr: bool | None = None,
         engine: str = "local",
         address: str | None = None,
+        access: Access | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> IngestReport:
         """Bring the index in step with files and folders.
@@ -70,6 +73,7 @@ class Tekio:
             ocr: read pages without text by text recognition; None takes the setting.
             engine: where files are read and embedded: `local`, or `ray` for a cluster.
             address: of the cluster; None starts a Ray on this machine.
+            access: who may read the documents; None leaves it as it is, and new ones to everyone.
             on_progress: is told after each file.
 
         Raises:
@@ -80,7 +84,13 @@ class Tekio:
         if not PassageIndex.is_in(self.settings.index):
             check_paths(paths)  # so that a slip of the pen leaves no empty index behind
         plan = ingest_plan(
-            self.settings, self._find_embedder(), tags=tags, prune=prune, passwords=passwords, ocr=ocr
+            self.settings,
+            self._find_embedder(),
+            tags=tags,
+            prune=prune,
+            passwords=passwords,
+            ocr=ocr,
+            access=access,
         )
         check_engine(engine, address)
         index = self._open_index(create=True)
@@ -99,16 +109,41 @@ class Tekio:
             index.learn_weights(self._find_embedder().embed_query, say=self._say)
         return report
 
-    def documents(self) -> list[DocumentSummary]:
+    def documents(self, *, caller: Caller | None = None) -> list[DocumentSummary]:
         """List the documents in the index. Needs no model, and does not ask which one made the index."""
-        if self._index is not None:
-            return self._index.documents()
-        with closing(PassageIndex(self.settings.index, None)) as index:
-            return index.documents()
+        with self._any_index() as index:
+            return index.documents(caller=caller)
 
-    def quote(self, passage_id: int, start: int, end: int) -> str | None:
-        """Return a span of the document that a passage is of; None when the passage is gone."""
-        return self._open_index().quote(passage_id, start, end)
+    def share(self, names: Sequence[str], access: Access) -> int:
+        """Set who may read documents, by their names or patterns of them; return how many there are.
+
+        Raises:
+            UsageError: a name or pattern fits no document; nothing is changed then.
+        """
+        with self._any_index() as index, index.writing():
+            documents = index.documents()
+            chosen: set[int] = set()
+            for name in names:
+                fitting = {row.id for row in documents if Matches("document", name)(row)}
+                if not fitting:
+                    raise UsageError(f"no document is named '{name}'; `tekio documents` lists them")
+                chosen |= fitting
+            for document_id in sorted(chosen):
+                index.share(document_id, access)
+        return len(chosen)
+
+    def quote(self, passage_id: int, start: int, end: int, *, caller: Caller | None = None) -> str | None:
+        """Return a span of the document that a passage is of; None when it is gone, or not the caller's to read."""
+        return self._open_index().quote(passage_id, start, end, caller=caller)
+
+    @contextmanager
+    def _any_index(self) -> Iterator[PassageIndex]:
+        """Give the index as it is, whichever model made it."""
+        if self._index is not None:
+            yield self._index
+            return
+        with closing(PassageIndex(self.settings.index, None)) as index:
+            yield index
 
     def _token_codec(self, index: PassageIndex) -> TokenCodec | None:
         if not self.settings.token_vectors:
@@ -124,6 +159,7 @@ class Tekio:
         top_k: int | None = None,
         where: Sequence[str] = (),
         mode: str = "hybrid",
+        caller: Caller | None = None,
     ) -> list[Passage]:
         """Return the best passages for a query, among those that all filters (`language=ja`) hold for.
 
@@ -132,10 +168,11 @@ class Tekio:
             top_k: how many, 1 to 100; None takes the setting.
             where: filters.
             mode: `hybrid`, or one of its legs alone, `dense` or `keyword`.
+            caller: finds what this caller may read; None is who owns the machine, and finds everything.
         """
         query, top_k, narrow = check_query(query), self._check_top_k(top_k), parse_filters(where)
         chosen = check_mode(mode)
-        return await (await self._started()).search(query, top_k, narrow, chosen)
+        return await (await self._started()).search(query, top_k, narrow, chosen, caller)
 
     async def ask(
         self,
@@ -146,11 +183,18 @@ class Tekio:
         top_k: int | None = None,
         language: str | None = None,
         where: Sequence[str] = (),
+        caller: Caller | None = None,
     ) -> Answer:
         """Answer a question from the index; the arguments are those of `ask_stream`."""
         answer: Answer | None = None
         stream = self.ask_stream(
-            question, variant=variant, technique=technique, top_k=top_k, language=language, where=where
+            question,
+            variant=variant,
+            technique=technique,
+            top_k=top_k,
+            language=language,
+            where=where,
+            caller=caller,
         )
         async for event in stream:
             if isinstance(event, AnswerEvent):
@@ -167,6 +211,7 @@ class Tekio:
         top_k: int | None = None,
         language: str | None = None,
         where: Sequence[str] = (),
+        caller: Caller | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream: passages, tokens of the draft, the checked answer.
 
@@ -179,6 +224,7 @@ class Tekio:
             top_k: how many passages to find, 1 to 100; None takes the setting.
             language: the answer's language, `en` or `ja`; None takes the question's.
             where: filters that must hold for the passages, such as `language=ja` or `tag.ward=icu`.
+            caller: is answered from what this caller may read; None is who owns the machine.
 
         Raises:
             UsageError: one of the arguments is wrong.
@@ -191,7 +237,7 @@ class Tekio:
             raise UsageError(f"an answer can be in en or ja, not '{language}'")
         engine = await self._started()
         found = await asyncio.to_thread(engine.variant, variant or self.settings.variant)
-        events = engine.flow.stream(
+        events = engine.flow(caller).stream(
             question,
             variant=found,
             chosen=variant is not None,

@@ -28,6 +28,7 @@ from plugins.memory_plugin import MemoryPlugin, memory_record_type
 from plugins.prompt_functions import load_prompt_plugins
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from plugins.retrieval_plugin import RetrievalPlugin
+from retrieval.access import Caller
 from retrieval.errors import UsageError
 from retrieval.faiss_collection import FaissCollection
 from retrieval.filters import Filter, Where
@@ -76,7 +77,7 @@ class Engine:
         self._variants[EXTRACTIVE] = extractive
         model = load_model()
         threshold = model.threshold if settings.min_confidence is None else settings.min_confidence
-        self.flow = AnswerFlow(
+        self._flow = AnswerFlow(
             kernel=self.kernel,
             ranker=self._ranker,
             inverse_frequencies=index.inverse_frequencies,
@@ -87,14 +88,36 @@ class Engine:
             extractive=extractive,
         )
 
+    def flow(self, caller: Caller | None) -> AnswerFlow:
+        """Return what answers for a caller, over a kernel whose retrieval function searches for this caller alone.
+
+        Who asks is no argument of that function, so nothing that a model writes into a call can widen it.
+        """
+        if caller is None:
+            return self._flow
+        kernel = self.kernel.model_copy(update={"plugins": dict(self.kernel.plugins)})
+
+        async def search(query: str, top: int, where: Filter | None) -> list[Passage]:
+            return await self.search(query, top, where, caller=caller)
+
+        kernel.add_plugin(RetrievalPlugin(search), RETRIEVAL)
+        return self._flow.over(kernel)
+
     async def search(
-        self, query: str, top: int, where: Filter | None = None, mode: Mode = "hybrid"
+        self,
+        query: str,
+        top: int,
+        where: Filter | None = None,
+        mode: Mode = "hybrid",
+        caller: Caller | None = None,
     ) -> list[Passage]:
         """Return the best passages for a query."""
 
         def run() -> list[Passage]:
             vector, tokens = self._embedder.embed_query(query)
-            return self._index.search(query, vector, top_k=top, where=where, mode=mode, tokens=tokens)
+            return self._index.search(
+                query, vector, top_k=top, where=where, mode=mode, tokens=tokens, caller=caller
+            )
 
         return await asyncio.to_thread(run)
 

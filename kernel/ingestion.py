@@ -19,6 +19,7 @@ from ingest.stages import Item
 from ingest.strategies import Chunking
 from kernel.embedders import embedder_at_node
 from kernel.settings import Settings
+from retrieval.access import Access
 from retrieval.errors import UsageError
 from retrieval.late_vectors import TokenCodec
 from retrieval.records import Tags
@@ -41,6 +42,7 @@ def ingest_plan(
     prune: bool | None = None,
     passwords: Sequence[str] = (),
     ocr: bool | None = None,
+    access: Access | None = None,
 ) -> Plan:
     """Return what an ingest is to do by the settings; arguments that are None take theirs.
 
@@ -70,6 +72,7 @@ def ingest_plan(
         readers=settings.readers or max(1, min(_MOST_READERS, (os.cpu_count() or 1) // 2)),
         tags=tags or {},
         prune=prune,
+        access=access,
     )
 
 

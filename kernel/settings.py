@@ -93,6 +93,14 @@ class Settings(BaseSettings):
         True,
         description="keep the vectors of the passages' tokens, a bit a value, by which the best are ranked again",
     )
+    user_header: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="header in which a proxy that has checked the user names them; empty: users are not told apart",
+    )
+    groups_header: str = Field(
+        "", pattern=r"^[A-Za-z0-9-]*$", description="header with the user's groups, with commas between them"
+    )
     dtype: str = Field(
         "auto", pattern="^(auto|float32|bfloat16)$", description="weights of the language model"
     )

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from retrieval.collection_schema import to_layout_2, to_layout_3
 from retrieval.errors import IndexBusyError, IndexDamagedError, IndexMissingError, TekioError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 DATABASE_FILE = "index.sqlite3"
 _LOCK_FILE = "writer.lock"
 _HOLDER_FILE = "writer.pid"
@@ -51,8 +51,15 @@ CREATE TABLE IF NOT EXISTS documents (
     tags TEXT NOT NULL DEFAULT '{}',
     given_tags TEXT NOT NULL DEFAULT '{}',
     engines TEXT NOT NULL DEFAULT '{}',
-    recipe TEXT NOT NULL DEFAULT ''
+    recipe TEXT NOT NULL DEFAULT '',
+    owner TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE IF NOT EXISTS readers (
+    principal TEXT NOT NULL,
+    document_id INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    PRIMARY KEY (principal, document_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS readers_document ON readers (document_id)
 """
 # What the documents of older layouts lack; the tables of collections are brought up to date beside them.
 _TO_LAYOUT_2 = (
@@ -109,9 +116,13 @@ class Database:
         except sqlite3.DatabaseError:
             return False  # it holds something, which the check names
 
-    def _create(self, connection: sqlite3.Connection) -> None:
+    @staticmethod
+    def _make_tables(connection: sqlite3.Connection) -> None:
         for statement in _SCHEMA.split(";"):
             connection.execute(statement)
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        self._make_tables(connection)
         for key, value in (("schema", str(SCHEMA_VERSION)), ("uuid", uuid.uuid4().hex)):
             connection.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
 
@@ -140,7 +151,12 @@ class Database:
                 for column in _TO_LAYOUT_2:
                     connection.execute(f"ALTER TABLE documents ADD COLUMN {column}")
                 to_layout_2(connection)
-            to_layout_3(connection)
+            if held < 3:
+                to_layout_3(connection)
+            connection.execute("ALTER TABLE documents ADD COLUMN owner TEXT NOT NULL DEFAULT ''")
+            self._make_tables(connection)
+            # What was read before there were readers was everyone's.
+            connection.execute("INSERT INTO readers SELECT '*', id FROM documents")
             connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA_VERSION),))
 
     def _connect(self) -> sqlite3.Connection:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from retrieval.access import Access, Caller
 from retrieval.database import Database
 from retrieval.records import DocumentState, DocumentSummary, SourceDocument, Tags, merged_tags
 
@@ -20,8 +22,9 @@ class DocumentTable:
         """Return what is known of each document, by its absolute path."""
         rows = self._database.connection.execute(
             "SELECT id, path, name, content_hash, size, mtime_ns, chunks, page_starts, empty_pages, encoding,"
-            " outcome, message, title, given_tags, engines, recipe FROM documents"
+            " outcome, message, title, given_tags, engines, recipe, owner FROM documents"
         )
+        readers = self._readers()
         return {
             row[1]: DocumentState(
                 id=row[0],
@@ -40,6 +43,7 @@ class DocumentTable:
                 given_tags=_tags(row[13]),
                 engines=_engines(row[14]),
                 recipe=row[15],
+                access=Access(row[16], readers.get(row[0], ())),
             )
             for row in rows
         }
@@ -75,14 +79,49 @@ class DocumentTable:
             "given_tags": json.dumps(document.given_tags, ensure_ascii=False),
             "engines": json.dumps(document.engines),
             "recipe": document.recipe,
+            "owner": document.access.owner,
             "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
         with self._database.write() as connection:
             connection.execute("DELETE FROM documents WHERE path = ?", (document.path,))
             cursor = connection.execute(f"INSERT INTO documents ({names}) VALUES ({marks})", values)
-        assert cursor.lastrowid is not None
+            assert cursor.lastrowid is not None
+            self._share(connection, cursor.lastrowid, document.access)
         return cursor.lastrowid
+
+    def share(self, document_id: int, access: Access) -> None:
+        """Set who may read a document."""
+        with self._database.write() as connection:
+            connection.execute("UPDATE documents SET owner = ? WHERE id = ?", (access.owner, document_id))
+            self._share(connection, document_id, access)
+
+    @staticmethod
+    def _share(connection: sqlite3.Connection, document_id: int, access: Access) -> None:
+        connection.execute("DELETE FROM readers WHERE document_id = ?", (document_id,))
+        connection.executemany(
+            "INSERT INTO readers VALUES (?, ?)",
+            [(principal, document_id) for principal in access.principals()],
+        )
+
+    def readable(self, document_id: int, caller: Caller) -> bool:
+        """Tell whether somebody may read a document."""
+        principals = caller.principals()
+        marks = ", ".join("?" * len(principals))
+        query = f"SELECT 1 FROM readers WHERE document_id = ? AND principal IN ({marks})"
+        row = self._database.connection.execute(query, (document_id, *principals)).fetchone()
+        return row is not None
+
+    def _readers(self) -> dict[int, tuple[str, ...]]:
+        """Return the readers of each document, the owner left out who is not named among them."""
+        query = (
+            "SELECT document_id, principal FROM readers JOIN documents ON id = document_id"
+            " WHERE principal <> 'user:' || owner ORDER BY document_id, principal"
+        )
+        found: dict[int, tuple[str, ...]] = {}
+        for document_id, principal in self._database.connection.execute(query):
+            found[document_id] = (*found.get(document_id, ()), principal)
+        return found
 
     def rename(self, document_id: int, *, path: str, name: str, title: str) -> None:
         """Note that a document's file has another path now."""
@@ -105,11 +144,17 @@ class DocumentTable:
         with self._database.write() as connection:
             connection.execute("DELETE FROM documents WHERE path = ?", (path,))
 
-    def summaries(self) -> list[DocumentSummary]:
-        """List the documents by name."""
+    def summaries(self, caller: Caller | None = None) -> list[DocumentSummary]:
+        """List the documents by name; for a caller those that the caller may read."""
+        principals = () if caller is None else caller.principals()
+        marks = ", ".join("?" * len(principals))
+        readable = f"id IN (SELECT document_id FROM readers WHERE principal IN ({marks}))"
+        readers = self._readers()
         rows = self._database.connection.execute(
             "SELECT id, name, path, title, format, language, page_starts, chunks, length(text), outcome,"
-            " ingested_at, created, modified, tags, given_tags FROM documents ORDER BY name, path"
+            " ingested_at, created, modified, tags, given_tags, owner FROM documents"
+            f" WHERE {'1' if caller is None else readable} ORDER BY name, path",
+            principals,
         )
         return [
             DocumentSummary(
@@ -127,6 +172,7 @@ class DocumentTable:
                 created=row[11],
                 modified=row[12],
                 tags=merged_tags(_tags(row[13]), _tags(row[14])),
+                access=Access(row[15], readers.get(row[0], ())),
             )
             for row in rows
         ]

@@ -129,6 +129,26 @@ class Tagged:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadableBy:
+    """Rows of documents that one of several principals may read, see `retrieval.access`.
+
+    No text of a filter gives it: only who searches for somebody adds it.
+    """
+
+    principals: tuple[str, ...]
+
+    def __call__(self, record: Any) -> bool:
+        """Say whether the filter holds for a record, by its field `readers`."""
+        return not set(self.principals).isdisjoint(_value(record, "readers") or ())
+
+    def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
+        """Return the condition on the row's own column `document_id`, and its parameters."""
+        marks = ", ".join("?" * len(self.principals))
+        readable = f"SELECT document_id FROM readers WHERE principal IN ({marks})"
+        return f"document_id IN ({readable})", list(self.principals)
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """A filter that does not hold."""
 
@@ -175,7 +195,7 @@ class AnyOf:
         return _joined(self.filters, "OR", "0", columns)
 
 
-Filter = Where | OneOf | Matches | Tagged | Not | All | AnyOf
+Filter = Where | OneOf | Matches | Tagged | ReadableBy | Not | All | AnyOf
 
 
 def _column(columns: Mapping[str, str], field: str) -> str:

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.access import Access, Caller
 from retrieval.collection_store import CollectionStore, Hit, Row
 from retrieval.database import DATABASE_FILE, Database
 from retrieval.documents import DocumentTable
 from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexSignatureError, TekioError, UsageError
-from retrieval.filters import Filter
+from retrieval.filters import All, Filter, ReadableBy
 from retrieval.keyword_index import inverse_frequency
 from retrieval.keyword_tokens import KEYWORD_VERSION, keyword_tokens
 from retrieval.late_vectors import TokenCodec
@@ -193,6 +194,13 @@ class PassageIndex:
             tags = {key: list(values) for key, values in self._table.tag(document_id, given_tags).items()}
             self.store.rewrite(document_id, lambda data: data.update(tags=tags))
 
+    def share(self, document_id: int, access: Access) -> None:
+        """Set who may read a document; searches heed it from then on."""
+        with (
+            self.store.changing()
+        ):  # a new generation, so that nobody keeps an older answer to who may read what
+            self._table.share(document_id, access)
+
     def codec(self) -> TokenCodec | None:
         """Return how token vectors are packed here; None where they are not kept, or not yet."""
         held = self.database.get_meta(_CODEC)
@@ -306,6 +314,7 @@ class PassageIndex:
         where: Filter | None = None,
         mode: Mode = "hybrid",
         tokens: NDArray[np.float32] | None = None,
+        caller: Caller | None = None,
     ) -> list[Passage]:
         """Return the best passages for a query.
 
@@ -316,10 +325,14 @@ class PassageIndex:
             where: a filter over the passages' fields, applied before the search.
             mode: by meaning and by words, fused, or by one of them.
             tokens: the vectors of the query's tokens, shape (t, hidden), by which the best are ranked again.
+            caller: finds what this caller may read; None is who owns the machine, and finds everything.
         """
         if not 1 <= top_k <= MAX_TOP_K:
             raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
         direction = unit(vector)
+        if caller is not None:
+            readable = ReadableBy(caller.principals())
+            where = readable if where is None else All((readable, where))
         with self.database.read():
             ranked = self._ranker.rank(
                 Query(query, direction, tokens),
@@ -401,16 +414,21 @@ class PassageIndex:
         counts = self.store.document_frequencies(tokens)
         return {token: inverse_frequency(total, n) for token, n in counts.items()}
 
-    def quote(self, passage_id: int, start: int, end: int) -> str | None:
-        """Return a span of the document that a passage is of; None when the passage is gone."""
+    def quote(self, passage_id: int, start: int, end: int, *, caller: Caller | None = None) -> str | None:
+        """Return a span of the document that a passage is of; None when it is gone, or not the caller's to read."""
         with self.database.read():
             hit = self.store.rows([passage_id]).get(passage_id)
-            text = None if hit is None else self._table.text(hit.data["document_id"])
+            if hit is None:
+                return None
+            document_id = hit.data["document_id"]
+            if caller is not None and not self._table.readable(document_id, caller):
+                return None
+            text = self._table.text(document_id)
         return None if text is None else text[start:end]
 
-    def documents(self) -> list[DocumentSummary]:
-        """List the documents by name."""
-        return self._table.summaries()
+    def documents(self, *, caller: Caller | None = None) -> list[DocumentSummary]:
+        """List the documents by name; for a caller those that the caller may read."""
+        return self._table.summaries(caller)
 
     def close(self) -> None:
         """Close the database."""

@@ -10,6 +10,8 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from retrieval.access import PUBLIC, Access
+
 CONTEXT_SEPARATOR = " > "
 
 Tags = Mapping[str, tuple[str, ...]]
@@ -66,7 +68,7 @@ class SourceDocument:
     ingested, and is what people are shown. `page_starts[i]` is the offset at which page `i + 1` begins.
     `created` and `modified` are ISO 8601. `tags` are the document's own key words, `given_tags` those that
     a person gave it; a search filters on both. `engines` says which engine read which pages. `recipe`
-    names how it was read and cut: a document of another recipe is read anew.
+    names how it was read and cut: a document of another recipe is read anew. `access` says who may read it.
     """
 
     path: str
@@ -89,6 +91,7 @@ class SourceDocument:
     given_tags: Tags = field(default_factory=dict)
     engines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     recipe: str = ""
+    access: Access = PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class DocumentState:
     given_tags: Tags = field(default_factory=dict)
     engines: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     recipe: str = ""
+    access: Access = PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ class DocumentSummary:
     created: str | None = None
     modified: str | None = None
     tags: Tags = field(default_factory=dict)
+    access: Access = PUBLIC
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,15 @@ import streamlit as st
 
 from kernel.answer import Technique
 from kernel.settings import Settings, load_settings
-from retrieval.errors import TekioError
+from retrieval.access import Caller
+from retrieval.errors import TekioError, UsageError
 from retrieval.records import DocumentSummary
 from ui import chat_view as view
 from ui.chat_engine import Engine, Turn
 from ui.chat_style import ICON, STYLE
 from ui.console import quiet_libraries
 from ui.failures import describe
+from ui.identity import caller_of
 from ui.locales import LANGUAGES, label
 
 log = logging.getLogger("tekio.chat")
@@ -44,8 +46,13 @@ def page() -> None:
     settings = load_settings()
     with st.spinner(label("opening", language)):
         engine = load_engine(str(settings.index.absolute()))
-    documents = engine.documents()
-    how = _choose_how(engine, language)
+    try:
+        caller = caller_of(st.context.headers.get_all, settings)
+    except UsageError as error:
+        st.html(view.notice_html(str(error), "warn"))
+        return
+    documents = engine.documents(caller)
+    how = _choose_how(engine, language, caller)
     clearing = st.sidebar.empty()
     _list_documents(documents or [], language)
     turns: list[Turn] = st.session_state.setdefault("turns", [])
@@ -91,9 +98,10 @@ class _How:
     technique: str
     top_k: int
     where: tuple[str, ...]
+    caller: Caller | None
 
 
-def _choose_how(engine: Engine, language: str) -> _How:
+def _choose_how(engine: Engine, language: str, caller: Caller | None) -> _How:
     settings = engine.settings
     with st.sidebar:
         # The empty name leaves the choice to the facade, which then minds the question's language.
@@ -121,7 +129,7 @@ def _choose_how(engine: Engine, language: str) -> _How:
             key="where",
         )
     where = tuple(part.strip() for part in filters.replace("；", ";").split(";") if part.strip())
-    return _How(variant or None, technique, top_k, where)
+    return _How(variant or None, technique, top_k, where, caller)
 
 
 def _select(
@@ -183,6 +191,7 @@ def _answer(engine: Engine, turn: Turn, how: _How, *, language: str) -> None:
             technique=how.technique,
             top_k=how.top_k,
             where=how.where,
+            caller=how.caller,
         )
         with closing(stream) as events:
             for event in events:

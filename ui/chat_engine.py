@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kernel import app
 from kernel.answer import Answer, AskEvent
 from kernel.settings import Settings
+from retrieval.access import Caller
 from retrieval.errors import IndexMissingError
 from retrieval.records import DocumentSummary
 from ui.bridge import Bridge
@@ -35,19 +36,26 @@ class Engine:
             self._bridge.start(self._tekio.warm_up())
 
     def ask(
-        self, question: str, *, variant: str | None, technique: str, top_k: int, where: Sequence[str]
+        self,
+        question: str,
+        *,
+        variant: str | None,
+        technique: str,
+        top_k: int,
+        where: Sequence[str],
+        caller: Caller | None,
     ) -> Generator[AskEvent, None, None]:
         """Answer as a stream; closing it stops the generation."""
         return self._bridge.iterate(
             lambda: self._tekio.ask_stream(
-                question, variant=variant, technique=technique, top_k=top_k, where=where
+                question, variant=variant, technique=technique, top_k=top_k, where=where, caller=caller
             )
         )
 
-    def documents(self) -> list[DocumentSummary] | None:
+    def documents(self, caller: Caller | None = None) -> list[DocumentSummary] | None:
         """List the documents, or return None when there is no index yet."""
         try:
-            return self._tekio.documents()
+            return self._tekio.documents(caller=caller)
         except IndexMissingError:
             return None
 

@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from ui import failures
+from ui.commands.access import access
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
 from ui.commands.evaluate_retrieval import evaluate_retrieval
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Cited answers from your own documents, in Japanese and English, on your own machine.",
 )
-for _command in (ask, search, documents, ingest, chat, serve, models, config, doctor):
+for _command in (ask, search, documents, access, ingest, chat, serve, models, config, doctor):
     app.command()(_command)
 
 _evaluations = typer.Typer(rich_markup_mode=None)

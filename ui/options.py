@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from retrieval.access import Access, Caller, access, caller
+from retrieval.errors import UsageError
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 IndexOption = Annotated[
     Path | None,
@@ -26,3 +29,49 @@ WhereOption = Annotated[
 TopKOption = Annotated[
     int | None, typer.Option("--top-k", min=1, max=100, help="Passages to retrieve.", show_default=False)
 ]
+OwnerOption = Annotated[
+    str | None,
+    typer.Option("--owner", metavar="USER", help="Whose the documents are.", show_default=False),
+]
+ShareOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--share",
+        metavar="READER",
+        help="Who else may read them: everyone, user:NAME or group:NAME; repeat it.",
+        show_default=False,
+    ),
+]
+AsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="USER",
+        help='Find only what this user may read; "" is somebody unknown.',
+        show_default=False,
+    ),
+]
+GroupOption = Annotated[
+    list[str] | None,
+    typer.Option("--group", help="With --as: a group that the user is in; repeat it.", show_default=False),
+]
+
+
+def chosen_access(owner: str | None, share: list[str] | None, *, required: bool = False) -> Access | None:
+    """Return the access that options name; None where none of them is given.
+
+    Raises:
+        UsageError: a name is none, or none is given where one is required.
+    """
+    if owner is None and share is None:
+        if required:
+            raise UsageError("say who may read: --owner USER, --share everyone, user:NAME or group:NAME")
+        return None
+    return access(owner or "", share or ())
+
+
+def chosen_caller(user: str | None, groups: list[str] | None) -> Caller | None:
+    """Return the caller that options name; None, who owns the machine, where none is named."""
+    if user is None and not groups:
+        return None
+    return caller(user, groups or ())

@@ -14,6 +14,7 @@ from kernel.answer import Answer, AskEvent, Technique
 from kernel.app import Tekio
 from retrieval.errors import IndexMissingError
 from retrieval.records import DocumentSummary
+from ui.identity import caller_of
 from ui.rest_docs import add_docs
 from ui.rest_errors import install_error_handlers
 from ui.rest_guard import Guard
@@ -84,6 +85,8 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
     async def ask(body: AskRequest, request: Request) -> Response | Answer:
         """Answer a question from the documents, with checked citations."""
 
+        caller = caller_of(request.headers.getlist, tekio.settings)
+
         def events() -> AsyncGenerator[AskEvent, None]:
             warmth.begin()
             return tekio.ask_stream(
@@ -93,6 +96,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 top_k=body.top_k,
                 language=body.language,
                 where=body.where,
+                caller=caller,
             )
 
         if body.stream or "text/event-stream" in request.headers.get("accept", ""):
@@ -103,15 +107,19 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
             return Response(status_code=499)  # nobody reads it; the number is nginx's for this
 
     @app.post("/v1/search", responses=_ERRORS, tags=["answers"])
-    async def search(body: SearchRequest) -> SearchResponse:
+    async def search(body: SearchRequest, request: Request) -> SearchResponse:
         """Find the passages nearest to a query, without generating anything."""
-        passages = await tekio.search(body.query, top_k=body.top_k, where=body.where, mode=body.mode)
+        caller = caller_of(request.headers.getlist, tekio.settings)
+        passages = await tekio.search(
+            body.query, top_k=body.top_k, where=body.where, mode=body.mode, caller=caller
+        )
         return SearchResponse(passages=[view_passage(passage, explain=body.explain) for passage in passages])
 
     @app.get("/v1/documents", responses={503: _ERRORS[503]}, tags=["index"])
-    async def documents() -> DocumentsResponse:
+    async def documents(request: Request) -> DocumentsResponse:
         """List the documents in the index."""
-        rows = await run_in_threadpool(tekio.documents)
+        caller = caller_of(request.headers.getlist, tekio.settings)
+        rows = await run_in_threadpool(tekio.documents, caller=caller)
         return DocumentsResponse(documents=[view_document(row) for row in rows], counts=_count(rows))
 
     @app.get("/v1/variants", tags=["answers"])

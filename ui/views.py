@@ -55,6 +55,10 @@ class DocumentView(BaseModel):
     created: str | None = Field(description="what the document says of itself, ISO 8601")
     modified: str | None = Field(description="what the document says of itself, else its file; ISO 8601")
     tags: dict[str, list[str]] = Field(description="its own key words and those given to it")
+    owner: str = Field(description="the user whose it is; empty for none")
+    readers: list[str] = Field(
+        description="who else may read it: `*` for everyone, `user:NAME`, `group:NAME`"
+    )
 
 
 def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:
@@ -94,6 +98,8 @@ def view_document(document: DocumentSummary) -> DocumentView:
         created=document.created,
         modified=document.modified,
         tags={key: list(values) for key, values in document.tags.items()},
+        owner=document.access.owner,
+        readers=list(document.access.readers),
     )
 
 

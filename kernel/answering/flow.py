@@ -86,6 +86,17 @@ class AnswerFlow:
         self._limits = limits
         self._extractive = extractive
 
+    def over(self, kernel: Kernel) -> AnswerFlow:
+        """Return the same flow over another kernel with the same functions."""
+        return AnswerFlow(
+            kernel,
+            self._ranker,
+            self._inverse_frequencies,
+            self._answerability,
+            self._limits,
+            self._extractive,
+        )
+
     async def stream(
         self,
         question: str,

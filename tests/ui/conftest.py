@@ -22,6 +22,7 @@ from kernel.answer import (
     Usage,
 )
 from kernel.settings import Settings
+from retrieval.access import Caller
 from retrieval.errors import IndexMissingError, UsageError
 from retrieval.records import DocumentSummary, Passage
 
@@ -106,6 +107,7 @@ class ScriptedTekio(app.Tekio):
         top_k: int | None = None,
         language: str | None = None,
         where: Sequence[str] = (),
+        caller: Caller | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         options: dict[str, object] = {
             "variant": variant,
@@ -136,7 +138,13 @@ class ScriptedTekio(app.Tekio):
         yield AnswerEvent(answer=answer)
 
     async def search(
-        self, query: str, *, top_k: int | None = None, where: Sequence[str] = (), mode: str = "hybrid"
+        self,
+        query: str,
+        *,
+        top_k: int | None = None,
+        where: Sequence[str] = (),
+        mode: str = "hybrid",
+        caller: Caller | None = None,
     ) -> list[Passage]:
         if self.error is not None:
             raise self.error
@@ -159,7 +167,7 @@ class ScriptedTekio(app.Tekio):
             )
         ]
 
-    def documents(self) -> list[DocumentSummary]:
+    def documents(self, *, caller: Caller | None = None) -> list[DocumentSummary]:
         if not self.has_index:
             raise IndexMissingError("there is no index in nowhere yet: run `ingest PATH` first")
         return [

@@ -143,7 +143,7 @@ def test_debug_shows_the_traceback(
 def test_interruption_is_quiet(
     scripted: type[ScriptedTekio], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_self: ScriptedTekio) -> None:
+    def interrupted(_self: ScriptedTekio, **_more: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(scripted, "documents", interrupted)

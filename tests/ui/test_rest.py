@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import uvicorn
 
 from kernel.answer import Answer, FinishReason
-from kernel.settings import load_settings
 from retrieval.errors import IndexBusyError, IndexMissingError, IndexSignatureError, TekioError
-from ui.rest import create_app
+from tests.ui.serving import served
 from ui.rest_guard import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from tests.ui.conftest import ScriptedTekio
-
-
-@contextmanager
-def served(facade: type[ScriptedTekio]) -> Iterator[str]:
-    """Serve a facade on a free port."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(facade(load_settings())), log_level="critical")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from ui.console import print_json, say
 from ui.ingest_progress import ingest_progress
 from ui.ingest_report import print_report
 from ui.opening import opened
-from ui.options import IndexOption, JsonFlag
+from ui.options import IndexOption, JsonFlag, OwnerOption, ShareOption, chosen_access
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +75,8 @@ def ingest(
     ocr: OcrOption = None,
     password: PasswordOption = None,
     passwords_file: PasswordsFileOption = None,
+    owner: OwnerOption = None,
+    share: ShareOption = None,
     watch: WatchFlag = False,
     engine: EngineOption = "local",
     address: AddressOption = None,
@@ -84,6 +86,7 @@ def ingest(
     """Bring the index in step with files and folders."""
     tags = _tags(tag or [])
     passwords = [*(password or []), *_passwords(passwords_file)]
+    readers = chosen_access(owner, share)
     draw = sys.stderr.isatty() and not as_json
 
     def once(tekio: Tekio) -> IngestReport:
@@ -96,6 +99,7 @@ def ingest(
                 ocr=ocr,
                 engine=engine,
                 address=address,
+                access=readers,
                 on_progress=on_progress,
             )
 

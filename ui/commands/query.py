@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retrieval.access import EVERYONE
 from retrieval.errors import TekioError
 from ui.answer_text import print_answer
 from ui.console import print_json, print_table, print_text, say
 from ui.opening import event_loop, opened
-from ui.options import IndexOption, JsonFlag, TopKOption, WhereOption
+from ui.options import (
+    AsOption,
+    GroupOption,
+    IndexOption,
+    JsonFlag,
+    TopKOption,
+    WhereOption,
+    chosen_caller,
+)
 from ui.plaintext import one_line, plain_piece
 
 if TYPE_CHECKING:
@@ -58,11 +67,13 @@ def ask(
     top_k: TopKOption = None,
     language: LanguageOption = None,
     where: WhereOption = None,
+    user: AsOption = None,
+    group: GroupOption = None,
     as_json: JsonFlag = False,
     index: IndexOption = None,
 ) -> None:
     """Answer a question from the documents, with checked citations."""
-    text = _text_or_stdin(question)
+    text, caller = _text_or_stdin(question), chosen_caller(user, group)
     live = sys.stdout.isatty() and not as_json
     with opened(index) as tekio, event_loop() as loop:
         answer, draft = _listen(
@@ -74,6 +85,7 @@ def ask(
                     top_k=top_k,
                     language=language,
                     where=where or (),
+                    caller=caller,
                 )
             ),
             live=live,
@@ -90,15 +102,17 @@ def search(
     where: WhereOption = None,
     mode: ModeOption = "hybrid",
     explain: ExplainFlag = False,
+    user: AsOption = None,
+    group: GroupOption = None,
     as_json: JsonFlag = False,
     index: IndexOption = None,
 ) -> None:
     """Find the passages nearest to a query."""
-    text = _text_or_stdin(query)
+    text, caller = _text_or_stdin(query), chosen_caller(user, group)
     from ui.views import view_passage
 
     with opened(index) as tekio, event_loop() as loop:
-        found = loop.call(tekio.search(text, top_k=top_k, where=where or (), mode=mode))
+        found = loop.call(tekio.search(text, top_k=top_k, where=where or (), mode=mode, caller=caller))
         passages = [view_passage(passage, explain=explain) for passage in found]
     if as_json:
         left_out = None if explain else {"legs"}
@@ -117,10 +131,16 @@ def search(
         print_text("   " + passage.text.strip().replace("\n", "\n   ") + "\n")
 
 
-def documents(as_json: JsonFlag = False, index: IndexOption = None) -> None:
+def documents(
+    user: AsOption = None,
+    group: GroupOption = None,
+    as_json: JsonFlag = False,
+    index: IndexOption = None,
+) -> None:
     """List the documents in the index."""
+    caller = chosen_caller(user, group)
     with opened(index) as tekio:
-        rows = tekio.documents()
+        rows = tekio.documents(caller=caller)
         folder = tekio.settings.index
     if as_json:
         from dataclasses import asdict
@@ -129,7 +149,7 @@ def documents(as_json: JsonFlag = False, index: IndexOption = None) -> None:
         print_json({"index": str(folder), "counts": counts, "documents": [asdict(row) for row in rows]})
         return
     print_table(
-        ("document", "title", "format", "language", "pages", "chunks", "outcome", "ingested at"),
+        ("document", "title", "format", "language", "pages", "chunks", "readers", "outcome", "ingested at"),
         [
             (
                 row.document,
@@ -138,6 +158,7 @@ def documents(as_json: JsonFlag = False, index: IndexOption = None) -> None:
                 row.language or "",
                 "" if row.pages is None else str(row.pages),
                 str(row.chunks),
+                ", ".join("everyone" if name == EVERYONE else name for name in row.access.principals()),
                 row.outcome,
                 row.ingested_at,
             )
