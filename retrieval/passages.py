@@ -196,9 +196,8 @@ class PassageIndex:
 
     def share(self, document_id: int, access: Access) -> None:
         """Set who may read a document; searches heed it from then on."""
-        with (
-            self.store.changing()
-        ):  # a new generation, so that nobody keeps an older answer to who may read what
+        # A new generation, so that nobody keeps an older answer to who may read what.
+        with self.store.changing():
             self._table.share(document_id, access)
 
     def codec(self) -> TokenCodec | None:

@@ -95,9 +95,8 @@ class VectorIndex:
         self._exact_rows = exact_rows
         self._lock = threading.Lock()
         self._state: _State | None = None
-        self._written = (
-            -1
-        )  # the generation of the file that the first piece is mapped onto, or was written to
+        # The generation of the file that the first piece is mapped onto, or was written to.
+        self._written = -1
 
     def search(
         self,
@@ -180,9 +179,8 @@ class VectorIndex:
         # An older transaction may want rows that are gone in the state, so these are counted anew as well.
         new = np.setdiff1d(wanted, state.held, assume_unique=True)
         gone = np.setdiff1d(state.held, wanted, assume_unique=True)
-        if (
-            len(new) > self._exact_rows
-        ):  # the file is missing, or far behind: rows are not held twice in memory
+        if len(new) > self._exact_rows:
+            # The file is missing, or far behind: rows are not held twice in memory.
             logger.warning("the vectors of %d passages are put in order", len(wanted))
             self._written = -1
             return _State(generation, (self._lists(connection, wanted, None),))
