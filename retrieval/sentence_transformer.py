@@ -17,6 +17,7 @@ from retrieval.engines.build import build_encoder
 from retrieval.engines.calibration import calibration_paragraphs
 from retrieval.engines.catalog import ENGINES, Engine
 from retrieval.errors import UsageError
+from retrieval.gathering import Gathering
 from retrieval.late_vectors import TokenCodec
 from retrieval.model_folder import max_tokens, pad_id, pooling, vector_length
 from retrieval.token_counter import encodable, load_tokenizer
@@ -31,6 +32,7 @@ BATCH_TOKENS = 2048
 on a processor, since what is in work no longer fits its cache."""
 _GPU_BATCH_TOKENS = 32768
 _CODEC_EVERY = 3
+_QUERIES_AT_ONCE = 8
 """Every third paragraph of the calibration texts is enough for a mean."""
 
 
@@ -110,6 +112,7 @@ class SentenceTransformerEmbedder:
         self._say = say
         self._loading = threading.RLock()
         self._computing = threading.Lock()
+        self._gathered = Gathering(self._computed, self._computing, most=_QUERIES_AT_ONCE)
         self._loaded_tokenizer: Tokenizer | None = None
         self._loaded_encoder: Encoder | None = None
 
@@ -153,9 +156,11 @@ class SentenceTransformerEmbedder:
                 (0, self._signature.dimension), np.float32
             )
         (encoding,) = self._encode([encodable(prefix + text)])
-        with self._computing:
-            (states,) = self._encoder().states([encoding.ids])
+        states = self._gathered(encoding.ids)
         return _normalized(self._pooled(states)), _normalized(states[_own(encoding, len(prefix))])
+
+    def _computed(self, sequences: Sequence[Sequence[int]]) -> Sequence[NDArray[np.float32]]:
+        return self._encoder().states(sequences)
 
     def token_codec(self) -> TokenCodec:
         """Return how token vectors of this model are packed: made once, of texts that come with Tekio."""

@@ -1,0 +1,283 @@
+"""How long a question takes over a large index, and how many clients one process serves.
+
+    python -m evaluation.benchmarks.search [--chunks 100000] [--clients 16] [--questions 300] [--data ../shared/data]
+
+The index holds the passages of the public sets SciFact and JSQuAD, and as many made ones as are asked for: the
+sentences of two real passages of a language mixed, with a vector between theirs and the token vectors of the first,
+since embedding a hundred thousand passages takes half an hour and changes nothing about the time of a search. It is
+kept beside the models, so that a second run takes seconds. Questions are those of the sets, half Japanese.
+
+*embed* makes the question's vectors, *dense* and *keyword* search by one leg alone, and *hybrid* is everything but the
+embedding: both legs, their fusion, the late interaction and the passages. Several clients ask the same questions at
+once; each answer is compared with the one that a single client got.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from evaluation.retrieval.beir import load_beir
+from evaluation.retrieval.scratch import ScratchIndex, scratch_index
+from ingest.sentences import split_sentences
+from kernel.embedders import find_embedder
+from kernel.model_store import ModelStore
+from kernel.settings import load_settings
+from retrieval.embedding import unit
+from retrieval.errors import TekioError, UsageError
+from retrieval.passages import PassageIndex
+from retrieval.records import Chunk, Passage, SourceDocument
+from retrieval.sentence_transformer import SentenceTransformerEmbedder
+
+_SETS = ("scifact", "jsquad")
+_A_DOCUMENT = 100
+_SEED = 20261128
+_NOISE = 0.25
+_FOLDER = "evaluations"
+_VERSION = 1
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class _Seed:
+    """A real passage."""
+
+    language: str
+    sentences: tuple[str, ...]
+    vector: NDArray[np.float32]
+    late: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Milliseconds as (p50, p99). `ratio` is the clients' questions a second over those of one client."""
+
+    chunks: int
+    memory_mib: float
+    embed: tuple[float, float]
+    dense: tuple[float, float]
+    keyword: tuple[float, float]
+    hybrid: tuple[float, float]
+    whole: tuple[float, float]
+    clients: int
+    alone_per_second: float
+    together_per_second: float
+    ratio: float
+    errors: int
+    different: int
+
+
+def _seeds(scratch: ScratchIndex) -> Iterator[_Seed]:
+    index = scratch.index
+    with index.database.read():
+        ids = index.store.sample(None, index.store.count())
+        for start in range(0, len(ids), _A_DOCUMENT):
+            part = ids[start : start + _A_DOCUMENT]
+            late = index.store.late(part)
+            for row_id, hit in index.store.rows(part).items():
+                assert hit.vector is not None
+                sentences = tuple(
+                    hit.data["text"][begin:end] for begin, end in split_sentences(hit.data["text"])
+                )
+                yield _Seed(str(hit.data["language"]), sentences, hit.vector, late.get(row_id))
+
+
+def _made(
+    seeds: Sequence[_Seed], chance: np.random.Generator
+) -> tuple[str, NDArray[np.float32], bytes | None]:
+    """Return a text, vector and token vectors between two passages."""
+    one, other = (seeds[int(place)] for place in chance.integers(0, len(seeds), 2))
+    sentences = [*one.sentences[::2], *other.sentences[1::2]] or [*one.sentences]
+    chance.shuffle(sentences)
+    noise = chance.standard_normal(len(one.vector)).astype(np.float32) / np.float32(len(one.vector) ** 0.5)
+    vector = unit(one.vector + np.float32(chance.uniform(0, 1)) * other.vector + np.float32(_NOISE) * noise)
+    return "".join(sentences), vector, one.late
+
+
+def large_index(
+    folder: Path,
+    sources: Sequence[ScratchIndex],
+    embedder: SentenceTransformerEmbedder,
+    chunks: int,
+    say: Callable[[str], None],
+) -> PassageIndex:
+    """Return an index of real and made passages, made once."""
+    index = PassageIndex(folder, embedder.signature, create=True)
+    if index.store.count() >= chunks:
+        return index
+    seeds = [seed for source in sources for seed in _seeds(source)]
+    by_language = {
+        language: [seed for seed in seeds if seed.language == language]
+        for language in sorted({seed.language for seed in seeds})
+    }
+    names = [name for name, held in by_language.items() if len(held) > _A_DOCUMENT]
+    chance = np.random.default_rng(_SEED)
+    with index.writing():
+        index.keep_tokens(embedder.token_codec())
+        for number in range(-(-chunks // _A_DOCUMENT)):
+            language = names[number % len(names)]
+            real = by_language[language][number // len(names) * _A_DOCUMENT :][:_A_DOCUMENT]
+            rows = [("".join(seed.sentences), seed.vector, seed.late) for seed in real]
+            rows += [_made(by_language[language], chance) for _ in range(_A_DOCUMENT - len(rows))]
+            _put(index, f"{language}-{number:05d}", language, rows)
+            if number % 100 == 99:
+                say(f"{(number + 1) * _A_DOCUMENT:,} of {chunks:,} passages")
+        index.learn_weights(embedder.embed_query)
+    return index
+
+
+def _put(
+    index: PassageIndex,
+    name: str,
+    language: str,
+    rows: Sequence[tuple[str, NDArray[np.float32], bytes | None]],
+) -> None:
+    text, pieces = "", []
+    for piece, _, _ in rows:
+        pieces.append(Chunk(piece, len(text), len(text) + len(piece)))
+        text += piece + "\n\n"
+    document = SourceDocument(
+        path=f"made:{name}",
+        name=name,
+        title=name,
+        format="text",
+        text=text,
+        content_hash="",
+        size=len(text),
+        mtime_ns=0,
+        language=language,
+    )
+    index.replace(document, pieces, np.stack([row[1] for row in rows]), (), [row[2] for row in rows])
+
+
+def _timed(run: Callable[[str], object], questions: Sequence[str]) -> tuple[float, float]:
+    """Return the median and the 99th percentile of a call, in milliseconds."""
+    seconds = []
+    for question in questions:
+        began = time.perf_counter()
+        run(question)
+        seconds.append(time.perf_counter() - began)
+    return (1000 * float(np.percentile(seconds, 50)), 1000 * float(np.percentile(seconds, 99)))
+
+
+def measure(
+    index: PassageIndex, embedder: SentenceTransformerEmbedder, questions: Sequence[str], clients: int
+) -> Result:
+    """Ask questions, one after another and many at once."""
+    embedded = {question: embedder.embed_query(question) for question in questions}
+
+    def search(question: str, mode: str = "hybrid") -> list[Passage]:
+        vector, tokens = embedded[question]
+        return index.search(question, vector, top_k=5, mode=mode, tokens=tokens)  # type: ignore[arg-type]
+
+    def whole(question: str) -> list[tuple[int, float]]:
+        vector, tokens = embedder.embed_query(question)
+        found = index.search(question, vector, top_k=5, tokens=tokens)
+        return [(passage.id, passage.score) for passage in found]
+
+    right = {question: whole(question) for question in questions}  # warms everything, too
+    times = {
+        "embed": _timed(embedder.embed_query, questions),
+        "dense": _timed(lambda question: search(question, "dense"), questions),
+        "keyword": _timed(lambda question: search(question, "keyword"), questions),
+        "hybrid": _timed(search, questions),
+    }
+    began = time.perf_counter()
+    times["whole"] = _timed(whole, questions)
+    alone = len(questions) / (time.perf_counter() - began)
+    errors = different = 0
+    with ThreadPoolExecutor(clients) as pool:
+        began = time.perf_counter()
+        futures = [pool.submit(whole, question) for question in questions]
+        for question, future in zip(questions, futures, strict=True):
+            if future.exception() is not None:
+                errors += 1
+            else:
+                different += not _same(future.result(), right[question])
+        together = len(questions) / (time.perf_counter() - began)
+    return Result(
+        chunks=index.store.count(),
+        memory_mib=psutil.Process().memory_info().rss / _MIB,
+        clients=clients,
+        alone_per_second=alone,
+        together_per_second=together,
+        ratio=together / alone,
+        errors=errors,
+        different=different,
+        **times,
+    )
+
+
+def _same(found: Sequence[tuple[int, float]], right: Sequence[tuple[int, float]]) -> bool:
+    return [row for row, _ in found] == [row for row, _ in right] and np.allclose(
+        [score for _, score in found], [score for _, score in right], atol=1e-4
+    )
+
+
+def print_result(result: Result) -> None:
+    """Print the figures."""
+    print(f"{result.chunks:,} passages, {result.memory_mib:,.0f} MiB of memory with the models")
+    for name in ("embed", "dense", "keyword", "hybrid", "whole"):
+        p50, p99 = getattr(result, name)
+        print(f"{name:8} p50 {p50:7.1f} ms   p99 {p99:7.1f} ms")
+    print(
+        f"{result.clients} clients: {result.together_per_second:.1f} questions a second, one: "
+        f"{result.alone_per_second:.1f}, ratio {result.ratio:.2f}; errors {result.errors}, "
+        f"answers that differ {result.different}"
+    )
+
+
+def _questions(data: Path, count: int) -> list[str]:
+    """Return questions of the sets in turns."""
+    per_set = [[text for _, text in load_beir(data / name).queries][: count // len(_SETS)] for name in _SETS]
+    return [question for row in zip(*per_set, strict=False) for question in row]
+
+
+def main() -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m evaluation.benchmarks.search")
+    parser.add_argument("--chunks", type=int, default=100_000, help="passages of the index")
+    parser.add_argument("--clients", type=int, default=16, help="that ask at once")
+    parser.add_argument("--questions", type=int, default=300)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    options = parser.parse_args()
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    try:
+        settings = load_settings()
+        place = settings.cache / _FOLDER
+        alone = settings.model_copy(update={"index": place / "none"})
+        embedder = find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), say)
+        sets = [load_beir(options.data / name) for name in _SETS]
+        sources = [scratch_index(found, embedder, place, on_progress=lambda *_: None) for found in sets]
+        folder = place / f"large-{options.chunks}-{_VERSION}"
+        with closing(large_index(folder, sources, embedder, options.chunks, say)) as index:
+            result = measure(index, embedder, _questions(options.data, options.questions), options.clients)
+        for source in sources:
+            source.index.close()
+    except TekioError as error:
+        print(error, file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    if options.json:
+        print(json.dumps(asdict(result), indent=2))
+    else:
+        print_result(result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
