@@ -65,6 +65,7 @@ class AnswerPassage(_Frozen):
     start: int
     end: int
     used: bool = Field(default=True, description="false when the passage was left out of the prompt")
+    also_in: list[str] = Field(default=[], description="other documents in which the same text stands")
 
 
 class Usage(_Frozen):

@@ -19,6 +19,7 @@ from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
 from kernel.ingestion import check_engine, ingest_plan, stages_of
 from kernel.model_store import ModelStore
+from kernel.selecting import selection_of
 from kernel.settings import Settings
 from retrieval.access import Access, Caller
 from retrieval.embedding import Embedder
@@ -159,6 +160,8 @@ class Tekio:
         top_k: int | None = None,
         where: Sequence[str] = (),
         mode: str = "hybrid",
+        diversity: float | None = None,
+        merge: bool | None = None,
         caller: Caller | None = None,
     ) -> list[Passage]:
         """Return the best passages for a query, among those that all filters (`language=ja`) hold for.
@@ -168,11 +171,14 @@ class Tekio:
             top_k: how many, 1 to 100; None takes the setting.
             where: filters.
             mode: `hybrid`, or one of its legs alone, `dense` or `keyword`.
+            diversity: how much passages unlike each other are preferred, 0 to 1; None takes the setting.
+            merge: make one passage of neighbours; None takes the setting.
             caller: finds what this caller may read; None is who owns the machine, and finds everything.
         """
         query, top_k, narrow = check_query(query), self._check_top_k(top_k), parse_filters(where)
         chosen = check_mode(mode)
-        return await (await self._started()).search(query, top_k, narrow, chosen, caller)
+        selection = selection_of(self.settings, diversity=diversity, merge=merge)
+        return await (await self._started()).search(query, top_k, narrow, chosen, caller, selection)
 
     async def ask(
         self,

@@ -13,6 +13,7 @@ from retrieval.model_folder import pooling
 from retrieval.passages import PassageIndex
 
 if TYPE_CHECKING:
+    from retrieval.cross_encoder import CrossEncoderReranker
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
 _PREFIXES = {"e5": ("query: ", "passage: ")}
@@ -50,6 +51,20 @@ def find_embedder(
         threads=settings.threads,
         say=say,
     )
+
+
+def find_reranker(settings: Settings, models: ModelStore) -> CrossEncoderReranker | None:
+    """Return the reranker of the settings; None where they name none.
+
+    Raises:
+        UsageError: there is no such model, or it is no cross-encoder.
+    """
+    if not settings.reranker:
+        return None
+    from retrieval.cross_encoder import CrossEncoderReranker
+
+    model = models.resolve(settings.reranker)
+    return CrossEncoderReranker(model.folder, model=model.name)
 
 
 def embedder_at_node(settings: Settings) -> SentenceTransformerEmbedder:

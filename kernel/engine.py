@@ -20,8 +20,10 @@ from kernel.chat.extractive_chat import ExtractiveChatCompletion
 from kernel.chat.language_model import LanguageModel
 from kernel.chat.selector import StrictServiceSelector
 from kernel.chat.transformers_chat import TransformersChatCompletion
+from kernel.embedders import find_reranker
 from kernel.embedding_service import EmbeddingService
 from kernel.model_store import ModelStore
+from kernel.selecting import selection_of
 from kernel.settings import Settings
 from plugins.memory_plugin import PLUGIN_NAME as MEMORY
 from plugins.memory_plugin import MemoryPlugin, memory_record_type
@@ -35,6 +37,7 @@ from retrieval.filters import Filter, Where
 from retrieval.passages import PassageIndex
 from retrieval.ranking import Mode
 from retrieval.records import Passage
+from retrieval.selection import Selection
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
 
@@ -60,6 +63,7 @@ class Engine:
         self._models = models
         self._index = index
         self._embedder = embedder
+        self._reranker = find_reranker(settings, models)
         self._lock = threading.Lock()
         self._language_model: LanguageModel | None = None
         self._variants: dict[str, Variant] = {}
@@ -110,13 +114,23 @@ class Engine:
         where: Filter | None = None,
         mode: Mode = "hybrid",
         caller: Caller | None = None,
+        selection: Selection | None = None,
     ) -> list[Passage]:
-        """Return the best passages for a query."""
+        """Return the best passages for a query; how they are chosen from the ranking, the settings say unless given."""
+        chosen = selection or selection_of(self._settings)
 
         def run() -> list[Passage]:
             vector, tokens = self._embedder.embed_query(query)
             return self._index.search(
-                query, vector, top_k=top, where=where, mode=mode, tokens=tokens, caller=caller
+                query,
+                vector,
+                top_k=top,
+                where=where,
+                mode=mode,
+                tokens=tokens,
+                caller=caller,
+                selection=chosen,
+                rerank=self._reranker,
             )
 
         return await asyncio.to_thread(run)

@@ -54,6 +54,16 @@ class Settings(BaseSettings):
         Technique.ZERO_SHOT, description="how the prompt is built when a request does not say"
     )
     top_k: int = Field(5, ge=1, le=100, description="passages that a question retrieves")
+    reranker: str = Field(
+        "", description="name or folder of a cross-encoder that ranks the best 50 again; empty: none"
+    )
+    collapse_copies: bool = Field(True, description="show a text that stands in several documents once")
+    diversity: float = Field(
+        0.0, ge=0, le=1, description="how much passages that are unlike each other are preferred, 0 to 1"
+    )
+    merge_neighbours: bool = Field(
+        False, description="make one passage of those of a section that follow one another"
+    )
     max_new_tokens: int = Field(160, ge=1, le=4096, description="longest answer, in tokens")
     max_prompt_tokens: int = Field(
         1400, ge=256, description="longest prompt, in tokens; low-ranked passages go first"

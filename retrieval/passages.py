@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.access import Access, Caller
-from retrieval.collection_store import CollectionStore, Hit, Row
+from retrieval.collection_store import CollectionStore, Row
 from retrieval.database import DATABASE_FILE, Database
 from retrieval.documents import DocumentTable
 from retrieval.embedding import EmbedderSignature, unit
@@ -25,7 +25,7 @@ from retrieval.keyword_index import inverse_frequency
 from retrieval.keyword_tokens import KEYWORD_VERSION, keyword_tokens
 from retrieval.late_vectors import TokenCodec
 from retrieval.leg_weights import EmbedQuery, LegWeights
-from retrieval.ranking import Mode, Query, Ranked, Ranker
+from retrieval.ranking import Mode, Query, Ranked, Ranker, Rerank, reranked
 from retrieval.records import (
     Chunk,
     DocumentState,
@@ -37,6 +37,7 @@ from retrieval.records import (
     merged_tags,
     page_at,
 )
+from retrieval.selection import AS_RANKED, Chosen, Selection, Span, select
 
 logger = logging.getLogger(__name__)
 
@@ -314,6 +315,8 @@ class PassageIndex:
         mode: Mode = "hybrid",
         tokens: NDArray[np.float32] | None = None,
         caller: Caller | None = None,
+        selection: Selection = AS_RANKED,
+        rerank: Rerank | None = None,
     ) -> list[Passage]:
         """Return the best passages for a query.
 
@@ -325,6 +328,8 @@ class PassageIndex:
             mode: by meaning and by words, fused, or by one of them.
             tokens: the vectors of the query's tokens, shape (t, hidden), by which the best are ranked again.
             caller: finds what this caller may read; None is who owns the machine, and finds everything.
+            selection: how passages are chosen from the ranking.
+            rerank: orders the best anew by reading them with the query.
         """
         if not 1 <= top_k <= MAX_TOP_K:
             raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
@@ -340,54 +345,41 @@ class PassageIndex:
                 mode=mode,
                 weights=self._weights.of(query),
             )
-            hits, spans = self._distinct(ranked, top_k)
-            starts = self._table.page_starts({hit.data["document_id"] for hit in hits.values()})
-            wider = self._table.excerpts(
-                spans[row_id] for row_id, hit in hits.items() if hit.data.get("shown")
+            if rerank is not None and mode == "hybrid":
+                ranked = reranked(ranked, lambda ids: rerank(query, self._read_texts(ids)))
+            chosen = select(
+                [(item.id, item.score) for item in ranked], self.store.rows, self._excerpts, top_k, selection
             )
+            starts = self._table.page_starts({each.span[0] for each in chosen})
+            wider = self._excerpts([each.span for each in chosen if each.is_wider])
         found = {item.id: item for item in ranked}
-        passages = []
-        for rank, (row_id, hit) in enumerate(hits.items(), start=1):
-            of_document, start, end = spans[row_id]
-            text = wider.get(spans[row_id], hit.data["text"])
-            passages.append(
-                self._passage(hit, rank, found[row_id], direction, starts[of_document], start, end, text)
+        return [
+            self._passage(
+                each, rank, found[each.hit.id], direction, starts[each.span[0]], wider.get(each.span)
             )
-        return passages
+            for rank, each in enumerate(chosen, start=1)
+        ]
 
-    def _distinct(
-        self, ranked: Sequence[Ranked], top_k: int
-    ) -> tuple[dict[int, Hit], dict[int, tuple[int, int, int]]]:
-        """Return the best rows that show different text, in order, and the span that each shows.
+    def _read_texts(self, ids: Sequence[int]) -> list[str]:
+        """Return the texts of rows as they are embedded: title and headings, then the text."""
+        rows = [hit.data for hit in self.store.rows(ids, vectors=False).values()]
+        return [f"{context_of(row['title'], row['headings'])}\n{row['text']}" for row in rows]
 
-        Children of one parent, and sentences whose windows overlap, stand for the same text: the best shows it.
-        """
-        hits: dict[int, Hit] = {}
-        spans: dict[int, tuple[int, int, int]] = {}
-        for start in range(0, len(ranked), top_k):
-            batch = [item.id for item in ranked[start : start + top_k]]
-            for row_id, hit in self.store.rows(batch).items():
-                data = hit.data
-                span = (data["document_id"], *(data.get("shown") or (data["start"], data["end"])))
-                if data.get("shown") and any(_overlap(span, other) for other in spans.values()):
-                    continue
-                hits[row_id], spans[row_id] = hit, span
-                if len(hits) == top_k:
-                    return hits, spans
-        return hits, spans
+    def _excerpts(self, spans: Sequence[Span]) -> dict[Span, str]:
+        return self._table.excerpts(spans)
 
     @staticmethod
     def _passage(
-        hit: Hit,
+        chosen: Chosen,
         rank: int,
         ranked: Ranked,
         vector: NDArray[np.float32],
         page_starts: tuple[int, ...],
-        start: int,
-        end: int,
-        text: str,
+        wider: str | None,
     ) -> Passage:
+        hit = chosen.hit
         data: dict[str, Any] = hit.data
+        _, start, end = chosen.span
         assert hit.vector is not None
         return Passage(
             id=hit.id,
@@ -395,16 +387,17 @@ class PassageIndex:
             document=data["document"],
             path=data["path"],
             title=data["title"],
-            page=page_at(page_starts, start) if data.get("shown") else data["page"],
+            page=data["page"] if wider is None else page_at(page_starts, start),
             start=start,
             end=end,
             headings=tuple(data["headings"]),
-            text=text,
+            text=data["text"] if wider is None else wider,
             score=ranked.score,
             rank=rank,
             similarity=float(hit.vector @ vector),
             page_starts=page_starts,
             legs=ranked.legs(),
+            also_in=chosen.also_in,
         )
 
     def inverse_frequencies(self, tokens: Sequence[str]) -> dict[str, float]:
@@ -436,7 +429,3 @@ class PassageIndex:
 
 def _keyword_tokens(title: str, headings: Sequence[str], text: str) -> list[str]:
     return keyword_tokens(f"{context_of(title, headings)}\n{text}")
-
-
-def _overlap(span: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
-    return span[0] == other[0] and span[1] < other[2] and other[1] < span[2]

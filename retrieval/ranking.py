@@ -7,8 +7,8 @@ Dense and keyword search; late ranks the best that they found.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -26,8 +26,10 @@ from retrieval.weights import Trial
 Mode = Literal["hybrid", "dense", "keyword"]
 MODES: tuple[str, ...] = get_args(Mode)
 Floats = NDArray[np.float32]
+Rerank = Callable[[str, Sequence[str]], Floats]
+"""Gives the scores of texts for a query."""
 
-DENSE, KEYWORD, LATE = "dense", "keyword", "late"
+DENSE, KEYWORD, LATE, CROSS = "dense", "keyword", "late", "cross"
 RERANKED = 50
 """Candidates whose token vectors are looked at."""
 # Read on training claims of SciFact and on JSQuAD; an index that learned its own takes those.
@@ -222,6 +224,30 @@ class Ranker:
         ids = self._store.sample(Where("language", "==", language), _MEAN_ROWS)
         mean = np.mean(list(self._store.vectors(ids).values()), axis=0, dtype=np.float64)
         return np.asarray(mean, np.float32)
+
+
+def reranked(ranked: Sequence[Ranked], scores_of: Callable[[Sequence[int]], Floats]) -> list[Ranked]:
+    """Return a ranking whose best are in the order of a further leg's scores, before the others.
+
+    Args:
+        ranked: best first.
+        scores_of: gives scores of rows by their ids.
+    """
+    best = list(ranked[:RERANKED])
+    if not best:
+        return []
+    scores = scores_of([item.id for item in best])
+    names = list(best[0].said)
+    said = {name: np.array([item.said[name][item.place] for item in best], np.float32) for name in names}
+    weights = dict.fromkeys(names, 0.0) | {CROSS: 1.0}
+    order = np.lexsort((np.arange(len(best)), -scores))
+    again = [
+        Ranked(best[place].id, float(scores[place]), said | {CROSS: scores}, int(place), weights)
+        for place in order
+    ]
+    # Those behind keep their order, below the last of the best.
+    drop = max(0.0, ranked[RERANKED].score - again[-1].score) if len(ranked) > RERANKED else 0.0
+    return again + [replace(item, score=item.score - drop) for item in ranked[RERANKED:]]
 
 
 def _alone(leg: str, found: Sequence[tuple[int, float]]) -> list[Ranked]:

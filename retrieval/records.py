@@ -153,7 +153,8 @@ class LegScore:
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A chunk that a search returned. `score` is comparable within one search only; `similarity` is the
-    cosine of the question's and the passage's vectors; `legs` say what each leg of the search made of it."""
+    cosine of the question's and the passage's vectors; `legs` say what each leg of the search made of it; `also_in`
+    are other documents in which the same text stands."""
 
     id: int
     document_id: int
@@ -170,6 +171,7 @@ class Passage:
     similarity: float
     page_starts: tuple[int, ...] = ()
     legs: Mapping[str, LegScore] = field(default_factory=dict)
+    also_in: tuple[str, ...] = ()
 
     def page_of(self, offset: int) -> int | None:
         """Return the page that holds an offset into the document's text."""

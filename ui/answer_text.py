@@ -20,6 +20,8 @@ def print_answer(answer: Answer, *, draft: str | None) -> None:
     `draft` is what the person saw streaming, or None when nothing was shown: then, for a pipe, only the
     final text and the sources are printed.
     """
+    from ui.views import cited_passage
+
     language = answer.language
     final = plain(answer.answer).strip()
     if draft is None:
@@ -30,7 +32,8 @@ def print_answer(answer: Answer, *, draft: str | None) -> None:
         print_text(final)
     if answer.citations:
         _heading(label("sources", language))
-        for line in _unique(source_line(citation, language) for citation in answer.citations):
+        lines = (source_line(each, language, cited_passage(answer, each)) for each in answer.citations)
+        for line in _unique(lines):
             print_text(line)
     elif answer.refused and answer.passages:
         _heading(label("nearest", language))
@@ -42,11 +45,13 @@ def print_answer(answer: Answer, *, draft: str | None) -> None:
         _aside(answer, stderr=True)
 
 
-def source_line(citation: Citation, language: str) -> str:
-    """Return a citation as `[1] document, p. 3: "quote"`."""
+def source_line(citation: Citation, language: str, passage: AnswerPassage | None = None) -> str:
+    """Return a citation as `[1] document, p. 3: "quote"`, with the other documents that say the same."""
     where = one_line(citation.document)
     if citation.page is not None:
         where += ", " + label("page", language, page=citation.page)
+    if passage is not None and passage.also_in:
+        where += f" ({label('also_in', language, documents=one_line(', '.join(passage.also_in)))})"
     quote = one_line(citation.quote)
     shown = f"「{quote}」" if language == "ja" else f'"{quote}"'
     return f"[{citation.marker}] {where}: {shown}"

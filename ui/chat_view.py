@@ -74,7 +74,15 @@ def sources_html(answer: Answer, language: str) -> str:
 def nearest_html(answer: Answer, language: str) -> str:
     """Return the passages that came nearest to a question that was refused."""
     cards = [
-        _card(str(place), passage.document, passage.title, passage.page, language, [], _passage(passage, []))
+        _card(
+            str(place),
+            passage.document,
+            passage.title,
+            passage.page,
+            language,
+            [],
+            _passage(passage, [], language),
+        )
         for place, passage in enumerate(answer.passages, 1)
     ]
     return _section(label("nearest", language), cards)
@@ -111,7 +119,7 @@ def _source_card(answer: Answer, citations: Sequence[Citation], language: str) -
     if passage is None:
         body = ""
     else:
-        body = _passage(passage, [_quote_span(passage, citation) for citation in citations])
+        body = _passage(passage, [_quote_span(passage, citation) for citation in citations], language)
     return _card(str(first.marker), first.document, first.title, first.page, language, quotes, body)
 
 
@@ -134,11 +142,13 @@ def _card(
     return f'<details class="tk-source">{head}{body}</details>'
 
 
-def _passage(passage: AnswerPassage, spans: Iterable[Span | None]) -> str:
+def _passage(passage: AnswerPassage, spans: Iterable[Span | None], language: str) -> str:
     trail = " › ".join(one_line(heading) for heading in passage.headings)
     headings = f'<div class="tk-meta">{escape(trail)}</div>' if trail else ""
     text = _marked(passage.text, [span for span in spans if span is not None], "tk-highlight")
-    return f'<div class="tk-passage">{headings}{text}</div>'
+    others = one_line(", ".join(passage.also_in))
+    also = text_html(label("also_in", language, documents=others), "meta") if others else ""
+    return f'<div class="tk-passage">{headings}{text}{also}</div>'
 
 
 def _quote_span(passage: AnswerPassage, citation: Citation) -> Span | None:

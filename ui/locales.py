@@ -8,6 +8,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     # answers, on the page and in the terminal
     "sources": ("Sources", "出典"),
     "page": ("p. {page}", "{page}ページ"),
+    "also_in": ("also in {documents}", "ほかに {documents}"),
     "quote": ("“{quote}”", "「{quote}」"),
     "checked": ("Checked answer", "確認済みの回答"),
     "unsupported": ("Not supported by the sources", "出典による裏付けがない文"),

@@ -111,7 +111,13 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
         """Find the passages nearest to a query, without generating anything."""
         caller = caller_of(request.headers.getlist, tekio.settings)
         passages = await tekio.search(
-            body.query, top_k=body.top_k, where=body.where, mode=body.mode, caller=caller
+            body.query,
+            top_k=body.top_k,
+            where=body.where,
+            mode=body.mode,
+            diversity=body.diversity,
+            merge=body.merge,
+            caller=caller,
         )
         return SearchResponse(passages=[view_passage(passage, explain=body.explain) for passage in passages])
 

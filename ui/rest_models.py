@@ -40,6 +40,10 @@ class SearchRequest(_Request):
     query: str
     top_k: int | None = Field(None, ge=1, le=100, description="passages to return")
     mode: str = Field("hybrid", description="`hybrid`, or one leg alone: `dense` or `keyword`")
+    diversity: float | None = Field(
+        None, ge=0, le=1, description="how much passages unlike each other are preferred; else the setting"
+    )
+    merge: bool | None = Field(None, description="make one passage of neighbours; else the setting")
     explain: bool = Field(False, description="true: tell what each leg made of each passage")
     where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
 

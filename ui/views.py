@@ -16,7 +16,7 @@ class LegView(BaseModel):
 
     score: float = Field(
         description="`dense`: cosine less that to the language's mean; `keyword`: BM25, in the fusion as a share of "
-        "what it could be; `late`: late interaction"
+        "what it could be; `late`: late interaction; `cross`: cross-encoder"
     )
     rank: int = Field(description="place that this leg gives among all candidates")
     weight: float = Field(description="what the leg counts in the fusion")
@@ -36,6 +36,7 @@ class PassageView(BaseModel):
     headings: list[str]
     start: int = Field(description="character offset into the text of the document as it was read")
     end: int
+    also_in: list[str] = Field(description="other documents in which the same text stands")
     legs: dict[str, LegView] | None = Field(None, description="why it was found, where that was asked for")
 
 
@@ -78,6 +79,7 @@ def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:
         headings=list(passage.headings),
         start=passage.start,
         end=passage.end,
+        also_in=list(passage.also_in),
         legs=legs if explain else None,
     )
 

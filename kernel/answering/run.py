@@ -125,6 +125,7 @@ def shown_passages(passages: Sequence[Passage], used: frozenset[int]) -> list[An
             start=passage.start,
             end=passage.end,
             used=number in used,
+            also_in=list(passage.also_in),
         )
         for number, passage in enumerate(passages)
     ]

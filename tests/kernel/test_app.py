@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,33 @@ def test_ingesting_again_embeds_nothing_and_a_changed_file_is_replaced(
     texts = [item.text for item in asyncio.run(fresh.search("When is the pump checked?"))]
     assert "The pump is checked every Tuesday, by the night shift." in texts
     assert not any("Monday" in text for text in texts)
+
+
+async def test_a_copy_of_a_file_is_named_beside_the_passage_and_not_shown_again(
+    corpus: Path, tmp_path: Path, model_store: ModelStore
+) -> None:
+    (tmp_path / "docs").mkdir()
+    for name in ("kiln.md", "kiln (1).md"):
+        (tmp_path / "docs" / name).write_text(DOCUMENTS["ovens/kiln.md"], encoding="utf-8")
+    (tmp_path / "docs" / "leave.txt").write_text(DOCUMENTS["rules/leave.txt"], encoding="utf-8")
+    with closing(Tekio(settings(tmp_path, model_store))) as app:
+        app.ingest([tmp_path / "docs"])
+        question = "At what temperature is the kiln K2 fired?"
+        answer = await app.ask(question, variant="extractive")
+        assert "1,240" in answer.answer
+        used = answer.passages[answer.citations[0].marker - 1]
+        assert {used.document, *used.also_in} == {"kiln.md", "kiln (1).md"}
+        texts = [passage.text for passage in await app.search(question)]
+        assert len(texts) == len(set(texts)) > 1
+    with closing(Tekio(settings(tmp_path, model_store, collapse_copies=False))) as app:
+        texts = [passage.text for passage in await app.search(question)]
+        assert len(texts) > len(set(texts))
+
+
+async def test_a_cross_encoder_of_the_settings_that_is_none_is_told(
+    tmp_path: Path, model_store: ModelStore, corpus: Path
+) -> None:
+    with closing(Tekio(settings(tmp_path, model_store, reranker="multilingual-e5-small"))) as app:
+        app.ingest([corpus])
+        with pytest.raises(UsageError, match="no reranker"):
+            await app.search("kiln")

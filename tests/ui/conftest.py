@@ -144,11 +144,15 @@ class ScriptedTekio(app.Tekio):
         top_k: int | None = None,
         where: Sequence[str] = (),
         mode: str = "hybrid",
+        diversity: float | None = None,
+        merge: bool | None = None,
         caller: Caller | None = None,
     ) -> list[Passage]:
         if self.error is not None:
             raise self.error
-        type(self).asked.append({"query": query, "where": list(where)})
+        chosen = {"diversity": diversity, "merge": merge}
+        asked = {name: value for name, value in chosen.items() if value is not None}
+        type(self).asked.append({"query": query, "where": list(where), **asked})
         return [
             Passage(
                 id=7,
@@ -164,6 +168,7 @@ class ScriptedTekio(app.Tekio):
                 score=0.9,
                 rank=1,
                 similarity=0.9,
+                also_in=("copy\x1b[31m.pdf",),
             )
         ]
 

@@ -103,6 +103,7 @@ def test_unknown_variant_is_wrong_usage_in_one_line(run: Run) -> None:
         (("nonesuch",), "nonesuch"),
         (("ask", "q", "--nonesuch"), "--nonesuch"),
         (("ask", "q", "--top-k", "0"), "--top-k"),
+        (("search", "q", "--diversity", "1.5"), "--diversity"),
         (("models", "steal"), "steal"),
     ],
 )
@@ -230,6 +231,18 @@ def test_config_says_where_a_value_comes_from(run: Run, monkeypatch: pytest.Monk
     assert (rows["variant"]["value"], rows["variant"]["from"]) == ("base", "TEKIO_VARIANT")
     assert rows["chunk_tokens"]["from"] == "default"
     assert all(row["description"] for row in rows.values())
+
+
+def test_how_passages_are_chosen_reaches_the_search_and_copies_are_named(
+    scripted: type[ScriptedTekio], run: Run
+) -> None:
+    code, out, _ = run("search", "warranty", "--diversity", "0.5", "--merge")
+    assert code == 0
+    assert scripted.asked[-1] == {"query": "warranty", "where": [], "diversity": 0.5, "merge": True}
+    assert "also in copy.pdf" in out
+    assert "\x1b" not in out
+    run("search", "warranty")
+    assert scripted.asked[-1] == {"query": "warranty", "where": []}
 
 
 @pytest.mark.usefixtures("scripted")

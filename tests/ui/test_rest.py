@@ -134,6 +134,17 @@ def test_wrong_requests_are_told_in_one_line(
     assert "\n" not in message
 
 
+def test_how_passages_are_chosen_reaches_the_search(
+    client: httpx.Client, scripted: type[ScriptedTekio]
+) -> None:
+    body = {"query": "q", "diversity": 0.25, "merge": False}
+    (passage,) = client.post("/v1/search", json=body).json()["passages"]
+    assert scripted.asked[-1] == {"query": "q", "where": [], "diversity": 0.25, "merge": False}
+    assert len(passage["also_in"]) == 1
+    for wrong in ({"diversity": 2}, {"diversity": "much"}, {"merge": "perhaps"}):
+        assert client.post("/v1/search", json={"query": "q"} | wrong).status_code == 422
+
+
 def test_unknown_addresses_have_the_same_form(client: httpx.Client) -> None:
     assert client.get("/nonesuch").json()["error"]["type"] == "not_found"
     assert client.get("/v1/ask").status_code == 405

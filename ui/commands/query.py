@@ -57,6 +57,20 @@ LanguageOption = Annotated[
 ModeOption = Annotated[
     str, typer.Option("--mode", help="By meaning and by words (hybrid), or by one: dense, keyword.")
 ]
+DiversityOption = Annotated[
+    float | None,
+    typer.Option(
+        "--diversity",
+        min=0.0,
+        max=1.0,
+        help="How much passages unlike each other are preferred, 0 to 1.",
+        show_default=False,
+    ),
+]
+MergeFlag = Annotated[
+    bool | None,
+    typer.Option("--merge/--no-merge", help="Make one passage of neighbours.", show_default=False),
+]
 ExplainFlag = Annotated[bool, typer.Option("--explain", help="Show each leg's rank, score and weight.")]
 
 
@@ -102,6 +116,8 @@ def search(
     where: WhereOption = None,
     mode: ModeOption = "hybrid",
     explain: ExplainFlag = False,
+    diversity: DiversityOption = None,
+    merge: MergeFlag = None,
     user: AsOption = None,
     group: GroupOption = None,
     as_json: JsonFlag = False,
@@ -112,7 +128,17 @@ def search(
     from ui.views import view_passage
 
     with opened(index) as tekio, event_loop() as loop:
-        found = loop.call(tekio.search(text, top_k=top_k, where=where or (), mode=mode, caller=caller))
+        found = loop.call(
+            tekio.search(
+                text,
+                top_k=top_k,
+                where=where or (),
+                mode=mode,
+                diversity=diversity,
+                merge=merge,
+                caller=caller,
+            )
+        )
         passages = [view_passage(passage, explain=explain) for passage in found]
     if as_json:
         left_out = None if explain else {"legs"}
@@ -128,6 +154,8 @@ def search(
             print_text(f"   {name:<8} rank {leg.rank:>3}  score {leg.score:8.3f}  weight {leg.weight:.2f}")
         if passage.headings:
             print_text("   " + one_line(" > ".join(passage.headings)))
+        if passage.also_in:
+            print_text("   also in " + one_line(", ".join(passage.also_in)))
         print_text("   " + passage.text.strip().replace("\n", "\n   ") + "\n")
 
 
