@@ -6,6 +6,7 @@ measured on the vectors themselves, by how many of the true ten nearest are foun
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
@@ -118,14 +119,12 @@ def read_vectors(connection: sqlite3.Connection, table: str, ids: Ids, dimension
     Raises:
         KeyError: a row is not there.
     """
-    vectors = np.empty((len(ids), dimension), np.float32)
-    query = f"SELECT vector FROM {table} WHERE id = ?"
-    for place, row_id in enumerate(ids.tolist()):
-        row = connection.execute(query, (row_id,)).fetchone()
-        if row is None:
-            raise KeyError(row_id)
-        vectors[place] = np.frombuffer(row[0], np.float32)
-    return vectors
+    # In the order of the ids, which json_each keeps; a query for each id takes twice as long.
+    query = f"SELECT vector FROM json_each(?) LEFT JOIN {table} ON {table}.id = json_each.value"
+    rows = connection.execute(query, (json.dumps(ids.tolist()),)).fetchall()
+    if (None,) in rows:
+        raise KeyError(int(ids[rows.index((None,))]))
+    return np.frombuffer(b"".join(row[0] for row in rows), np.float32).reshape(len(ids), dimension)
 
 
 def _sample(ids: Ids, most: int) -> Ids:
