@@ -14,7 +14,7 @@ from ingest.prepare import Prepared, stem
 from ingest.report import FileReport
 from ingest.store import DocumentStore
 from ingest.worker import Refusal, Reply
-from retrieval.access import Access
+from retrieval.access import PUBLIC, Access
 from retrieval.embedding import Embedded
 from retrieval.records import DocumentState, SourceDocument, Tags
 
@@ -110,7 +110,7 @@ class Writer:
         )
 
     def _readers(self, before: DocumentState | None) -> Access:
-        return self._access or (before.access if before is not None else Access())
+        return self._access or (before.access if before is not None else PUBLIC)
 
     def _remember(self, found: FoundFile, step: ToRead, refusal: Refusal) -> None:
         """Keep a row for a file that holds something we cannot get at, if it had no text in the index."""

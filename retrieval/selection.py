@@ -123,11 +123,12 @@ class _Candidates:
         if data.get("shown") and any(_overlap(span, other.span) for other in self.chosen):
             return
         if self._collapse:
-            for key in _keys(hit, span):
-                place = self._texts.setdefault(key, len(self.chosen))
-                if place < len(self.chosen):
-                    self._note(place, data["document"])
-                    return
+            keys = list(_keys(hit, span))
+            place = next((self._texts[key] for key in keys if key in self._texts), len(self.chosen))
+            self._texts.update(dict.fromkeys(keys, place))
+            if place < len(self.chosen):
+                self._note(place, data["document"])
+                return
         self.chosen.append(Chosen(hit, span, (hit.id,)))
 
     def _note(self, place: int, document: str) -> None:

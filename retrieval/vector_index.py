@@ -95,8 +95,8 @@ class VectorIndex:
         self._exact_rows = exact_rows
         self._lock = threading.Lock()
         self._state: _State | None = None
-        # The generation of the file that the first piece is mapped onto, or was written to.
-        self._written = -1
+        # The generation of the newest file when the folder was last looked at.
+        self._seen = -1
 
     def search(
         self,
@@ -137,9 +137,7 @@ class VectorIndex:
     def current(self, connection: sqlite3.Connection, generation: int) -> _State:
         """Return the state of the rows that the connection's transaction sees."""
         with self._lock:
-            if self._state is None or (
-                self._state.generation != generation and self._newest() > self._written
-            ):
+            if self._state is None or (self._state.generation != generation and self._newest() > self._seen):
                 self._state = self._load()
             if self._state.generation != generation:
                 self._state = self._updated(connection, self._state, generation)
@@ -162,15 +160,14 @@ class VectorIndex:
         return self._files.generation_of(found[0]) if found else -1
 
     def _load(self) -> _State:
+        self._seen = self._newest()
         for path in self._files.newest_first():
             try:
                 piece = read_piece(path, self._dimension)
             except ValueError as error:
                 logger.warning("%s cannot be read and is made again: %s", path.name, error)
                 continue
-            self._written = self._files.generation_of(path)
-            return _State(self._written, (piece,))
-        self._written = -1
+            return _State(self._files.generation_of(path), (piece,))
         return _State(-1)
 
     def _updated(self, connection: sqlite3.Connection, state: _State, generation: int) -> _State:
@@ -182,7 +179,6 @@ class VectorIndex:
         if len(new) > self._exact_rows:
             # The file is missing, or far behind: rows are not held twice in memory.
             logger.warning("the vectors of %d passages are put in order", len(wanted))
-            self._written = -1
             return _State(generation, (self._lists(connection, wanted, None),))
         pieces = list(state.pieces)
         for start in range(0, len(new), _FETCH_ROWS):
@@ -193,11 +189,9 @@ class VectorIndex:
         return _State(generation, tuple(pieces), np.intersect1d(gone, present))
 
     def _worth_writing(self, state: _State) -> bool:
-        return (
-            self._written < 0
-            or not isinstance(state.pieces[0], ListPiece)
-            or state.lag() > _WORTH_WRITING * len(state.ids)
-        )
+        first = state.pieces[0]
+        is_in_file = isinstance(first, ListPiece) and first.is_mapped
+        return not is_in_file or state.lag() > _WORTH_WRITING * len(state.ids)
 
     def _write(self, connection: sqlite3.Connection) -> None:
         """Make one piece of all that is held, and write it; call it with the lock held."""
@@ -211,7 +205,7 @@ class VectorIndex:
         except (OSError, RuntimeError) as error:  # FAISS raises nothing finer
             logger.warning("could not write the vectors of generation %d: %s", state.generation, error)
             return
-        self._written = state.generation
+        self._seen = state.generation
         if isinstance(piece, ListPiece):  # from now on in the file and not in memory
             self._state = self._load()
         self._sweep()

@@ -108,6 +108,11 @@ class ListPiece:
         self.ids: Ids = np.sort(self._rows)
         self._counts: weakref.WeakKeyDictionary[IdSet, Ids] = weakref.WeakKeyDictionary()
 
+    @property
+    def is_mapped(self) -> bool:
+        """Whether it lies in a file and not in memory."""
+        return self._path is not None
+
     @cached_property
     def _centroids(self) -> Floats:
         quantizer = faiss.downcast_index(self.index.quantizer)

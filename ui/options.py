@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from retrieval.access import Access, Caller, access, caller
+from retrieval.access import EVERYONE, Access, Caller, access, caller
 from retrieval.errors import UsageError
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -68,6 +68,11 @@ def chosen_access(owner: str | None, share: list[str] | None, *, required: bool 
             raise UsageError("say who may read: --owner USER, --share everyone, user:NAME or group:NAME")
         return None
     return access(owner or "", share or ())
+
+
+def shown_readers(access: Access) -> str:
+    """Return everyone who may read a document, as people are told it."""
+    return ", ".join("everyone" if name == EVERYONE else name for name in access.principals())
 
 
 def chosen_caller(user: str | None, groups: list[str] | None) -> Caller | None:

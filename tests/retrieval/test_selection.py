@@ -61,6 +61,40 @@ def test_short_texts_of_other_subjects_are_no_copies(index: PassageIndex) -> Non
     assert len(search(index, Selection(collapse=True))) == 2
 
 
+def test_two_copies_of_another_title_are_named_with_the_text_and_with_no_other(index: PassageIndex) -> None:
+    put(index, "a", LONG, 0, title="A")
+    put(index, "b", LONG, 0, title="B")
+    put(index, "between", "Another valve, opened by hand and closed by the spring.", 0)
+    put(index, "b2", LONG, 0, title="B")
+    also = {each.document: set(each.also_in) for each in search(index, Selection(collapse=True))}
+    assert also["between"] == set()
+    assert len(also) == 2
+    ranked = [Hit(n, n, hit, 0.0) for n, hit in enumerate(rows_with(["A", "B", "between", "B"]))]
+    chosen = select(
+        [(hit.id, 1.0) for hit in ranked],
+        lambda ids: {row: ranked[row] for row in ids},
+        lambda spans: {},
+        4,
+        Selection(collapse=True),
+    )
+    assert [(each.hit.id, each.also_in) for each in chosen] == [(0, ("1", "3")), (2, ())]
+
+
+def rows_with(titles: Sequence[str]) -> list[dict[str, object]]:
+    return [
+        {
+            "document_id": number,
+            "document": str(number),
+            "title": title,
+            "headings": [],
+            "text": "between" if title == "between" else LONG,
+            "start": 0,
+            "end": len(LONG),
+        }
+        for number, title in enumerate(titles)
+    ]
+
+
 def test_a_copy_that_the_caller_may_not_read_is_not_named(index: PassageIndex) -> None:
     put(index, "a", LONG, 0)
     put(index, "secret", LONG, 0, access=access("mori", []))

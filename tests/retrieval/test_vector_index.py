@@ -174,6 +174,27 @@ def test_a_few_changes_do_not_write_a_large_file_again_and_are_found_by_the_next
     assert score == pytest.approx(1.0, abs=1e-5)
 
 
+def test_a_search_beside_a_large_ingest_makes_the_lists_once(
+    rows: Rows, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The file is far behind until the ingest ends; each document of it is a generation."""
+    rows.add(100)
+    rows.index(exact_rows=500).save(rows.connection, rows.generation)
+    filled(rows)
+    reader = rows.index(exact_rows=500)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(4):
+            rows.add(3)
+            newest = max(rows.held())
+            vector = rows.held()[newest]
+            assert reader.search(rows.connection, rows.generation, vector, 1)[0][0] == newest
+    assert caplog.text.count("are put in order") == 1
+    reader.save(rows.connection, rows.generation)
+    (piece,) = rows.index(exact_rows=500).current(rows.connection, rows.generation).pieces
+    assert isinstance(piece, ListPiece)
+    assert piece.ids.tolist() == sorted(rows.held())
+
+
 def test_an_index_that_shrinks_is_exact_again(rows: Rows) -> None:
     filled(rows)
     index = rows.index(exact_rows=500)

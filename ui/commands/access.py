@@ -8,7 +8,7 @@ import typer
 
 from ui.console import print_json, say
 from ui.opening import opened
-from ui.options import IndexOption, JsonFlag, OwnerOption, ShareOption, chosen_access
+from ui.options import IndexOption, JsonFlag, OwnerOption, ShareOption, chosen_access, shown_readers
 
 NamesArgument = Annotated[
     list[str],
@@ -31,5 +31,4 @@ def access(
     if as_json:
         print_json({"documents": count, "owner": given.owner, "readers": list(given.readers)})
         return
-    readers = ", ".join("everyone" if name == "*" else name for name in given.principals())
-    say(f"{count} document{'s' * (count != 1)} can be read by {readers}")
+    say(f"{count} document{'s' * (count != 1)} can be read by {shown_readers(given)}")

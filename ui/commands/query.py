@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.access import EVERYONE
 from retrieval.errors import TekioError
 from ui.answer_text import print_answer
 from ui.console import print_json, print_table, print_text, say
@@ -21,6 +20,7 @@ from ui.options import (
     TopKOption,
     WhereOption,
     chosen_caller,
+    shown_readers,
 )
 from ui.plaintext import one_line, plain_piece
 
@@ -186,7 +186,7 @@ def documents(
                 row.language or "",
                 "" if row.pages is None else str(row.pages),
                 str(row.chunks),
-                ", ".join("everyone" if name == EVERYONE else name for name in row.access.principals()),
+                shown_readers(row.access),
                 row.outcome,
                 row.ingested_at,
             )
