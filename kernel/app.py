@@ -82,7 +82,7 @@ class Tekio:
             IndexBusyError: another process is writing to the index.
             IndexSignatureError: the index was made with another embedder.
         """
-        if not PassageIndex.is_in(self.settings.index):
+        if not PassageIndex.is_in(self.settings.place):
             check_paths(paths)  # so that a slip of the pen leaves no empty index behind
         plan = ingest_plan(
             self.settings,
@@ -143,7 +143,7 @@ class Tekio:
         if self._index is not None:
             yield self._index
             return
-        with closing(PassageIndex(self.settings.index, None)) as index:
+        with closing(PassageIndex(self.settings.place, None)) as index:
             yield index
 
     def _token_codec(self, index: PassageIndex) -> TokenCodec | None:
@@ -300,8 +300,8 @@ class Tekio:
         with self._lock:
             if self._index is None:
                 # Before a model is fetched for nothing.
-                PassageIndex.require(self.settings.index, create=create)
-                self._index = PassageIndex(self.settings.index, self.embedder.signature, create=create)
+                PassageIndex.require(self.settings.place, create=create)
+                self._index = PassageIndex(self.settings.place, self.embedder.signature, create=create)
             return self._index
 
     async def _started(self) -> Engine:

@@ -37,7 +37,7 @@ def find_embedder(
     engine = find_engine(
         settings.embedder_engine,
         instructions=vector_instructions(),
-        family=PassageIndex.engine_of(settings.index),
+        family=PassageIndex.engine_of(settings.place),
         plain=pooling(model.folder) is not None,
     )
     return SentenceTransformerEmbedder(

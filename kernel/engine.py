@@ -184,7 +184,7 @@ class Engine:
         signature = self._embedder.signature
         return FaissCollection(  # type: ignore[call-arg]
             record_type=memory_record_type(signature.dimension),
-            folder=self._settings.memory,
+            folder=self._settings.memory_place,
             embedding_generator=self._embedding,
             signature=signature,
         )

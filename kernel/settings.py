@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from kernel.answer import Technique
 from retrieval.errors import UsageError
+from retrieval.stores.opening import Place, beside, is_address
 
 SETTINGS_FILE = "tekio.toml"
 
@@ -32,6 +33,10 @@ class Settings(BaseSettings):
     )
 
     index: Path = Field(Path(".tekio/index"), description="folder of the index")
+    store: str = Field(
+        "",
+        description="address of the index where it is in no folder: postgresql://… or qdrant://…",
+    )
     memory: Path = Field(Path(".tekio/memory"), description="folder of the semantic memory")
     adapters: Path = Field(
         Path(".tekio/adapters"), description="folder in which a variant's name is an adapter folder"
@@ -119,10 +124,34 @@ class Settings(BaseSettings):
         None, ge=0, le=1, description="below this an answer is refused; unset takes the calibrated value"
     )
 
+    @field_validator("index", mode="before")
+    @classmethod
+    def _folder(cls, value: object) -> object:
+        if isinstance(value, str) and is_address(value):
+            raise ValueError("an address belongs into the setting store")
+        return value
+
+    @field_validator("store")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not is_address(value):
+            raise ValueError("it is an address, postgresql://… or qdrant://…; a folder belongs into index")
+        return value
+
     @field_validator("index", "memory", "adapters", "cache")
     @classmethod
     def _expand_home(cls, value: Path) -> Path:
         return value.expanduser()
+
+    @property
+    def place(self) -> Place:
+        """Where the index is: a folder or an address."""
+        return self.store or self.index
+
+    @property
+    def memory_place(self) -> Place:
+        """Where the semantic memory is."""
+        return beside(self.store, "memory") if self.store else self.memory
 
     @classmethod
     def settings_customise_sources(
@@ -138,12 +167,15 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings; overrides that are None are left out.
+    """Read the settings; overrides that are None are left out, and an `index` may be a folder or an address.
 
     Raises:
         UsageError: a value is wrong or unknown; names the field and where it may come from.
     """
     given = {key: value for key, value in overrides.items() if value is not None}
+    if "index" in given:
+        named = given.pop("index")
+        given |= {"store": named} if is_address(str(named)) else {"index": named, "store": ""}
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from retrieval.collection_schema import to_layout_2, to_layout_3
+from retrieval.collection_store import CollectionStore
+from retrieval.documents import DocumentTable
 from retrieval.errors import IndexBusyError, IndexDamagedError, IndexMissingError, TekioError
 
 SCHEMA_VERSION = 4
@@ -264,6 +266,21 @@ class Database:
         """Store a value in the table `meta`."""
         with self.write() as connection:
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @property
+    def place(self) -> str:
+        """Where it is, as people are told."""
+        return str(self.folder)
+
+    def documents(self) -> DocumentTable:
+        """Return the documents."""
+        return DocumentTable(self)
+
+    def collection(
+        self, name: str, *, dimension: int, fields: Sequence[str], indexed: Sequence[str] = ()
+    ) -> CollectionStore:
+        """Return a collection; `indexed` are fields for which filters are made fast."""
+        return CollectionStore(self, name, dimension=dimension, fields=fields, indexed=indexed)
 
     def close(self) -> None:
         """Close the connections of all threads."""

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from retrieval.access import Access, Caller
-from retrieval.database import Database
 from retrieval.records import DocumentState, DocumentSummary, SourceDocument, Tags, merged_tags
 
 
-class DocumentTable:
-    """The table `documents`. Rows of collections that belong to a document go with it."""
+class SqlDatabase(Protocol):
+    """A database whose statements mark their parameters by `?`."""
 
-    def __init__(self, database: Database) -> None:
+    @property
+    def connection(self) -> Any:
+        """This thread's connection."""
+
+    def write(self) -> AbstractContextManager[Any]:
+        """Write in one transaction."""
+
+
+class DocumentTable:
+    """The table `documents` of SQLite or PostgreSQL. Rows of collections that belong to a document go with it."""
+
+    def __init__(self, database: SqlDatabase) -> None:
         self._database = database
 
     def states(self) -> dict[str, DocumentState]:
@@ -55,7 +66,7 @@ class DocumentTable:
                 "UPDATE documents SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, document_id)
             )
 
-    def put(self, document: SourceDocument, chunks: int) -> int:
+    def put(self, document: SourceDocument, chunks: int, *, ingested_at: str | None = None) -> int:
         """Store a document in place of the one of the same path, whose chunks go with it; return the new id."""
         values = {
             "path": document.path,
@@ -80,15 +91,15 @@ class DocumentTable:
             "engines": json.dumps(document.engines),
             "recipe": document.recipe,
             "owner": document.access.owner,
-            "ingested_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "ingested_at": ingested_at or datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
         with self._database.write() as connection:
             connection.execute("DELETE FROM documents WHERE path = ?", (document.path,))
-            cursor = connection.execute(f"INSERT INTO documents ({names}) VALUES ({marks})", values)
-            assert cursor.lastrowid is not None
-            self._share(connection, cursor.lastrowid, document.access)
-        return cursor.lastrowid
+            query = f"INSERT INTO documents ({names}) VALUES ({marks}) RETURNING id"
+            document_id = int(connection.execute(query, tuple(values.values())).fetchone()[0])
+            self._share(connection, document_id, document.access)
+        return document_id
 
     def share(self, document_id: int, access: Access) -> None:
         """Set who may read a document."""
@@ -97,12 +108,10 @@ class DocumentTable:
             self._share(connection, document_id, access)
 
     @staticmethod
-    def _share(connection: sqlite3.Connection, document_id: int, access: Access) -> None:
+    def _share(connection: Any, document_id: int, access: Access) -> None:
         connection.execute("DELETE FROM readers WHERE document_id = ?", (document_id,))
-        connection.executemany(
-            "INSERT INTO readers VALUES (?, ?)",
-            [(principal, document_id) for principal in access.principals()],
-        )
+        for principal in access.principals():
+            connection.execute("INSERT INTO readers VALUES (?, ?)", (principal, document_id))
 
     def readable(self, document_id: int, caller: Caller) -> bool:
         """Tell whether somebody may read a document."""
@@ -153,7 +162,7 @@ class DocumentTable:
         rows = self._database.connection.execute(
             "SELECT id, name, path, title, format, language, page_starts, chunks, length(text), outcome,"
             " ingested_at, created, modified, tags, given_tags, owner FROM documents"
-            f" WHERE {'1' if caller is None else readable} ORDER BY name, path",
+            f" WHERE {'true' if caller is None else readable} ORDER BY name, path",
             principals,
         )
         return [
@@ -200,6 +209,45 @@ class DocumentTable:
             row = self._database.connection.execute(query, (document_id,)).fetchone()
             found[document_id] = tuple(json.loads(row[0])) if row else ()
         return found
+
+    def whole(self, document_id: int) -> tuple[SourceDocument, str]:
+        """Return a document as `put` takes it, and when it was ingested.
+
+        Raises:
+            KeyError: there is none.
+        """
+        row = self._database.connection.execute(
+            "SELECT path, name, title, format, text, content_hash, size, mtime_ns, encoding, language,"
+            " page_starts, empty_pages, outcome, message, created, modified, tags, given_tags, engines, recipe,"
+            " owner, ingested_at FROM documents WHERE id = ?",
+            (document_id,),
+        ).fetchone()
+        if row is None:
+            raise KeyError(document_id)
+        document = SourceDocument(
+            path=row[0],
+            name=row[1],
+            title=row[2],
+            format=row[3],
+            text=row[4],
+            content_hash=row[5],
+            size=row[6],
+            mtime_ns=row[7],
+            encoding=row[8],
+            language=row[9],
+            page_starts=tuple(json.loads(row[10])),
+            empty_pages=tuple(json.loads(row[11])),
+            outcome=row[12],
+            message=row[13],
+            created=row[14],
+            modified=row[15],
+            tags=_tags(row[16]),
+            given_tags=_tags(row[17]),
+            engines=_engines(row[18]),
+            recipe=row[19],
+            access=Access(row[20], self._readers().get(document_id, ())),
+        )
+        return document, row[21]
 
 
 def _tags(text: str) -> dict[str, tuple[str, ...]]:

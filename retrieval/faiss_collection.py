@@ -4,6 +4,8 @@ It replaces Semantic Kernel's own `FaissCollection`, which lives in memory only 
 and can be used by any Semantic Kernel program: records, vectors and words are kept in SQLite, the FAISS file
 is derived from it (see `retrieval/database.py`, `retrieval/vector_index.py`).
 
+`folder` may also be the address of a PostgreSQL or Qdrant, see `retrieval/stores`, which then search in its place.
+
 Limits: one vector field a record type; cosine similarity or inner product of unit vectors, which is the same;
 filters are the data of `retrieval/filters.py` or a developer's lambda, which is translated and never run.
 """
@@ -35,12 +37,12 @@ from semantic_kernel.data.vector import (
 )
 from semantic_kernel.exceptions import VectorSearchOptionsException, VectorStoreInitializationException
 
-from retrieval.collection_store import CollectionStore, Hit, Row
-from retrieval.database import Database
 from retrieval.embedding import EmbedderSignature
 from retrieval.errors import IndexSignatureError, UsageError
 from retrieval.filters import All, AnyOf, Filter, OneOf, Where, from_lambda
 from retrieval.keyword_tokens import keyword_terms, keyword_tokens
+from retrieval.stores.interface import Collection, Hit, Row
+from retrieval.stores.opening import open_database
 
 _SCORE = "__score__"
 _DISTANCES = (DistanceFunction.DEFAULT, DistanceFunction.COSINE_SIMILARITY, DistanceFunction.DOT_PROD)
@@ -56,9 +58,9 @@ class FaissCollection(VectorStoreCollection[TKey, TModel], VectorSearch[TKey, TM
     supported_vector_types: ClassVar[set[str] | None] = {"float", "ndarray", "list[float]"}
     supported_search_types: ClassVar[set[SearchType]] = {SearchType.VECTOR, SearchType.KEYWORD_HYBRID}
 
-    folder: Path
+    folder: Path | str
     signature: EmbedderSignature | None = None
-    _store: CollectionStore | None = PrivateAttr(default=None)
+    _store: Collection | None = PrivateAttr(default=None)
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -75,11 +77,10 @@ class FaissCollection(VectorStoreCollection[TKey, TModel], VectorSearch[TKey, TM
             )
 
     @property
-    def store(self) -> CollectionStore:
+    def store(self) -> Collection:
         """The rows behind the collection, opened when first asked for."""
         if self._store is None:
-            self._store = CollectionStore(
-                Database(self.folder, create=True),
+            self._store = open_database(self.folder, create=True).collection(
                 self.collection_name,
                 dimension=self.definition.vector_fields[0].dimensions or 0,
                 fields=[item.storage_name or item.name for item in self.definition.data_fields],

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.analysis import detect_language
-from retrieval.collection_store import CollectionStore
 from retrieval.embedding import unit
 from retrieval.filters import Where
 from retrieval.ranking import DEFAULT_WEIGHTS, Query, Ranker
+from retrieval.stores.interface import Collection
 from retrieval.weights import LEAST_QUESTIONS, Trial, learn_weights, pseudo_question
 
 EmbedQuery = Callable[[str], tuple[NDArray[np.float32], NDArray[np.float32]]]
@@ -30,7 +30,7 @@ _CHANGED = 0.2
 class LegWeights:
     """What each leg is worth on one collection, whose data has the fields `language` and `text`."""
 
-    def __init__(self, store: CollectionStore) -> None:
+    def __init__(self, store: Collection) -> None:
         self._store = store
 
     def learned(self) -> dict[str, Any]:

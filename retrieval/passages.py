@@ -8,16 +8,12 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.access import Access, Caller
-from retrieval.collection_store import CollectionStore, Row
-from retrieval.database import DATABASE_FILE, Database
-from retrieval.documents import DocumentTable
 from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexSignatureError, TekioError, UsageError
 from retrieval.filters import All, Filter, ReadableBy
@@ -38,6 +34,8 @@ from retrieval.records import (
     page_at,
 )
 from retrieval.selection import AS_RANKED, Chosen, Selection, Span, select
+from retrieval.stores.interface import Row
+from retrieval.stores.opening import Place, is_in, open_database
 
 logger = logging.getLogger(__name__)
 
@@ -65,17 +63,17 @@ _CODEC = "token_codec"
 
 
 class PassageIndex:
-    """Documents, chunks, vectors and keyword postings in one folder; made by one embedder, which it names."""
+    """Documents, chunks, vectors and keyword postings in one place; made by one embedder, which it names."""
 
-    def __init__(self, folder: Path, signature: EmbedderSignature | None, *, create: bool = False) -> None:
-        """Open the index in a folder; without a signature to look at it only, not to search or write.
+    def __init__(self, place: Place, signature: EmbedderSignature | None, *, create: bool = False) -> None:
+        """Open the index in a place; without a signature to look at it only, not to search or write.
 
         Raises:
             IndexMissingError: there is none and `create` is false.
             IndexSignatureError: it was made with another embedder.
         """
-        self.database = Database(folder, create=create)
-        self._table = DocumentTable(self.database)
+        self.database = open_database(place, create=create)
+        self._table = self.database.documents()
         older = False
         if signature is None:
             dimension = int(self.database.get_meta(f"dimension:{COLLECTION}") or 0)
@@ -83,8 +81,8 @@ class PassageIndex:
             older = self._check_signature(signature)
             dimension = signature.dimension
         self._signature_key = json.dumps(signature.as_dict() if signature else {}).encode()
-        self.store = CollectionStore(
-            self.database, COLLECTION, dimension=dimension, fields=FIELDS, indexed=("language",)
+        self.store = self.database.collection(
+            COLLECTION, dimension=dimension, fields=FIELDS, indexed=("language",)
         )
         if signature is not None:
             self.store.ensure()
@@ -94,27 +92,27 @@ class PassageIndex:
         self._weights = LegWeights(self.store)
 
     @staticmethod
-    def is_in(folder: Path) -> bool:
-        """Say whether there is an index in a folder."""
-        return (folder / DATABASE_FILE).is_file()
+    def is_in(place: Place) -> bool:
+        """Say whether there is an index in a place."""
+        return is_in(place)
 
     @staticmethod
-    def require(folder: Path, *, create: bool) -> None:
+    def require(place: Place, *, create: bool) -> None:
         """Check cheaply, before a model is looked for, that there is an index or that one may be made.
 
         Raises:
             IndexMissingError: there is none and `create` is false.
         """
         if not create:
-            Database(folder, create=False).close()
+            open_database(place, create=False).close()
 
     @staticmethod
-    def engine_of(folder: Path) -> str | None:
-        """Return the family of the vectors of the index in a folder; None when there is none to read."""
-        if not PassageIndex.is_in(folder):
-            return None
+    def engine_of(place: Place) -> str | None:
+        """Return the family of the vectors of the index in a place; None when there is none to read."""
         try:
-            database = Database(folder, create=False)
+            if not PassageIndex.is_in(place):
+                return None
+            database = open_database(place, create=False)
         except TekioError:  # whoever opens it is told
             return None
         try:
@@ -136,8 +134,8 @@ class PassageIndex:
         if different:
             changes = ", ".join(f"{key} {held.get(key)!r} there, {wanted[key]!r} now" for key in different)
             raise IndexSignatureError(
-                f"the index in {self.database.folder} was made with another embedder ({changes}): set the embedder "
-                f"back to {held.get('model')!r}, or ingest into another --index folder"
+                f"the index in {self.database.place} was made with another embedder ({changes}): set the embedder "
+                f"back to {held.get('model')!r}, or ingest into another --index"
             )
         return False
 
@@ -149,10 +147,10 @@ class PassageIndex:
         """
         if not writable:
             raise IndexSignatureError(
-                f"the keywords of the index in {self.database.folder} were made by another version of Tekio: "
+                f"the keywords of the index in {self.database.place} were made by another version of Tekio: "
                 "run `ingest` on its folder once, which makes them anew"
             )
-        logger.warning("the keywords of the index in %s are made anew", self.database.folder)
+        logger.warning("the keywords of the index in %s are made anew", self.database.place)
         with self.store.changing():
             self.store.retokenize(lambda data: _keyword_tokens(data["title"], data["headings"], data["text"]))
             held = self.database.get_meta_json("signature") | {"analysis": KEYWORD_VERSION}

@@ -14,13 +14,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.collection_store import CollectionStore
 from retrieval.errors import UsageError
 from retrieval.filters import All, Filter, Where
 from retrieval.fusion import weighted_fusion
 from retrieval.keyword_tokens import Term, keyword_terms
 from retrieval.late_vectors import TokenCodec
 from retrieval.records import LegScore
+from retrieval.stores.interface import Collection
 from retrieval.weights import Trial
 
 Mode = Literal["hybrid", "dense", "keyword"]
@@ -86,7 +86,7 @@ class Ranked:
 class Ranker:
     """Ranks the rows of a collection whose data has a field `language`."""
 
-    def __init__(self, store: CollectionStore, codec: TokenCodec | None) -> None:
+    def __init__(self, store: Collection, codec: TokenCodec | None) -> None:
         self._store = store
         self._codec = codec
         # The mean vector of each language, of one generation: a cache, replaced whole.

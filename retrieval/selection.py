@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.collection_store import Hit
 from retrieval.errors import UsageError
+from retrieval.stores.interface import Hit
 
 Span = tuple[int, int, int]
 """A document's id, and where in its text the span begins and ends."""

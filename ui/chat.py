@@ -11,7 +11,6 @@ import shlex
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import streamlit as st
 
@@ -20,6 +19,7 @@ from kernel.settings import Settings, load_settings
 from retrieval.access import Caller
 from retrieval.errors import TekioError, UsageError
 from retrieval.records import DocumentSummary
+from retrieval.stores.opening import shown
 from ui import chat_view as view
 from ui.chat_engine import Engine, Turn
 from ui.chat_style import ICON, STYLE
@@ -34,7 +34,7 @@ log = logging.getLogger("tekio.chat")
 @st.cache_resource(show_spinner=False)
 def load_engine(index: str) -> Engine:
     """Open the engine of an index, once for all sessions and reruns."""
-    return Engine(load_settings(index=Path(index)))
+    return Engine(load_settings(index=index))
 
 
 def page() -> None:
@@ -45,7 +45,7 @@ def page() -> None:
     st.html(view.text_html("Tekio 適応", "title") + view.text_html(label("tagline", language), "tagline"))
     settings = load_settings()
     with st.spinner(label("opening", language)):
-        engine = load_engine(str(settings.index.absolute()))
+        engine = load_engine(settings.store or str(settings.index.absolute()))
     try:
         caller = caller_of(st.context.headers.get_all, settings)
     except UsageError as error:
@@ -170,9 +170,9 @@ def _list_documents(documents: Sequence[DocumentSummary], language: str) -> None
 
 def _say_no_index(settings: Settings, *, missing: bool, language: str) -> None:
     key = "no_index" if missing else "empty_index"
-    st.html(view.notice_html(label(key, language, index=settings.index), "warn"))
+    st.html(view.notice_html(label(key, language, index=shown(settings.place)), "warn"))
     st.html(view.text_html(label("run_this", language)))
-    st.code(f"ingest PATH --index {shlex.quote(str(settings.index))}", language="shell")
+    st.code(f"ingest PATH --index {shlex.quote(shown(settings.place))}", language="shell")
 
 
 def _show_question(turn: Turn) -> None:

@@ -37,7 +37,7 @@ class Check:
         return asdict(self)
 
 
-def run_checks(*, index: Path | None, fast: bool) -> list[Check]:
+def run_checks(*, index: str | Path | None, fast: bool) -> list[Check]:
     """Look at everything; `fast` leaves out what needs torch or the kernel imported."""
     rows = [_python(), *_packages(), _processor(fast=fast)]
     if not fast:
@@ -122,7 +122,7 @@ def _engine(settings: Settings) -> Check:
         engine = find_engine(
             settings.embedder_engine,
             instructions=vector_instructions(),
-            family=PassageIndex.engine_of(settings.index),
+            family=PassageIndex.engine_of(settings.place),
         )
     except TekioError as error:
         return Check(
@@ -180,20 +180,26 @@ def _models(settings: Settings) -> Iterator[Check]:
 
 
 def _no_index(settings: Settings) -> Check:
-    return Check("index", WARN, f"none in {settings.index}", "run `ingest PATH` with your documents")
+    from retrieval.stores.opening import shown
+
+    return Check("index", WARN, f"none in {shown(settings.place)}", "run `ingest PATH` with your documents")
 
 
 def _index_present(settings: Settings) -> Check:
-    from retrieval.database import DATABASE_FILE
+    from retrieval.stores.opening import is_in, shown
 
-    if not (settings.index / DATABASE_FILE).is_file():
-        return _no_index(settings)
-    return Check("index", OK, f"present in {settings.index}")
+    try:
+        if not is_in(settings.place):
+            return _no_index(settings)
+    except TekioError as error:
+        return Check("index", FAIL, describe(error), "mend the setting store, or start the server")
+    return Check("index", OK, f"present in {shown(settings.place)}")
 
 
 def _index_counts(settings: Settings) -> Check:
     from kernel import app
     from retrieval.errors import IndexMissingError
+    from retrieval.stores.opening import shown
 
     tekio = app.Tekio(settings)
     try:
@@ -205,12 +211,13 @@ def _index_counts(settings: Settings) -> Check:
     finally:
         tekio.close()
     chunks = sum(document.chunks for document in documents)
-    found = f"{len(documents)} documents, {chunks} chunks in {settings.index}"
+    found = f"{len(documents)} documents, {chunks} chunks in {shown(settings.place)}"
     return Check("index", OK, found) if documents else Check("index", WARN, found, "run `ingest PATH`")
 
 
 def _disk(settings: Settings) -> Iterator[Check]:
-    for role, folder in (("index", settings.index), ("models", settings.cache)):
+    folders = {} if settings.store else {"index": settings.index}
+    for role, folder in (folders | {"models": settings.cache}).items():
         place = folder.absolute()
         while not place.exists():
             place = place.parent

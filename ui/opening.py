@@ -22,7 +22,7 @@ C = TypeVar("C", bound=_Closeable)
 
 
 @contextmanager
-def opened(index: Path | None = None) -> Iterator[Tekio]:
+def opened(index: str | Path | None = None) -> Iterator[Tekio]:
     """Open a Tekio over an index (the settings' own when None) and close it again."""
     quiet_libraries()
     from kernel import app

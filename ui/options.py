@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,9 +11,12 @@ from retrieval.errors import UsageError
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 IndexOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        "--index", metavar="DIR", help="Folder of the index; .tekio/index unless set.", show_default=False
+        "--index",
+        metavar="DIR",
+        help="Folder or address of the index; .tekio/index unless set.",
+        show_default=False,
     ),
 ]
 WhereOption = Annotated[

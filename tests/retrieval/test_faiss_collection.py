@@ -16,6 +16,7 @@ from retrieval.embedding import EmbedderSignature
 from retrieval.errors import IndexSignatureError
 from retrieval.faiss_collection import FaissCollection
 from retrieval.filters import AnyOf, OneOf, Where
+from retrieval.stores.opening import Place
 
 
 @vectorstoremodel(collection_name="notes")
@@ -35,8 +36,8 @@ def note(number: int, **more: Any) -> Note:
     return Note(id=f"n{number}", text=f"note number {number}", vector=AXES[number % 4], **more)
 
 
-def collection_in(folder: Path, **more: Any) -> FaissCollection[str, Note]:
-    return FaissCollection(record_type=Note, folder=folder, **more)
+def collection_in(place: Place, **more: Any) -> FaissCollection[str, Note]:
+    return FaissCollection(record_type=Note, folder=place, **more)
 
 
 def faiss_files(folder: Path) -> list[Path]:
@@ -44,8 +45,8 @@ def faiss_files(folder: Path) -> list[Path]:
 
 
 @pytest.fixture
-async def notes(tmp_path: Path) -> AsyncIterator[FaissCollection[str, Note]]:
-    async with collection_in(tmp_path) as collection:
+async def notes(place: Place) -> AsyncIterator[FaissCollection[str, Note]]:
+    async with collection_in(place) as collection:
         await collection.ensure_collection_exists()
         yield collection
 
@@ -170,12 +171,12 @@ async def test_interleaved_searches_do_not_mix_their_scores(notes: FaissCollecti
     assert seen == [("first", "n0", 1.0), ("second", "n1", 1.0), ("first", "n1", 0.0), ("second", "n0", 0.0)]
 
 
-async def test_a_reopened_collection_holds_the_same_records(tmp_path: Path) -> None:
-    async with collection_in(tmp_path) as collection:
+async def test_a_reopened_collection_holds_the_same_records(place: Place) -> None:
+    async with collection_in(place) as collection:
         await collection.ensure_collection_exists()
         await collection.upsert([note(i) for i in range(4)])
         await collection.delete("n1")
-    async with collection_in(tmp_path) as reopened:
+    async with collection_in(place) as reopened:
         assert await reopened.collection_exists()
         assert await found(reopened, AXES[3], top=9) == [("n3", 1.0), ("n0", 0.0), ("n2", 0.0)]
 
@@ -197,8 +198,8 @@ async def test_the_faiss_file_may_be_lost_stale_or_broken(tmp_path: Path) -> Non
             assert await found(reopened, AXES[2], top=9) == [("n2", 1.0), ("n1", 0.0)]
 
 
-async def test_a_collection_made_again_after_its_deletion_finds_its_own_vectors_only(tmp_path: Path) -> None:
-    async with collection_in(tmp_path) as collection, collection_in(tmp_path) as reader:
+async def test_a_collection_made_again_after_its_deletion_finds_its_own_vectors_only(place: Place) -> None:
+    async with collection_in(place) as collection, collection_in(place) as reader:
         for axis in (0, 3):
             await collection.ensure_collection_exists()
             await collection.upsert(Note(id="n", text="note", vector=AXES[axis]))
@@ -223,12 +224,12 @@ async def test_total_count_and_order_by_see_the_whole_collection(notes: FaissCol
     assert [record.id for record in records] == ["n3", "n2"]
 
 
-async def test_another_embedder_is_refused(tmp_path: Path) -> None:
+async def test_another_embedder_is_refused(place: Place) -> None:
     signature = EmbedderSignature("one", "1", 4, "", "", True, "torch")
-    async with collection_in(tmp_path, signature=signature) as collection:
+    async with collection_in(place, signature=signature) as collection:
         await collection.ensure_collection_exists()
     other = EmbedderSignature("two", "1", 4, "", "", True, "torch")
-    async with collection_in(tmp_path, signature=other) as collection:
+    async with collection_in(place, signature=other) as collection:
         with pytest.raises(IndexSignatureError, match="'one'"):
             await collection.ensure_collection_exists()
 

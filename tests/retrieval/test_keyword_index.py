@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.collection_store import CollectionStore, Row
+from retrieval.collection_store import CollectionStore
 from retrieval.database import DATABASE_FILE, Database
 from retrieval.keyword_index import K1, B
 from retrieval.keyword_segment import Segment
 from retrieval.keyword_tokens import Term
+from retrieval.stores.interface import Row
 
 WORDS = st.sampled_from(["valve", "pump", "seal", "oil", "弁"])
 TEXTS = st.lists(st.lists(WORDS, max_size=6), max_size=12)

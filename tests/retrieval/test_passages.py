@@ -1,5 +1,7 @@
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from retrieval.filters import Where
 from retrieval.keyword_tokens import Term
 from retrieval.passages import PassageIndex
 from retrieval.records import Chunk, SourceDocument
+from retrieval.stores.opening import Place
 
 SIGNATURE = EmbedderSignature("model", "1", 4, "query: ", "passage: ", True, "test")
 AXES = np.eye(4, dtype=np.float32)
@@ -39,8 +42,9 @@ def put(index: PassageIndex, name: str, text: str, axis: int, **more: object) ->
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> PassageIndex:
-    return PassageIndex(tmp_path / "index", SIGNATURE, create=True)
+def index(place: Place) -> Iterator[PassageIndex]:
+    with closing(PassageIndex(place, SIGNATURE, create=True)) as opened:
+        yield opened
 
 
 def names(index: PassageIndex, query: str, axis: int, **more: object) -> list[str]:

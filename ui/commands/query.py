@@ -167,14 +167,16 @@ def documents(
 ) -> None:
     """List the documents in the index."""
     caller = chosen_caller(user, group)
+    from retrieval.stores.opening import shown
+
     with opened(index) as tekio:
         rows = tekio.documents(caller=caller)
-        folder = tekio.settings.index
+        folder = shown(tekio.settings.place)
     if as_json:
         from dataclasses import asdict
 
         counts = {"documents": len(rows), "chunks": sum(row.chunks for row in rows)}
-        print_json({"index": str(folder), "counts": counts, "documents": [asdict(row) for row in rows]})
+        print_json({"index": folder, "counts": counts, "documents": [asdict(row) for row in rows]})
         return
     print_table(
         ("document", "title", "format", "language", "pages", "chunks", "readers", "outcome", "ingested at"),

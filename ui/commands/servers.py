@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from retrieval.errors import TekioError
 from ui.console import quiet_libraries, say
 from ui.opening import opened
 from ui.options import IndexOption
+
+if TYPE_CHECKING:
+    from kernel.settings import Settings
 
 HostOption = Annotated[
     str, typer.Option("--host", help="Address to listen on; 127.0.0.1 is this machine only.")
@@ -73,7 +76,7 @@ def chat(
     settings = load_settings(index=index)  # a wrong setting is said here, not on the page
     _require_free(host, port)
     say(f"The page is at http://{_in_url(host)}:{port}/ ; Ctrl-C stops it")
-    command, environment = chat_command(host, port), _chat_environment(settings.index)
+    command, environment = chat_command(host, port), _chat_environment(settings)
     # Standard output would only repeat the address; what goes wrong comes on standard error.
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as page:  # noqa: S603 - our own words
         signal.signal(signal.SIGTERM, lambda *_: page.terminate())  # or the page would outlive its command
@@ -104,13 +107,14 @@ def chat_command(host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "streamlit", "run", script, *flags]
 
 
-def _chat_environment(index: Path) -> dict[str, str]:
+def _chat_environment(settings: Settings) -> dict[str, str]:
     # Streamlit runs the page as a script, so the rooms have to be importable in that process too.
     root = str(Path(__file__).parents[2])
     known = os.environ.get("PYTHONPATH")
     return {
         **os.environ,
-        "TEKIO_INDEX": str(index),
+        "TEKIO_INDEX": str(settings.index),
+        "TEKIO_STORE": settings.store,
         "PYTHONPATH": os.pathsep.join([root, known]) if known else root,
         "STREAMLIT_SERVER_SHOW_EMAIL_PROMPT": "false",
         # As variables, not flags: a Streamlit that has one theme only passes over them. A colour set for

@@ -121,11 +121,12 @@ def _shown(value: object) -> str:
 def setting_rows(settings: Settings) -> list[dict[str, Any]]:
     """Return name, value, description and origin of every setting."""
     from kernel.settings import SETTINGS_FILE
+    from retrieval.stores.opening import shown
 
     file = Path(SETTINGS_FILE)
     in_file = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
     in_environment = {name.upper() for name in os.environ}
-    values = settings.model_dump(mode="json")
+    values = settings.model_dump(mode="json") | {"store": shown(settings.store)}
 
     def origin(name: str) -> str:
         variable = f"TEKIO_{name.upper()}"

@@ -16,6 +16,7 @@ from ingest.pool import Limits
 from ingest.prepare import Preparation
 from ingest.report import IngestReport
 from ingest.strategies import Chunking
+from retrieval.database import Database
 from retrieval.embedding import EmbedderSignature
 from retrieval.passages import PassageIndex
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
@@ -118,6 +119,7 @@ def texts(index: PassageIndex) -> Callable[[], dict[str, str]]:
     """Return a function: the text of each document of the index by its name."""
 
     def read() -> dict[str, str]:
+        assert isinstance(index.database, Database)
         rows = index.database.connection.execute("SELECT name, text FROM documents")
         return {str(name): str(text) for name, text in rows}
 

@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 
 from retrieval.access import Access, Caller
+from retrieval.collection_store import CollectionStore
+from retrieval.database import Database
 from retrieval.errors import IndexBusyError, IndexMissingError, IndexSignatureError
 from retrieval.passages import PassageIndex
 from retrieval.vector_pieces import FlatPiece
@@ -80,6 +82,8 @@ def check_whole(index: Path, corpus: Corpus) -> None:
         assert all(None in texts for texts in corpus.possible.values())
         return
     try:
+        assert isinstance(store.database, Database)
+        assert isinstance(store.store, CollectionStore)
         connection = store.database.connection
         assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
         rows = connection.execute("SELECT id, document_id, vector FROM rows_passages").fetchall()
@@ -237,6 +241,7 @@ def test_a_second_ingest_says_who_holds_the_lock(tmp_path: Path) -> None:
     assert holder.stdin is not None
     assert holder.stdout.readline() == b"held\n"
     store = PassageIndex(index, crash_child.SIGNATURE)
+    assert isinstance(store.database, Database)
     store.database._file_lock.timeout = 0.3
     with pytest.raises(IndexBusyError, match=f"process {holder.pid} is writing"), store.writing():
         pass

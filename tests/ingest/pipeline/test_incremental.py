@@ -12,6 +12,7 @@ import pytest
 from ingest.blocks import ReadOptions
 from ingest.strategies import Chunking
 from kernel.embedding_service import EmbeddingService
+from retrieval.database import Database
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
 from retrieval.keyword_tokens import Term
@@ -106,6 +107,7 @@ def test_what_was_pruned_is_found_no_more(run: Any, index: PassageIndex, embedde
     report = run(folder, prune=True)
     assert (report.removed, outcomes(report)["a.md"]) == (1, "removed")
     assert found(index, embedder, "Text of a") == ["sub/b.txt"]
+    assert isinstance(index.database, Database)
     connection = index.database.connection
     for query in (
         "SELECT count(*) FROM rows_passages WHERE data LIKE '%Text of a%'",
