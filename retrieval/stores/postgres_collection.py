@@ -17,9 +17,10 @@ from retrieval.filters import Filter
 from retrieval.keyword_index import K1, B, inverse_frequency
 from retrieval.keyword_tokens import Term
 from retrieval.stores.interface import Floats, Key, Row
-from retrieval.stores.postgres_connection import PostgresConnection, storable
+from retrieval.stores.postgres_connection import PostgresConnection
 from retrieval.stores.postgres_filters import condition
 from retrieval.stores.sql_collection import SqlCollection
+from retrieval.stores.storable import storable
 
 if TYPE_CHECKING:
     from retrieval.stores.postgres_database import PostgresDatabase

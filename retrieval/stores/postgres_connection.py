@@ -10,6 +10,7 @@ from typing import Any
 
 from retrieval.errors import TekioError, UsageError
 from retrieval.stores.postgres_address import PostgresAddress
+from retrieval.stores.storable import storable
 
 
 class LostConnectionError(TekioError):
@@ -96,23 +97,6 @@ class PostgresConnection:
             self._connection.close()
         except (self._driver.Error, OSError):
             self.is_lost = True  # it was gone already
-
-
-def storable(value: Any) -> Any:
-    """Return a value that PostgreSQL can hold: its texts hold neither NUL nor halves of characters.
-
-    What stands in their place has the same length, so that spans stay right. Looks into lists and dictionaries too.
-    """
-    if isinstance(value, dict):
-        return {storable(key): storable(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [storable(each) for each in value]
-    if isinstance(value, str):
-        if "\x00" in value:
-            value = value.replace("\x00", "\ufffd")
-        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-            value = "".join("\ufffd" if "\ud800" <= each <= "\udfff" else each for each in value)
-    return value
 
 
 def _connected(driver: Any, address: PostgresAddress) -> Any:

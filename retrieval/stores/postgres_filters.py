@@ -8,7 +8,7 @@ from typing import Any
 
 from retrieval.errors import UsageError
 from retrieval.filters import All, AnyOf, Filter, Matches, Not, OneOf, ReadableBy, Tagged, Where
-from retrieval.stores.postgres_connection import storable
+from retrieval.stores.storable import storable
 
 Condition = tuple[str, list[Any]]
 

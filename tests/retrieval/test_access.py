@@ -102,8 +102,6 @@ def test_what_is_shared_anew_is_found_at_once_and_what_is_taken_back_is_gone_at_
 def test_another_process_that_has_the_index_open_obeys_what_was_shared_since(
     index: PassageIndex, place: Place
 ) -> None:
-    if str(place).startswith("qdrant+file"):
-        pytest.skip("Qdrant's local mode is of one process")
     other = PassageIndex(place, SIGNATURE)
     assert "public" in names(other, "valve", 0, caller=NOBODY)
     ids = {row.document: row.id for row in index.documents()}
