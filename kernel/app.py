@@ -26,11 +26,13 @@ from retrieval.embedding import Embedder
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
 from retrieval.filters import Matches
+from retrieval.index_copy import Copied, copy_index
 from retrieval.late_vectors import TokenCodec
 from retrieval.passages import PassageIndex
 from retrieval.queries import MAX_TOP, check_query
 from retrieval.ranking import check_mode
 from retrieval.records import DocumentSummary, Passage, Tags
+from retrieval.stores.opening import Place
 
 if TYPE_CHECKING:
     from kernel.engine import Engine
@@ -136,6 +138,10 @@ class Tekio:
     def quote(self, passage_id: int, start: int, end: int, *, caller: Caller | None = None) -> str | None:
         """Return a span of the document that a passage is of; None when it is gone, or not the caller's to read."""
         return self._open_index().quote(passage_id, start, end, caller=caller)
+
+    def copy_index(self, target: Place, *, on_progress: Callable[[int, int], None]) -> Copied:
+        """Copy the index to another place, without embedding anything, see `retrieval.index_copy`."""
+        return copy_index(self.settings.place, target, on_progress=on_progress)
 
     @contextmanager
     def _any_index(self) -> Iterator[PassageIndex]:

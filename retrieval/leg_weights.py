@@ -19,7 +19,7 @@ from retrieval.weights import LEAST_QUESTIONS, Trial, learn_weights, pseudo_ques
 EmbedQuery = Callable[[str], tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Gives the vector of a text and those of its tokens."""
 
-_KEY = "leg_weights"
+WEIGHTS_KEY = "leg_weights"
 _QUESTIONS = 100
 """Made-up questions of a language, by which the legs are weighed."""
 _DEPTH = 100
@@ -62,7 +62,7 @@ class LegWeights:
             say(f"weighing the ways to search, language {language}")
             weights, quality = learn_weights(self._trials(ids, ranker, embed_query), DEFAULT_WEIGHTS)
             found[str(language)] = {"weights": weights, "reciprocal_rank": quality}
-        self._store.database.set_meta(_KEY, json.dumps({"rows": rows, "languages": found}))
+        self._store.database.set_meta(WEIGHTS_KEY, json.dumps({"rows": rows, "languages": found}))
 
     def _trials(self, ids: list[int], ranker: Ranker, embed_query: EmbedQuery) -> list[Trial]:
         trials: list[Trial | None] = []
@@ -75,4 +75,4 @@ class LegWeights:
         return [trial for trial in trials if trial is not None]
 
     def _held(self) -> dict[str, Any]:
-        return self._store.database.get_meta_json(_KEY) or {}
+        return self._store.database.get_meta_json(WEIGHTS_KEY) or {}

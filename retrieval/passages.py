@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from retrieval.access import Access, Caller
 from retrieval.embedding import EmbedderSignature, unit
-from retrieval.errors import IndexSignatureError, TekioError, UsageError
+from retrieval.errors import IndexDamagedError, IndexSignatureError, TekioError, UsageError
 from retrieval.filters import All, Filter, ReadableBy
 from retrieval.keyword_index import inverse_frequency
 from retrieval.keyword_tokens import KEYWORD_VERSION, keyword_tokens
 from retrieval.late_vectors import TokenCodec
-from retrieval.leg_weights import EmbedQuery, LegWeights
+from retrieval.leg_weights import WEIGHTS_KEY, EmbedQuery, LegWeights
 from retrieval.ranking import Mode, Query, Ranked, Ranker, Rerank, reranked
 from retrieval.records import (
     Chunk,
@@ -57,9 +57,14 @@ FIELDS = (
     "modified",
     "tags",
 )
+INDEXED = ("language",)
 MAX_TOP_K = 1000
 _LEG_DEPTH = 100
 _CODEC = "token_codec"
+KEPT = ("signature", _CODEC, WEIGHTS_KEY)
+"""The settings that an index takes with it to another place."""
+COPYING = "copying"
+"""The setting that names from where an index is being copied to this place."""
 
 
 class PassageIndex:
@@ -71,8 +76,20 @@ class PassageIndex:
         Raises:
             IndexMissingError: there is none and `create` is false.
             IndexSignatureError: it was made with another embedder.
+            IndexDamagedError: it is half of a copy, or cannot be read.
         """
         self.database = open_database(place, create=create)
+        try:
+            self._open(signature, create)
+        except BaseException:
+            self.database.close()
+            raise
+
+    def _open(self, signature: EmbedderSignature | None, create: bool) -> None:
+        if source := self.database.get_meta(COPYING):
+            raise IndexDamagedError(
+                f"the copy of {source} to {self.database.place} did not end: run `tekio index copy` again"
+            )
         self._table = self.database.documents()
         older = False
         if signature is None:
@@ -81,9 +98,7 @@ class PassageIndex:
             older = self._check_signature(signature)
             dimension = signature.dimension
         self._signature_key = json.dumps(signature.as_dict() if signature else {}).encode()
-        self.store = self.database.collection(
-            COLLECTION, dimension=dimension, fields=FIELDS, indexed=("language",)
-        )
+        self.store = self.database.collection(COLLECTION, dimension=dimension, fields=FIELDS, indexed=INDEXED)
         if signature is not None:
             self.store.ensure()
         if older:

@@ -16,6 +16,7 @@ from ui.commands.access import access
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
 from ui.commands.evaluate_retrieval import evaluate_retrieval
+from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.query import ask, documents, search
 from ui.commands.servers import chat, serve
@@ -35,6 +36,7 @@ _evaluations = typer.Typer(rich_markup_mode=None)
 _evaluations.callback(invoke_without_command=True)(evaluate)
 _evaluations.command("retrieval")(evaluate_retrieval)
 app.add_typer(_evaluations, name="evaluate")
+app.add_typer(index_app, name="index")
 
 ingest_app = typer.Typer(
     name="ingest", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
