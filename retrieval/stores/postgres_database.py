@@ -130,8 +130,15 @@ class PostgresDatabase:
     @contextmanager
     def read(self) -> Iterator[PostgresConnection]:
         """Read in one transaction: all that is read is of one generation."""
+        if self.connection.in_transaction:
+            yield self.connection
+            return
         with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ") as connection:
-            yield connection
+            self._local.seen = {}
+            try:
+                yield connection
+            finally:
+                self._local.seen = None
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[PostgresConnection]:
@@ -201,7 +208,15 @@ class PostgresDatabase:
             yield connection
 
     def get_meta(self, key: str) -> str | None:
-        """Return a setting of the index."""
+        """Return a setting of the index; within a read the server is asked once."""
+        seen: dict[str, str | None] | None = getattr(self._local, "seen", None)
+        if seen is None:
+            return self._meta(key)
+        if key not in seen:
+            seen[key] = self._meta(key)
+        return seen[key]
+
+    def _meta(self, key: str) -> str | None:
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
