@@ -1,0 +1,83 @@
+"""The process of one system: makes its index, then answers blocks of queries until there are no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+from evaluation.benchmarks.rivals.catalog import KINDS, System
+from evaluation.benchmarks.rivals.messages import Answers, Ingested, Task
+from evaluation.retrieval.beir import BeirDocument
+
+TOP = 10
+_MIB = 2**20
+
+
+def ingest(system: System, task: Task) -> Ingested:
+    """Make the index; the loading of the embedder is not counted."""
+    folder = Path(task.folder)
+    documents = [BeirDocument(*fields) for fields in task.documents]
+    about = system.load(Path(task.model))
+    began = time.perf_counter()
+    system.ingest(documents, folder)
+    seconds = time.perf_counter() - began
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Ingested(about, seconds, size / _MIB)
+
+
+def answer(system: System, queries: Sequence[str]) -> Answers:
+    """Ask one query at a time. The first is asked once before, since others have had their turn in between."""
+    rankings, seconds = [], []
+    for query in queries[:1]:
+        system.search(query, TOP)
+    for query in queries:
+        began = time.perf_counter()
+        rankings.append(system.search(query, TOP))
+        seconds.append(time.perf_counter() - began)
+    return Answers(rankings, seconds, peak_mib())
+
+
+def peak_mib() -> float:
+    """Return the most memory that this process has held, mapped files included.
+
+    Linux hands `ru_maxrss` on from the process that started this one, so its own account is read where it is kept.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text("ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    except OSError:  # not Linux
+        pass
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (_MIB if sys.platform == "darwin" else 1024)
+
+
+def _own_output() -> TextIO:
+    """Return standard output for the answers alone; what libraries print goes to standard error."""
+    own = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return own
+
+
+def main() -> None:
+    """Answer what comes on standard input."""
+    out = _own_output()
+    system = KINDS[sys.argv[1]].make()
+    first = sys.stdin.readline()
+    reply: Ingested | Answers = ingest(system, Task(**json.loads(first)))
+    del first
+    print(json.dumps(asdict(reply)), file=out, flush=True)
+    for line in sys.stdin:
+        reply = answer(system, json.loads(line))
+        print(json.dumps(asdict(reply)), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()
