@@ -7,8 +7,8 @@ weights of the same embedder, computed by what each takes by default, with the i
 each document is one text to them; other settings are those of the system's own guides, and stand below the table.
 Each system is a process of its own. They make their indexes one after another, from texts in memory to an index on
 disk where the system keeps one, without the loading of the model; then they answer the queries one at a time, in
-turns of twenty, so that a busy machine is busy for all. Memory is the most that the process held, mapped files
-included.
+turns of twenty, so that a busy machine is busy for all. Time of the processor (CPU) is that of all threads together,
+and says more than the clock where others are at work. Memory is the most that the process held, mapped files included.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from evaluation.benchmarks.output import show
-from evaluation.benchmarks.rivals.catalog import KINDS, Kind, find_kinds
+from evaluation.benchmarks.rivals.catalog import KINDS, Kind, Model, find_kinds
 from evaluation.benchmarks.rivals.runner import run
 from evaluation.benchmarks.rivals.subset import smaller
 from evaluation.benchmarks.rivals.table import print_results, result
 from evaluation.retrieval.beir import Beir, load_beir
+from kernel.embedders import find_embedder
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.analysis import detect_language
@@ -80,7 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kinds = present(find_kinds(options.systems.split(",")))
         settings = load_settings()
         models = ModelStore(settings.cache, offline=settings.offline, on_message=say)
-        model = models.resolve(settings.embedder).folder
+        alone = settings.model_copy(update={"index": settings.cache / "none"})
+        embedder = find_embedder(alone, models, say)
+        signature = embedder.signature
+        model = Model(str(embedder.folder), signature.query_prefix, signature.passage_prefix)
         for found in sets:
             chosen = [kind for kind in kinds if not kind.languages or language(found) in kind.languages]
             with tempfile.TemporaryDirectory(prefix="tekio-benchmark-") as place:

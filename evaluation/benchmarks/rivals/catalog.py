@@ -12,17 +12,24 @@ from typing import Protocol
 from evaluation.retrieval.beir import BeirDocument
 from retrieval.errors import UsageError
 
-QUERY_PREFIX = "query: "
-PASSAGE_PREFIX = "passage: "
 OWN = "tekio"
 _SYSTEMS = "evaluation.benchmarks.rivals.systems"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The folder of the embedder, as sentence-transformers reads it, and what stands before texts."""
+
+    folder: str
+    query_prefix: str
+    passage_prefix: str
 
 
 class System(Protocol):
     """A way to search a set, made as a user of it would make it."""
 
-    def load(self, model: Path) -> str:
-        """Load the embedder of a folder, so that no later call does; return how the system is set."""
+    def load(self, model: Model) -> str:
+        """Load the embedder, so that no later call does; return how the system is set."""
 
     def ingest(self, documents: Sequence[BeirDocument], folder: Path) -> None:
         """Make the documents searchable, and write the index under an empty folder where the system can."""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from evaluation.benchmarks.rivals.catalog import Kind
+from evaluation.benchmarks.rivals.catalog import Kind, Model
 from evaluation.benchmarks.rivals.messages import Answers, Ingested, Task
 from evaluation.retrieval.beir import Beir
 from retrieval.errors import TekioError
@@ -34,6 +34,7 @@ class Measured:
     ingested: Ingested
     rankings: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: float = 0.0
     peak_mib: float = 0.0
 
 
@@ -71,7 +72,7 @@ class _Worker:
 
 
 def run(
-    kinds: Sequence[Kind], found: Beir, model: Path, folder: Path, say: Callable[[str], None]
+    kinds: Sequence[Kind], found: Beir, model: Model, folder: Path, say: Callable[[str], None]
 ) -> list[Measured]:
     """Measure the systems over one set, within an empty folder.
 
@@ -85,7 +86,7 @@ def run(
             place = folder / kind.name
             place.mkdir()
             worker = stack.enter_context(_started(kind, folder / f"{kind.name}.log"))
-            task = Task(str(model), str(place), documents)
+            task = Task(model, str(place), documents)
             ingested = Ingested(**worker.ask(asdict(task)))
             say(f"{found.name}, {kind.name}: {ingested.seconds:.1f} s to ingest")
             workers.append((worker, Measured(kind, ingested)))
@@ -96,6 +97,7 @@ def run(
                 for (name, _), ranking in zip(block, answers.rankings, strict=True):
                     measured.rankings[name] = ranking
                 measured.seconds += answers.seconds
+                measured.cpu_seconds += answers.cpu_seconds
                 measured.peak_mib = answers.peak_mib
     return [measured for _, measured in workers]
 

@@ -25,15 +25,20 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One system over one set. `differences` are its figures less those of Tekio; empty for Tekio, or without it."""
+    """One system over one set. `differences` are its figures less those of Tekio; empty for Tekio, or without it.
+
+    The time of the processor is that of all threads together, for a query the mean.
+    """
 
     system: str
     about: str
     figures: dict[str, Mean]
     differences: dict[str, Comparison]
     ingest_seconds: float
+    ingest_cpu_seconds: float
     p50_ms: float
     p99_ms: float
+    cpu_ms: float
     peak_mib: float
     disk_mib: float
 
@@ -68,8 +73,10 @@ def result(found: Beir, runs: Sequence[Measured]) -> Result:
                     metric: compare(scores[OWN][metric], scores[name][metric]) for metric in compared
                 },
                 ingest_seconds=run.ingested.seconds,
+                ingest_cpu_seconds=run.ingested.cpu_seconds,
                 p50_ms=float(np.quantile(milliseconds, 0.5)),
                 p99_ms=float(np.quantile(milliseconds, 0.99)),
+                cpu_ms=1000 * run.cpu_seconds / len(run.seconds),
                 peak_mib=run.peak_mib,
                 disk_mib=run.ingested.disk_mib,
             )
@@ -83,8 +90,8 @@ def print_results(results: Sequence[Result]) -> None:
     for each in results:
         print(f"{each.name}: {each.documents:,} documents, {each.queries:,} queries")
         print(
-            f"{'system':18}{heads}{'nDCG@10 less Tekio':>28}{'ingest s':>10}{'p50 ms':>8}{'p99 ms':>8}"
-            f"{'peak MiB':>10}{'disk MiB':>10}"
+            f"{'system':18}{heads}{'nDCG@10 less Tekio':>28}{'ingest s':>10}{'CPU s':>8}{'p50 ms':>8}"
+            f"{'p99 ms':>8}{'CPU ms':>8}{'peak MiB':>10}{'disk MiB':>10}"
         )
         for row in each.rows:
             cells = "".join(
@@ -94,8 +101,8 @@ def print_results(results: Sequence[Result]) -> None:
             )
             disk = f"{row.disk_mib:,.1f}" if row.disk_mib else "none"
             print(
-                f"{row.system:18}{cells}{_difference(row):>28}{row.ingest_seconds:10.1f}{row.p50_ms:8.1f}"
-                f"{row.p99_ms:8.1f}{row.peak_mib:10,.0f}{disk:>10}"
+                f"{row.system:18}{cells}{_difference(row):>28}{row.ingest_seconds:10.1f}"
+                f"{row.ingest_cpu_seconds:8.1f}{row.p50_ms:8.1f}{row.p99_ms:8.1f}{row.cpu_ms:8.1f}{row.peak_mib:10,.0f}{disk:>10}"
             )
         for row in each.rows:
             print(f"  {row.system}: {row.about}")

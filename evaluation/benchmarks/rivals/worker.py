@@ -23,12 +23,12 @@ def ingest(system: System, task: Task) -> Ingested:
     """Make the index; the loading of the embedder is not counted."""
     folder = Path(task.folder)
     documents = [BeirDocument(*fields) for fields in task.documents]
-    about = system.load(Path(task.model))
-    began = time.perf_counter()
+    about = system.load(task.model)
+    began, began_cpu = time.perf_counter(), time.process_time()
     system.ingest(documents, folder)
-    seconds = time.perf_counter() - began
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Ingested(about, seconds, size / _MIB)
+    return Ingested(about, seconds, cpu_seconds, size / _MIB)
 
 
 def answer(system: System, queries: Sequence[str]) -> Answers:
@@ -36,11 +36,12 @@ def answer(system: System, queries: Sequence[str]) -> Answers:
     rankings, seconds = [], []
     for query in queries[:1]:
         system.search(query, TOP)
+    began_cpu = time.process_time()
     for query in queries:
         began = time.perf_counter()
         rankings.append(system.search(query, TOP))
         seconds.append(time.perf_counter() - began)
-    return Answers(rankings, seconds, peak_mib())
+    return Answers(rankings, seconds, time.process_time() - began_cpu, peak_mib())
 
 
 def peak_mib() -> float:
@@ -71,7 +72,7 @@ def main() -> None:
     out = _own_output()
     system = KINDS[sys.argv[1]].make()
     first = sys.stdin.readline()
-    reply: Ingested | Answers = ingest(system, Task(**json.loads(first)))
+    reply: Ingested | Answers = ingest(system, Task.of(json.loads(first)))
     del first
     print(json.dumps(asdict(reply)), file=out, flush=True)
     for line in sys.stdin:

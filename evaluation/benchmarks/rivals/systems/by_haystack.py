@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmarks.rivals.catalog import PASSAGE_PREFIX, QUERY_PREFIX
+from evaluation.benchmarks.rivals.catalog import Model
 from evaluation.retrieval.beir import BeirDocument
 
 _A_LEG = 100
@@ -18,7 +18,7 @@ class Haystack:
     _pipeline: Any
     _store: Any
 
-    def load(self, model: Path) -> str:
+    def load(self, model: Model) -> str:
         from haystack import Pipeline
         from haystack.components.joiners import DocumentJoiner
         from haystack.components.retrievers.in_memory import InMemoryBM25Retriever, InMemoryEmbeddingRetriever
@@ -30,14 +30,14 @@ class Haystack:
 
         self._store = InMemoryDocumentStore(embedding_similarity_function="cosine")
         self._documents = SentenceTransformersDocumentEmbedder(
-            model=str(model), prefix=PASSAGE_PREFIX, local_files_only=True, progress_bar=False
+            model=model.folder, prefix=model.passage_prefix, local_files_only=True, progress_bar=False
         )
         self._documents.warm_up()
         pipeline = Pipeline()
         pipeline.add_component(
             "embedder",
             SentenceTransformersTextEmbedder(
-                model=str(model), prefix=QUERY_PREFIX, local_files_only=True, progress_bar=False
+                model=model.folder, prefix=model.query_prefix, local_files_only=True, progress_bar=False
             ),
         )
         pipeline.add_component("meaning", InMemoryEmbeddingRetriever(self._store, top_k=_A_LEG))

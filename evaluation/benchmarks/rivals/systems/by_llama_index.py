@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmarks.rivals.catalog import PASSAGE_PREFIX, QUERY_PREFIX
+from evaluation.benchmarks.rivals.catalog import Model
 from evaluation.retrieval.beir import BeirDocument
 
 _A_LEG = 100
@@ -20,11 +20,13 @@ class LlamaIndex:
     _embedder: Any
     _retriever: Any
 
-    def load(self, model: Path) -> str:
+    def load(self, model: Model) -> str:
         from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
         self._embedder = HuggingFaceEmbedding(
-            model_name=str(model), query_instruction=QUERY_PREFIX, text_instruction=PASSAGE_PREFIX
+            model_name=model.folder,
+            query_instruction=model.query_prefix,
+            text_instruction=model.passage_prefix,
         )
         self._embedder.get_query_embedding("a first text")
         return (

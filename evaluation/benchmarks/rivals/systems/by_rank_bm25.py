@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.benchmarks.rivals.catalog import Model
 from evaluation.retrieval.beir import BeirDocument
 
 _PIECE = 8_000  # characters; the library takes 49,149 bytes at most
@@ -21,7 +22,7 @@ class RankBm25:
         self._words = words
         self._about = about
 
-    def load(self, model: Path) -> str:
+    def load(self, model: Model) -> str:
         self._words("最初の文 a first text")
         return f"no embedder; BM25Okapi over {self._about}"
 

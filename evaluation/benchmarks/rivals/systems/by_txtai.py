@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evaluation.benchmarks.rivals.catalog import PASSAGE_PREFIX, QUERY_PREFIX
+from evaluation.benchmarks.rivals.catalog import Model
 from evaluation.retrieval.beir import BeirDocument
 
 
@@ -13,12 +13,12 @@ class Txtai:
 
     _index: Any
 
-    def load(self, model: Path) -> str:
+    def load(self, model: Model) -> str:
         from txtai import Embeddings
 
         self._index = Embeddings(
-            path=str(model),
-            instructions={"query": QUERY_PREFIX, "data": PASSAGE_PREFIX},
+            path=model.folder,
+            instructions={"query": model.query_prefix, "data": model.passage_prefix},
             hybrid=True,
             content=True,
         )

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from evaluation.benchmarks.rivals.catalog import Model
 from evaluation.retrieval.beir import Beir, BeirDocument
 from evaluation.retrieval.scratch import ScratchIndex, scratch_index
 from kernel.embedders import find_embedder
@@ -18,7 +19,7 @@ class Tekio:
     _embedder: SentenceTransformerEmbedder
     _index: ScratchIndex
 
-    def load(self, model: Path) -> str:
+    def load(self, model: Model) -> str:
         """Load the embedder of the settings, which is the one of the folder."""
         settings = load_settings()
         alone = settings.model_copy(update={"index": settings.cache / "none"})
