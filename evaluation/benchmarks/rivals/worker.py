@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -67,10 +68,9 @@ def _own_output() -> TextIO:
     return own
 
 
-def main() -> None:
+def serve(name: str, out: TextIO) -> None:
     """Answer what comes on standard input."""
-    out = _own_output()
-    system = KINDS[sys.argv[1]].make()
+    system = KINDS[name].make()
     first = sys.stdin.readline()
     reply: Ingested | Answers = ingest(system, Task.of(json.loads(first)))
     del first
@@ -80,5 +80,16 @@ def main() -> None:
         print(json.dumps(asdict(reply)), file=out, flush=True)
 
 
+def main() -> int:
+    """Serve, or end with what went wrong as the last line on standard error."""
+    try:
+        serve(sys.argv[1], _own_output())
+    except Exception as error:
+        traceback.print_exc()
+        print(f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
