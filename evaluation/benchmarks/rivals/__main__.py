@@ -1,6 +1,6 @@
 """Tekio beside what else could be taken: quality, time to ingest, time of a query, memory; in one run.
 
-    python -m evaluation.benchmarks.rivals [--beir FOLDER ...] [--queries N] [--documents N] [--systems tekio,txtai]
+    python -m evaluation.benchmarks.rivals [--beir FOLDER ...] [--queries N] [--documents N] [--threads N]
 
 The packages are those of the optional group `rivals`; a system whose packages are missing is left out. All have the
 weights of the same embedder, computed by what each takes by default, with the instructions that the model wants, and
@@ -8,7 +8,8 @@ each document is one text to them; other settings are those of the system's own 
 Each system is a process of its own. They make their indexes one after another, from texts in memory to an index on
 disk where the system keeps one, without the loading of the model; then they answer the queries one at a time, in
 turns of twenty, so that a busy machine is busy for all. Time of the processor (CPU) is that of all threads together,
-and says more than the clock where others are at work. Memory is the most that the process held, mapped files included.
+and says more than the clock where others are at work; there `--threads 1` is fairer, since threads that wait for
+each other spend it too. Memory is the most that the process held, mapped files included.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--queries", type=_count, help="of each set at most, taken evenly")
     parser.add_argument("--documents", type=_count, help="of each set at most, but all that are judged")
     parser.add_argument("--systems", default=",".join(KINDS), help=f"of {', '.join(KINDS)}")
+    parser.add_argument("--threads", type=_count, default=0, help="of each system; each its own if left out")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     options = parser.parse_args(arguments)
 
@@ -88,7 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for found in sets:
             chosen = [kind for kind in kinds if not kind.languages or language(found) in kind.languages]
             with tempfile.TemporaryDirectory(prefix="tekio-benchmark-") as place:
-                results.append(result(found, run(chosen, found, model, Path(place), say)))
+                runs = run(chosen, found, model, Path(place), say, threads=options.threads)
+                results.append(result(found, runs))
     except TekioError as error:
         print(f"evaluation.benchmarks.rivals: {error}", file=sys.stderr)
         return error.exit_code

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ _QUIET = {
     "TOKENIZERS_PARALLELISM": "true",
     "PYTHONIOENCODING": "utf-8",
 }
+
+_THREADS = ("OMP_NUM_THREADS", "TEKIO_THREADS")
 
 
 @dataclass(slots=True)
@@ -72,9 +74,15 @@ class _Worker:
 
 
 def run(
-    kinds: Sequence[Kind], found: Beir, model: Model, folder: Path, say: Callable[[str], None]
+    kinds: Sequence[Kind],
+    found: Beir,
+    model: Model,
+    folder: Path,
+    say: Callable[[str], None],
+    *,
+    threads: int = 0,
 ) -> list[Measured]:
-    """Measure the systems over one set, within an empty folder.
+    """Measure the systems over one set, within an empty folder; `threads` of 0 leaves their number to each.
 
     Raises:
         TekioError: a system failed.
@@ -85,7 +93,7 @@ def run(
         for kind in kinds:
             place = folder / kind.name
             place.mkdir()
-            worker = stack.enter_context(_started(kind, folder / f"{kind.name}.log"))
+            worker = stack.enter_context(_started(kind, folder / f"{kind.name}.log", threads))
             task = Task(model, str(place), documents)
             ingested = Ingested(**worker.ask(asdict(task)))
             say(f"{found.name}, {kind.name}: {ingested.seconds:.1f} s to ingest")
@@ -103,9 +111,10 @@ def run(
 
 
 @contextmanager
-def _started(kind: Kind, log: Path) -> Iterator[_Worker]:
+def _started(kind: Kind, log: Path, threads: int) -> Iterator[_Worker]:
     command = [sys.executable, "-m", "evaluation.benchmarks.rivals.worker", kind.name]
-    with log.open("wb") as errors, _process(command, errors) as process:
+    limits = dict.fromkeys(_THREADS, str(threads)) if threads else {}
+    with log.open("wb") as errors, _process(command, errors, limits) as process:
         try:
             yield _Worker(kind, process, log)
         finally:
@@ -117,7 +126,7 @@ def _started(kind: Kind, log: Path) -> Iterator[_Worker]:
                 process.kill()
 
 
-def _process(command: Sequence[str], errors: IO[bytes]) -> subprocess.Popen[str]:
+def _process(command: Sequence[str], errors: IO[bytes], limits: Mapping[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603 - the module beside this one
         command,
         stdin=subprocess.PIPE,
@@ -125,5 +134,5 @@ def _process(command: Sequence[str], errors: IO[bytes]) -> subprocess.Popen[str]
         stderr=errors,
         text=True,
         encoding="utf-8",
-        env={**os.environ, **_QUIET},
+        env={**os.environ, **_QUIET, **limits},
     )
