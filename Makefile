@@ -71,7 +71,7 @@ corpus: $(STAMP)
 lock:
 	rm -rf .lock
 	$(PYTHON) -m venv .lock
-	.lock/bin/python -m pip install --quiet '.[dev]' 'torch==2.13.0'
+	.lock/bin/python -m pip install --quiet '.[dev,rivals]' 'torch==2.13.0'
 	{ sed -n '/^#/p' constraints.txt; .lock/bin/python -m pip freeze --exclude tekio | sed 's/+cpu$$//'; } > constraints.new
 	mv constraints.new constraints.txt
 	rm -rf .lock

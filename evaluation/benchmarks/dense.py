@@ -24,6 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.benchmarks.output import show
+
 Floats = NDArray[np.float32]
 
 _DIMENSION = 384
@@ -189,10 +191,7 @@ def main() -> int:
         print(f"there are no vectors of kind {unknown[0]}; there are {', '.join(KINDS)}", file=sys.stderr)
         return 2
     results = [measure(kind, int(rows)) for rows in options.rows.split(",") for kind in kinds]
-    if options.json:
-        print(json.dumps([asdict(result) for result in results], indent=2))
-    else:
-        print_table(results)
+    show([asdict(result) for result in results], lambda: print_table(results), as_json=options.json)
     return 0
 
 

@@ -21,12 +21,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.benchmarks.corpora import write_documents
+from evaluation.benchmarks.output import show
 from evaluation.retrieval.beir import Beir, load_beir
 from evaluation.retrieval.metrics import bootstrap_interval, per_query
 from kernel.embedders import find_embedder
@@ -239,11 +239,12 @@ def main() -> int:
     except TekioError as error:
         print(f"evaluation.benchmarks.embedding: {error}", file=sys.stderr)
         return error.exit_code
-    if options.json:
-        facts: dict[str, Any] = {"cpu": cpu_name(), "instructions": vector_instructions()}
-        print(json.dumps(facts | {"rows": [asdict(row) for row in rows]}, indent=2))
-    else:
-        print_table(rows)
+    facts = {
+        "cpu": cpu_name(),
+        "instructions": vector_instructions(),
+        "rows": [asdict(row) for row in rows],
+    }
+    show(facts, lambda: print_table(rows), as_json=options.json)
     return 0
 
 

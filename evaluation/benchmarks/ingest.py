@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evaluation.benchmarks.corpora import write_documents
+from evaluation.benchmarks.output import show
 from retrieval.errors import TekioError
 
 _MIB = 2**20
@@ -182,10 +183,7 @@ def main() -> int:
     except (TekioError, ValueError) as error:
         print(f"evaluation.benchmarks.ingest: {error}", file=sys.stderr)
         return 1
-    if options.json:
-        print(json.dumps([asdict(result) for result in results], indent=2))
-    else:
-        print_table(results)
+    show([asdict(result) for result in results], lambda: print_table(results), as_json=options.json)
     return 0
 
 

@@ -15,7 +15,6 @@ once; each answer is compared with the one that a single client got.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +27,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from evaluation.benchmarks.output import show
 from evaluation.retrieval.beir import load_beir
 from evaluation.retrieval.scratch import ScratchIndex, scratch_index
 from ingest.sentences import split_sentences
@@ -272,10 +272,7 @@ def main() -> int:
     except TekioError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
-    if options.json:
-        print(json.dumps(asdict(result), indent=2))
-    else:
-        print_result(result)
+    show(asdict(result), lambda: print_result(result), as_json=options.json)
     return 0
 
 
