@@ -204,6 +204,7 @@ class CollectionStore(SqlCollection):
         with self.database.read() as connection:
             self._vector_index().save(connection, self.generation)
             self._keyword_index().save(connection, self.generation)
+        self.database.shrink_log()
 
     def _ids(self, connection: sqlite3.Connection, where: Filter | None) -> IdSet | None:
         """Return the rows that a filter holds for; None for no filter."""

@@ -27,6 +27,7 @@ DATABASE_FILE = "index.sqlite3"
 _LOCK_FILE = "writer.lock"
 _HOLDER_FILE = "writer.pid"
 _LOCK_WAIT_SECONDS = 10.0
+_BUSY_SECONDS = 30
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -163,7 +164,9 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -266,6 +269,17 @@ class Database:
         """Store a value in the table `meta`."""
         with self.write() as connection:
             connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def shrink_log(self) -> None:
+        """Move what was written from the write-ahead log into the file; where readers hold on to it, another time."""
+        connection = self.connection
+        if connection.in_transaction:
+            return
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
 
     @property
     def place(self) -> str:

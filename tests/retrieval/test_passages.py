@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -189,3 +190,19 @@ def test_a_writer_with_nothing_to_do_mends_what_a_killed_one_left(tmp_path: Path
     assert len(written) == 2
     assert written <= {path.name for path in folder.iterdir()}
     assert not list(folder.glob("*.tmp"))
+
+
+def test_after_writing_the_log_is_small_and_a_reader_does_not_hold_the_writer_up(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    with closing(PassageIndex(folder, SIGNATURE, create=True)) as index:
+        with index.writing():
+            put(index, "a", "the valve " * 20_000, 0)
+        assert (folder / "index.sqlite3-wal").stat().st_size == 0
+        with closing(PassageIndex(folder, SIGNATURE)) as reader, reader.database.read():
+            reader.store.count()
+            began = time.monotonic()
+            with index.writing():
+                put(index, "b", "the pump " * 20_000, 1)
+            assert time.monotonic() - began < 10
+            assert reader.store.count() == 1
+        assert index.store.count() == 2
