@@ -1,11 +1,13 @@
 """How long a question takes over a large index, and how many clients one process serves.
 
     python -m evaluation.benchmarks.search [--chunks 100000] [--clients 16] [--questions 300] [--data ../shared/data]
+                                           [--store postgresql://…]
 
 The index holds the passages of the public sets SciFact and JSQuAD, and as many made ones as are asked for: the
 sentences of two real passages of a language mixed, with a vector between theirs and the token vectors of the first,
 since embedding a hundred thousand passages takes half an hour and changes nothing about the time of a search. It is
-kept beside the models, so that a second run takes seconds. Questions are those of the sets, half Japanese.
+kept beside the models, so that a second run takes seconds. With `--store` it is copied there, and asked there.
+Questions are those of the sets, half Japanese.
 
 *embed* makes the question's vectors, *dense* and *keyword* search by one leg alone, and *hybrid* is everything but the
 embedding: both legs, their fusion, the late interaction and the passages. Several clients ask the same questions at
@@ -36,6 +38,7 @@ from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.embedding import unit
 from retrieval.errors import TekioError, UsageError
+from retrieval.index_copy import copy_index
 from retrieval.passages import PassageIndex
 from retrieval.records import Chunk, Passage, SourceDocument
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
@@ -244,6 +247,17 @@ def _questions(data: Path, count: int) -> list[str]:
     return [question for row in zip(*per_set, strict=False) for question in row]
 
 
+def _copied(
+    folder: Path, store: str, embedder: SentenceTransformerEmbedder, say: Callable[[str], None]
+) -> PassageIndex:
+    """Return the index in a server, copied there once."""
+    if not PassageIndex.is_in(store):
+        began = time.perf_counter()
+        copied = copy_index(folder, store)
+        say(f"{copied.passages:,} passages copied in {time.perf_counter() - began:.0f} s")
+    return PassageIndex(store, embedder.signature)
+
+
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.benchmarks.search")
@@ -251,6 +265,9 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=16, help="that ask at once")
     parser.add_argument("--questions", type=int, default=300)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the data sets")
+    parser.add_argument(
+        "--store", metavar="ADDRESS", help="a server that the index is copied to and asked in"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     options = parser.parse_args()
 
@@ -265,8 +282,13 @@ def main() -> int:
         sets = [load_beir(options.data / name) for name in _SETS]
         sources = [scratch_index(found, embedder, place, on_progress=lambda *_: None) for found in sets]
         folder = place / f"large-{options.chunks}-{_VERSION}"
+        questions = _questions(options.data, options.questions)
         with closing(large_index(folder, sources, embedder, options.chunks, say)) as index:
-            result = measure(index, embedder, _questions(options.data, options.questions), options.clients)
+            if options.store is None:
+                result = measure(index, embedder, questions, options.clients)
+        if options.store is not None:
+            with closing(_copied(folder, options.store, embedder, say)) as index:
+                result = measure(index, embedder, questions, options.clients)
         for source in sources:
             source.index.close()
     except TekioError as error:
