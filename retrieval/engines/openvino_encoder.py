@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.engines.encoders import Ids, padded, unpadded
+from retrieval.engines.openvino_tables import look_up_first
 from retrieval.errors import TekioError
 
 _STEP = 16
@@ -30,7 +31,10 @@ class OpenVinoEncoder:
         if threads:
             settings["INFERENCE_NUM_THREADS"] = str(threads)
         try:
-            compiled = openvino.Core().compile_model(str(file), "CPU", settings)
+            core = openvino.Core()
+            model = core.read_model(str(file))
+            look_up_first(model)
+            compiled = core.compile_model(model, "CPU", settings)
             self._request: Any = compiled.create_infer_request()
         except RuntimeError as error:
             last = (str(error).strip() or "no reason given").split("\n")[-1]  # before it, where in its source
