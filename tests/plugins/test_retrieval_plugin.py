@@ -1,6 +1,6 @@
 """Retrieval as a kernel function over a real index: arguments are checked, filters always hold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -46,7 +46,7 @@ def index(
 
 @pytest.fixture
 def plugin(index: PassageIndex, embedding: EmbeddingService) -> RetrievalPlugin:
-    async def search(query: str, top: int, where: Filter | None) -> list[Passage]:
+    async def search(query: str, top: int, where: Filter | None, parts: Sequence[str] = ()) -> list[Passage]:
         (vector,) = await embedding.generate_embeddings([query])
         return index.search(query, vector, top_k=top, where=where)
 
