@@ -27,6 +27,7 @@ from retrieval.keyword_index import inverse_frequency
 from retrieval.keyword_tokens import KEYWORD_VERSION, keyword_tokens
 from retrieval.late_vectors import TokenCodec
 from retrieval.leg_weights import EmbedQuery, LegWeights
+from retrieval.markup import without_markup
 from retrieval.part_fusion import fused_parts
 from retrieval.ranking import Mode, Query, Ranked, Ranker, Rerank, reranked
 from retrieval.records import (
@@ -379,7 +380,7 @@ class PassageIndex:
     def _read_texts(self, ids: Sequence[int]) -> list[str]:
         """Return the texts of rows as they are embedded: title and headings, then the text."""
         rows = [hit.data for hit in self.store.rows(ids, vectors=False).values()]
-        return [f"{context_of(row['title'], row['headings'])}\n{row['text']}" for row in rows]
+        return [without_markup(f"{context_of(row['title'], row['headings'])}\n{row['text']}") for row in rows]
 
     def _excerpts(self, spans: Sequence[Span]) -> dict[Span, str]:
         return self._table.excerpts(spans)
@@ -453,4 +454,4 @@ def _key(document_id: int, number: int) -> str:
 
 
 def _keyword_tokens(title: str, headings: Sequence[str], text: str) -> list[str]:
-    return keyword_tokens(f"{context_of(title, headings)}\n{text}")
+    return keyword_tokens(without_markup(f"{context_of(title, headings)}\n{text}"))

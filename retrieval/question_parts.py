@@ -73,7 +73,7 @@ def question_parts(question: str) -> tuple[str, ...]:
     said: list[str] = []
     asked: list[str] = []
     for sentence in _sentences(question):
-        if _asks(sentence):
+        if asks(sentence):
             asked += _clauses(sentence)
         else:
             said.append(sentence)
@@ -116,7 +116,8 @@ def _plain(sentence: str) -> Iterator[str]:
         yield plain
 
 
-def _asks(sentence: str) -> bool:
+def asks(sentence: str) -> bool:
+    """Say whether a sentence asks something, or asks for it."""
     bare = sentence.rstrip(" ?!.,;？！。、；\n")
     if sentence.rstrip()[-1:] in ("?", "？"):
         return True

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from retrieval.analysis import content_tokens, detect_language
 from retrieval.errors import UsageError
 from retrieval.queries import MAX_PARTS
-from retrieval.question_parts import question_parts
+from retrieval.question_parts import asks, question_parts
 
 MultiQuery = Literal["off", "rules", "model"]
 WAYS: tuple[str, ...] = get_args(MultiQuery)
@@ -58,10 +58,11 @@ async def find_parts(question: str, way: MultiQuery, write: WriteParts | None = 
 def checked_parts(written: str, question: str) -> tuple[str, ...]:
     """Return the lines that a model wrote which are parts or other wordings of a question.
 
-    A line is left out when it is empty, the question itself, much longer than it, of another language, or about
-    something else: less than half of its words stand in the question.
+    A line is left out when it is empty, holds the whole question, is much longer than it, of another language, an
+    answer rather than a question, or about something else: it has a figure that the question lacks, or less than
+    half of its words stand in the question.
     """
-    language, words = detect_language(question), set(content_tokens(question))
+    language, words, asked = detect_language(question), set(content_tokens(question)), asks(question)
     found: dict[str, str] = {}
     for line in written.splitlines():
         part = line.strip()
@@ -70,10 +71,12 @@ def checked_parts(written: str, question: str) -> tuple[str, ...]:
         own = content_tokens(part)
         if not own or len(part) > _LONGEST * len(question) or detect_language(part) != language:
             continue
+        if (asked and not asks(part)) or any(char.isdigit() and char not in question for char in part):
+            continue
         if sum(word in words for word in own) < _SHARED * len(own):
             continue
-        found.setdefault(_bare(part), part)
-    found.pop(_bare(question), None)
+        if _bare(question) not in _bare(part):
+            found.setdefault(_bare(part), part)
     return tuple(found.values())[:MAX_PARTS]
 
 
