@@ -42,6 +42,7 @@ from retrieval.records import (
     page_at,
 )
 from retrieval.selection import AS_RANKED, Selection, select
+from retrieval.table_pieces import with_table_pieces
 
 logger = logging.getLogger(__name__)
 
@@ -352,7 +353,10 @@ class PassageIndex:
                 mode=mode,
                 weights=self._weights.of(wanted.text),
             )
-            if rerank is None or mode != "hybrid":
+            if mode != "hybrid":
+                return found
+            found = with_table_pieces(found, self._data_of)
+            if rerank is None:
                 return found
             return reranked(found, lambda ids: rerank(wanted.text, self._read_texts(ids)))
 
@@ -377,9 +381,12 @@ class PassageIndex:
             for rank, each in enumerate(chosen, start=1)
         ]
 
+    def _data_of(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        return {row_id: hit.data for row_id, hit in self.store.rows(ids, vectors=False).items()}
+
     def _read_texts(self, ids: Sequence[int]) -> list[str]:
         """Return the texts of rows as they are embedded: title and headings, then the text."""
-        rows = [hit.data for hit in self.store.rows(ids, vectors=False).values()]
+        rows = self._data_of(ids).values()
         return [without_markup(f"{context_of(row['title'], row['headings'])}\n{row['text']}") for row in rows]
 
     def _excerpts(self, spans: Sequence[Span]) -> dict[Span, str]:

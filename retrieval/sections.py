@@ -25,12 +25,16 @@ def number_of(hit: Hit) -> int:
     return int(str(hit.key).rpartition(":")[2])
 
 
+def table_heading(headings: Sequence[str]) -> str:
+    """Return the header of a table that a row, a later piece of it, stands under; empty where there is none."""
+    last = headings[-1] if headings else ""
+    return last if last.startswith("|") or any(mark in last for mark in _WIDE_SPACE) else ""
+
+
 def section_of(hit: Hit) -> tuple[str, ...]:
     """Return the headings of the section that a row stands in: its own, without the header of a table."""
     headings = tuple(hit.data["headings"])
-    if headings and (headings[-1].startswith("|") or any(mark in headings[-1] for mark in _WIDE_SPACE)):
-        return headings[:-1]
-    return headings
+    return headings[:-1] if table_heading(headings) else headings
 
 
 def with_sections(chosen: Sequence[Chosen], row_at: RowAt, most: int) -> list[Chosen]:

@@ -1,4 +1,4 @@
-"""Questions of two parts: the share of the passages that answer them among the first five, with their parts and without.
+"""Questions of two parts: the share of the passages that answer them in the first five, with their parts or without.
 
     python -m evaluation.benchmarks.parts ../shared/data
 
