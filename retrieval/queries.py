@@ -29,8 +29,10 @@ def check_parts(parts: Sequence[str]) -> tuple[str, ...]:
     """Return the parts of a question, each once and without surrounding space.
 
     Raises:
-        UsageError: there are too many, or one is empty or too long.
+        UsageError: there are too many, or one is empty, too long or no text.
     """
+    if isinstance(parts, str) or not all(isinstance(part, str) for part in parts):
+        raise UsageError("the parts of a question must be a list of texts")
     if len(parts) > MAX_PARTS:
         raise UsageError(f"a question can have {MAX_PARTS} parts, not {len(parts)}: ask in several questions")
     return tuple(dict.fromkeys(check_query(part) for part in parts))

@@ -150,7 +150,8 @@ class AnswerFlow:
         where: Sequence[str],
         multi_query: MultiQuery,
     ) -> Run:
-        clock, parts = Clock(), ()
+        clock = Clock()
+        parts: tuple[str, ...] = ()
         if multi_query != "off":
             with clock("parts"):
                 parts = await self.parts(question, variant, multi_query)

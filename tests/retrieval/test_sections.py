@@ -49,10 +49,11 @@ def put(
     return text
 
 
-def search(index: PassageIndex, section: int = 1000, top_k: int = 10, **more: object) -> list[Passage]:
-    return index.search(  # type: ignore[arg-type]
-        "fan pump", AXES[0], top_k=top_k, mode="dense", selection=Selection(section=section), **more
-    )
+def search(
+    index: PassageIndex, section: int = 1000, top_k: int = 10, caller: Caller | None = None
+) -> list[Passage]:
+    how = Selection(section=section)
+    return index.search("fan pump", AXES[0], top_k=top_k, mode="dense", selection=how, caller=caller)
 
 
 def test_a_passage_is_shown_with_its_section_and_no_other_and_quotes_stay_exact(index: PassageIndex) -> None:
