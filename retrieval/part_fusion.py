@@ -15,7 +15,8 @@ from itertools import zip_longest
 from retrieval.ranking import Ranked
 
 _WHOLE = 1.0
-"""What the whole question counts beside a part. Measured: with less a part that leaves its subject out finds others."""
+"""What the whole question counts beside a part. Measured: with less a part that leaves its subject out finds others,
+and evidence of several passages for one part is torn apart."""
 
 
 def fused_parts(whole: Sequence[Ranked], parts: Sequence[tuple[str, Sequence[Ranked]]]) -> list[Ranked]:
@@ -55,7 +56,8 @@ def _with_whole(part: Mapping[int, float], whole: Mapping[int, float]) -> list[t
         row_id: (part.get(row_id, 0.0) + _WHOLE * whole.get(row_id, 0.0)) / (1 + _WHOLE)
         for row_id in {**part, **whole}
     }
-    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+    # Of rows that come out alike the part's own goes before the whole's.
+    return sorted(scores.items(), key=lambda pair: (-pair[1], -part.get(pair[0], 0.0), pair[0]))
 
 
 def _spread(ranking: Sequence[Ranked]) -> dict[int, float]:
