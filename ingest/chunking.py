@@ -5,7 +5,7 @@ Size is counted in the embedder's own tokens, and the context that is embedded w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ingest.assemble import Assembled
@@ -16,6 +16,7 @@ from ingest.chunkers.sentence_window import plan_sentence_windows
 from ingest.chunkers.structure import plan_structure
 from ingest.context import CountTokens
 from ingest.strategies import Chunking
+from retrieval.markup import without_markup
 from retrieval.records import Chunk
 
 _PLANNERS: dict[str, Callable[[Job], list[Plan]]] = {
@@ -43,7 +44,8 @@ def chunk_document(
     special tokens and prefix. `Chunk.text == assembled.text[start:end]`, and all chunks together hold all of
     the text but white space. `Chunk.headings` are those above the chunk's first line, its own included,
     shortened to a third of the cap; in a later piece of a table the last one is the header of the table
-    (but for `fixed`). `Chunk.shown` is set where a larger span is to be shown.
+    (but for `fixed`). Tags of HTML, which are not embedded, count nothing. `Chunk.shown` is set where a larger
+    span is to be shown.
 
     Raises:
         ValueError: a size is out of range, as `Chunking` says.
@@ -55,5 +57,9 @@ def chunk_document(
         chosen = replace(chosen, overlap_sentences=overlap_sentences)
     if not assembled.text.strip():
         return []
-    job = Job(assembled, count_tokens, chosen, title)
+
+    def count(texts: Sequence[str]) -> list[int]:
+        return count_tokens([without_markup(text) for text in texts])
+
+    job = Job(assembled, count, chosen, title)
     return job.chunks(_PLANNERS[chosen.strategy](job))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from retrieval.markup import without_markup
 from retrieval.records import CONTEXT_SEPARATOR, Chunk, context_parts
 
 CountTokens = Callable[[Sequence[str]], list[int]]
@@ -72,7 +73,7 @@ def embedding_texts(
     *,
     fitter: ContextFitter | None = None,
 ) -> list[str]:
-    """Return the text that is embedded for each chunk: its context, a line end, its text.
+    """Return the text that is embedded for each chunk: its context, a line end, its text, without tags of HTML.
 
     With the arguments that `chunk_document` had, each is within `max_tokens`.
     """
@@ -82,5 +83,5 @@ def embedding_texts(
     for chunk in chunks:
         short, headings, _ = fitter.fit(title, chunk.headings)
         context = heading_context(short, headings, chunk.text)
-        texts.append(f"{context}\n{chunk.text}" if context else chunk.text)
+        texts.append(without_markup(f"{context}\n{chunk.text}" if context else chunk.text))
     return texts

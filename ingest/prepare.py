@@ -18,7 +18,7 @@ from ingest.strategies import Chunking
 from retrieval.records import Chunk, SourceDocument, merged_tags
 from retrieval.token_counter import encodable
 
-READING = 3
+READING = 4
 """Counts the changes of what readers give and what is kept of it. A document that an older one read is read anew."""
 
 

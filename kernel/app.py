@@ -19,7 +19,7 @@ from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
 from kernel.ingestion import check_engine, ingest_plan, stages_of
 from kernel.model_store import ModelStore
-from kernel.selecting import selection_of
+from kernel.selecting import multi_query_of, selection_of
 from kernel.settings import Settings
 from retrieval.access import Access, Caller
 from retrieval.embedding import Embedder
@@ -168,6 +168,8 @@ class Tekio:
         mode: str = "hybrid",
         diversity: float | None = None,
         merge: bool | None = None,
+        parent: bool | None = None,
+        multi_query: str | None = None,
         caller: Caller | None = None,
     ) -> list[Passage]:
         """Return the best passages for a query, among those that all filters (`language=ja`) hold for.
@@ -179,12 +181,25 @@ class Tekio:
             mode: `hybrid`, or one of its legs alone, `dense` or `keyword`.
             diversity: how much passages unlike each other are preferred, 0 to 1; None takes the setting.
             merge: make one passage of neighbours; None takes the setting.
+            parent: show passages with what stands around them in their sections; None takes the setting.
+            multi_query: how the parts of the query are found that are searched for as well, `off`, `rules` or
+                `model`; None takes the setting.
             caller: finds what this caller may read; None is who owns the machine, and finds everything.
         """
         query, top_k, narrow = check_query(query), self._check_top_k(top_k), parse_filters(where)
         chosen = check_mode(mode)
-        selection = selection_of(self.settings, diversity=diversity, merge=merge)
-        return await (await self._started()).search(query, top_k, narrow, chosen, caller, selection)
+        selection = selection_of(self.settings, diversity=diversity, merge=merge, parent=parent)
+        way = multi_query_of(self.settings, multi_query)
+        engine = await self._started()
+        return await engine.search(
+            query,
+            top_k,
+            narrow,
+            await engine.parts(query, way),
+            mode=chosen,
+            caller=caller,
+            selection=selection,
+        )
 
     async def ask(
         self,
@@ -195,6 +210,7 @@ class Tekio:
         top_k: int | None = None,
         language: str | None = None,
         where: Sequence[str] = (),
+        multi_query: str | None = None,
         caller: Caller | None = None,
     ) -> Answer:
         """Answer a question from the index; the arguments are those of `ask_stream`."""
@@ -206,6 +222,7 @@ class Tekio:
             top_k=top_k,
             language=language,
             where=where,
+            multi_query=multi_query,
             caller=caller,
         )
         async for event in stream:
@@ -223,6 +240,7 @@ class Tekio:
         top_k: int | None = None,
         language: str | None = None,
         where: Sequence[str] = (),
+        multi_query: str | None = None,
         caller: Caller | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream: passages, tokens of the draft, the checked answer.
@@ -236,6 +254,8 @@ class Tekio:
             top_k: how many passages to find, 1 to 100; None takes the setting.
             language: the answer's language, `en` or `ja`; None takes the question's.
             where: filters that must hold for the passages, such as `language=ja` or `tag.ward=icu`.
+            multi_query: how the parts of the question are found that are searched for as well, `off`, `rules` or
+                `model` (the variant); None takes the setting.
             caller: is answered from what this caller may read; None is who owns the machine.
 
         Raises:
@@ -244,6 +264,7 @@ class Tekio:
         """
         question, top_k = check_query(question), self._check_top_k(top_k)
         chosen_technique = self._check_technique(technique)
+        way = multi_query_of(self.settings, multi_query)
         parse_filters(where)  # before a model is loaded for nothing
         if language not in (None, "en", "ja"):
             raise UsageError(f"an answer can be in en or ja, not '{language}'")
@@ -257,6 +278,7 @@ class Tekio:
             top_k=top_k,
             language=language,
             where=where,
+            multi_query=way,
         )
         async with aclosing(events):
             async for event in events:

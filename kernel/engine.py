@@ -13,6 +13,7 @@ from semantic_kernel import Kernel
 from kernel.answer import BASE, EXTRACTIVE
 from kernel.answering.answerability import load_model, measure
 from kernel.answering.flow import AnswerFlow, Limits
+from kernel.answering.parts import MultiQuery
 from kernel.answering.ranking import SentenceRanker
 from kernel.answering.run import Variant
 from kernel.chat.adapters import check_adapter, find_adapter, variant_names
@@ -35,7 +36,7 @@ from retrieval.errors import UsageError
 from retrieval.faiss_collection import FaissCollection
 from retrieval.filters import Filter, Where
 from retrieval.passages import PassageIndex
-from retrieval.ranking import Mode
+from retrieval.ranking import Mode, Query
 from retrieval.records import Passage
 from retrieval.selection import Selection
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
@@ -101,8 +102,8 @@ class Engine:
             return self._flow
         kernel = self.kernel.model_copy(update={"plugins": dict(self.kernel.plugins)})
 
-        async def search(query: str, top: int, where: Filter | None) -> list[Passage]:
-            return await self.search(query, top, where, caller=caller)
+        async def search(query: str, top: int, where: Filter | None, parts: Sequence[str]) -> list[Passage]:
+            return await self.search(query, top, where, parts, caller=caller)
 
         kernel.add_plugin(RetrievalPlugin(search), RETRIEVAL)
         return self._flow.over(kernel)
@@ -112,15 +113,24 @@ class Engine:
         query: str,
         top: int,
         where: Filter | None = None,
+        parts: Sequence[str] = (),
+        *,
         mode: Mode = "hybrid",
         caller: Caller | None = None,
         selection: Selection | None = None,
     ) -> list[Passage]:
-        """Return the best passages for a query; how they are chosen from the ranking, the settings say unless given."""
+        """Return the best passages for a query, and for its parts beside it.
+
+        How they are chosen from the ranking, the settings say unless given.
+        """
         chosen = selection or selection_of(self._settings)
 
         def run() -> list[Passage]:
-            vector, tokens = self._embedder.embed_query(query)
+            # A query without parts goes with those of other threads; one with parts is a batch of its own.
+            embedded = (
+                self._embedder.embed_each([query, *parts]) if parts else [self._embedder.embed_query(query)]
+            )
+            (vector, tokens), *others = embedded
             return self._index.search(
                 query,
                 vector,
@@ -131,9 +141,17 @@ class Engine:
                 caller=caller,
                 selection=chosen,
                 rerank=self._reranker,
+                parts=[Query(text, *made) for text, made in zip(parts, others, strict=True)],
             )
 
         return await asyncio.to_thread(run)
+
+    async def parts(self, query: str, way: MultiQuery) -> tuple[str, ...]:
+        """Return the parts of a query; a model that splits it is the variant of the settings."""
+        variant = Variant(EXTRACTIVE)
+        if way == "model":
+            variant = await asyncio.to_thread(self.variant, self._settings.variant)
+        return await self._flow.parts(query, variant, way)
 
     async def measure(self, question: str, top: int, without_document: str | None) -> dict[str, float]:
         """Return the features of answerability of a question."""

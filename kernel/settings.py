@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from kernel.answer import Technique
+from kernel.answering.parts import MultiQuery
 from retrieval.errors import UsageError
 from retrieval.stores.opening import Place, beside, is_address
 
@@ -68,6 +69,16 @@ class Settings(BaseSettings):
     )
     merge_neighbours: bool = Field(
         False, description="make one passage of those of a section that follow one another"
+    )
+    show_parent: bool = Field(
+        False, description="show passages with what stands around them in their section"
+    )
+    parent_characters: int = Field(
+        3000, ge=1, le=100_000, description="most characters of its section that are shown around a passage"
+    )
+    multi_query: MultiQuery = Field(
+        "rules",
+        description="how the parts of a question are found that are searched for as well: off, rules or model",
     )
     max_new_tokens: int = Field(160, ge=1, le=4096, description="longest answer, in tokens")
     max_prompt_tokens: int = Field(

@@ -24,6 +24,7 @@ from retrieval.records import Passage, context_parts
 PROMPTS_FOLDER = Path(__file__).parent / "prompts"
 EXAMPLES_FOLDER = Path(__file__).parent / "examples"
 TECHNIQUES = ("zero_shot", "one_shot", "few_shot", "chain_of_thought", "hybrid")
+SUB_QUESTIONS = "sub_questions"
 LANGUAGES = ("en", "ja")
 
 _EXAMPLES_OF = {"one_shot": 1, "few_shot": 3, "hybrid": 3}
@@ -84,16 +85,19 @@ def load_prompt_plugins(folder: Path = PROMPTS_FOLDER) -> list[KernelPlugin]:
         KernelPlugin(
             name=plugin_name(language),
             functions=[
-                _load(folder / language / technique, plugin_name(language)) for technique in TECHNIQUES
+                _load(folder / language / name, plugin_name(language))
+                for name in (*TECHNIQUES, SUB_QUESTIONS)
             ],
         )
         for language in LANGUAGES
     ]
 
 
-def variables_of(technique: str) -> set[str]:
-    """Name the variables that the prompt of a technique shows."""
-    return {"passages", "question"} | ({"examples"} if technique in _EXAMPLES_OF else set())
+def variables_of(function: str) -> set[str]:
+    """Name the variables that the prompt of a technique, or another prompt function, shows."""
+    if function == SUB_QUESTIONS:
+        return {"question"}
+    return {"passages", "question"} | ({"examples"} if function in _EXAMPLES_OF else set())
 
 
 def _load(folder: Path, plugin: str) -> KernelFunctionFromPrompt:

@@ -4,7 +4,7 @@ Semantic Kernel's own search function drops the developer's filter when a caller
 range; here such a call is refused, and filters are data.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from semantic_kernel.functions.kernel_function_decorator import kernel_function
@@ -12,20 +12,20 @@ from semantic_kernel.functions.kernel_function_decorator import kernel_function
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
 from retrieval.filters import All, Filter, Where
-from retrieval.queries import MAX_TOP, check_query
+from retrieval.queries import MAX_TOP, check_parts, check_query
 from retrieval.records import Passage
 
 PLUGIN_NAME = "retrieval"
 MAX_SKIP = 900  # with MAX_TOP, as deep as the index looks
 
-SearchPassages = Callable[[str, int, Filter | None], Awaitable[list[Passage]]]
+SearchPassages = Callable[[str, int, Filter | None, Sequence[str]], Awaitable[list[Passage]]]
 
 
 class RetrievalPlugin:
     """Finds passages in the index."""
 
     def __init__(self, search_passages: SearchPassages) -> None:
-        """Make the plugin over a function (query, how many, filter) -> passages, best first."""
+        """Make the plugin over a function (query, how many, filter, parts of the query) -> passages, best first."""
         self._search = search_passages
 
     @kernel_function(name="search", description="Find the passages of the documents that answer a question.")
@@ -39,11 +39,16 @@ class RetrievalPlugin:
         filters: Annotated[
             list[str] | None, "look only where all hold, e.g. modified>=2024, tag.ward=icu"
         ] = None,
+        parts: Annotated[
+            list[str] | None,
+            "the single questions that a query of several parts asks, at most 4, each searched for as well",
+        ] = None,
     ) -> list[Passage]:
         """Return passages, best first.
 
         Raises:
-            UsageError: the query is empty or too long, `top` or `skip` is out of range, a filter is none.
+            UsageError: the query or a part is empty or too long, `top` or `skip` is out of range, a filter is none,
+                or there are too many parts.
         """
         query = check_query(query)
         if not 1 <= top <= MAX_TOP:
@@ -57,4 +62,5 @@ class RetrievalPlugin:
         ]
         narrow = parse_filters(filters or [])
         wanted += [narrow] if narrow is not None else []
-        return (await self._search(query, top + skip, All(tuple(wanted)) if wanted else None))[skip:]
+        where = All(tuple(wanted)) if wanted else None
+        return (await self._search(query, top + skip, where, check_parts(parts or [])))[skip:]

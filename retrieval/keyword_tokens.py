@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from retrieval.analysis import STOP_WORDS, analyze, japanese_runs, japanese_words, normalize, stem
 
-KEYWORD_VERSION = "2"
+KEYWORD_VERSION = "3"
 
 _READING = "\u30fb"  # before a reading, so that it is no word
 _JOINTS = re.compile(r"[-./:'’]")

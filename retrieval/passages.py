@@ -8,12 +8,14 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.access import Access, Caller
+from retrieval.chosen import Chosen, Span
 from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexDamagedError, IndexSignatureError, TekioError, UsageError
 from retrieval.filters import All, Filter, ReadableBy
@@ -21,6 +23,8 @@ from retrieval.keyword_index import inverse_frequency
 from retrieval.keyword_tokens import KEYWORD_VERSION, keyword_tokens
 from retrieval.late_vectors import TokenCodec
 from retrieval.leg_weights import WEIGHTS_KEY, EmbedQuery, LegWeights
+from retrieval.markup import without_markup
+from retrieval.part_fusion import fused_parts
 from retrieval.ranking import Mode, Query, Ranked, Ranker, Rerank, reranked
 from retrieval.records import (
     Chunk,
@@ -33,9 +37,10 @@ from retrieval.records import (
     merged_tags,
     page_at,
 )
-from retrieval.selection import AS_RANKED, Chosen, Selection, Span, select
-from retrieval.stores.interface import Row
+from retrieval.selection import AS_RANKED, Selection, select
+from retrieval.stores.interface import Hit, Row
 from retrieval.stores.opening import Place, is_in, open_database
+from retrieval.table_pieces import with_table_pieces
 
 logger = logging.getLogger(__name__)
 
@@ -299,7 +304,7 @@ class PassageIndex:
             "tags": tags,
         }
         tokens = _keyword_tokens(document.title, chunk.headings, chunk.text)
-        return Row(f"{document_id}:{number}", data, vector, tokens, document_id, digest)
+        return Row(_key(document_id, number), data, vector, tokens, document_id, digest)
 
     def remove(self, path: str) -> None:
         """Delete a document with its chunks, vectors and postings, in one transaction."""
@@ -330,6 +335,7 @@ class PassageIndex:
         caller: Caller | None = None,
         selection: Selection = AS_RANKED,
         rerank: Rerank | None = None,
+        parts: Sequence[Query] = (),
     ) -> list[Passage]:
         """Return the best passages for a query.
 
@@ -343,6 +349,7 @@ class PassageIndex:
             caller: finds what this caller may read; None is who owns the machine, and finds everything.
             selection: how passages are chosen from the ranking.
             rerank: orders the best anew by reading them with the query.
+            parts: of the query, each searched for by itself too, see `fused_parts`.
         """
         if not 1 <= top_k <= MAX_TOP_K:
             raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
@@ -350,18 +357,32 @@ class PassageIndex:
         if caller is not None:
             readable = ReadableBy(caller.principals())
             where = readable if where is None else All((readable, where))
-        with self.database.read():
-            ranked = self._ranker.rank(
-                Query(query, direction, tokens),
+
+        def ranking(wanted: Query) -> list[Ranked]:
+            found = self._ranker.rank(
+                wanted,
                 depth=max(_LEG_DEPTH, 2 * top_k),
                 where=where,
                 mode=mode,
-                weights=self._weights.of(query),
+                weights=self._weights.of(wanted.text),
             )
-            if rerank is not None and mode == "hybrid":
-                ranked = reranked(ranked, lambda ids: rerank(query, self._read_texts(ids)))
+            if mode != "hybrid":
+                return found
+            found = with_table_pieces(found, self._data_of)
+            if rerank is None:
+                return found
+            return reranked(found, lambda ids: rerank(wanted.text, self._read_texts(ids)))
+
+        with self.database.read():
+            each = [(part.text, ranking(replace(part, vector=unit(part.vector)))) for part in parts]
+            ranked = fused_parts(ranking(Query(query, direction, tokens)), each)
             chosen = select(
-                [(item.id, item.score) for item in ranked], self.store.rows, self._excerpts, top_k, selection
+                [(item.id, item.score) for item in ranked],
+                self.store.rows,
+                self._excerpts,
+                top_k,
+                selection,
+                cache(self._beside),
             )
             starts = self._table.page_starts({each.span[0] for each in chosen})
             wider = self._excerpts([each.span for each in chosen if each.is_wider])
@@ -373,13 +394,19 @@ class PassageIndex:
             for rank, each in enumerate(chosen, start=1)
         ]
 
+    def _data_of(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        return {row_id: hit.data for row_id, hit in self.store.rows(ids, vectors=False).items()}
+
     def _read_texts(self, ids: Sequence[int]) -> list[str]:
         """Return the texts of rows as they are embedded: title and headings, then the text."""
-        rows = [hit.data for hit in self.store.rows(ids, vectors=False).values()]
-        return [f"{context_of(row['title'], row['headings'])}\n{row['text']}" for row in rows]
+        rows = self._data_of(ids).values()
+        return [without_markup(f"{context_of(row['title'], row['headings'])}\n{row['text']}") for row in rows]
 
     def _excerpts(self, spans: Sequence[Span]) -> dict[Span, str]:
         return self._table.excerpts(spans)
+
+    def _beside(self, document_id: int, number: int) -> Hit | None:
+        return next(iter(self.store.get([_key(document_id, number)])), None)
 
     @staticmethod
     def _passage(
@@ -411,6 +438,7 @@ class PassageIndex:
             page_starts=page_starts,
             legs=ranked.legs(),
             also_in=chosen.also_in,
+            parts=ranked.parts,
         )
 
     def inverse_frequencies(self, tokens: Sequence[str]) -> dict[str, float]:
@@ -440,5 +468,10 @@ class PassageIndex:
         self.database.close()
 
 
+def _key(document_id: int, number: int) -> str:
+    """Name a chunk by its number in its document, from 0."""
+    return f"{document_id}:{number}"
+
+
 def _keyword_tokens(title: str, headings: Sequence[str], text: str) -> list[str]:
-    return keyword_tokens(f"{context_of(title, headings)}\n{text}")
+    return keyword_tokens(without_markup(f"{context_of(title, headings)}\n{text}"))

@@ -8,7 +8,7 @@ Dense and keyword search; late ranks the best that they found.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -62,7 +62,8 @@ class Query:
 class Ranked:
     """A candidate with its fused score, and where to look up what each leg said of it.
 
-    `said` are the legs' scores of the candidates that it was ranked with, `place` its own place among them.
+    `said` are the legs' scores of the candidates that it was ranked with, `place` its own place among them. `parts`
+    are the ranks that the parts of the question give it, where these were searched for.
     """
 
     id: int
@@ -70,6 +71,7 @@ class Ranked:
     said: Mapping[str, Floats]
     place: int
     weights: Mapping[str, float]
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     def legs(self) -> dict[str, LegScore]:
         """Return the score, rank and weight of each leg."""

@@ -154,7 +154,8 @@ class LegScore:
 class Passage:
     """A chunk that a search returned. `score` is comparable within one search only; `similarity` is the
     cosine of the question's and the passage's vectors; `legs` say what each leg of the search made of it; `also_in`
-    are other documents in which the same text stands."""
+    are other documents in which the same text stands; `parts` are the ranks that the parts of the question give it,
+    where these were searched for too."""
 
     id: int
     document_id: int
@@ -172,6 +173,7 @@ class Passage:
     page_starts: tuple[int, ...] = ()
     legs: Mapping[str, LegScore] = field(default_factory=dict)
     also_in: tuple[str, ...] = ()
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     def page_of(self, offset: int) -> int | None:
         """Return the page that holds an offset into the document's text."""

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.chosen import Chosen, Span
 from retrieval.errors import UsageError
+from retrieval.sections import RowAt, with_sections
 from retrieval.stores.interface import Hit
 
-Span = tuple[int, int, int]
-"""A document's id, and where in its text the span begins and ends."""
 Excerpts = Callable[[Sequence[Span]], Mapping[Span, str]]
 
 _TELLING = 120
@@ -34,39 +34,29 @@ class Selection:
     """How passages are chosen from a ranking.
 
     `collapse` shows a text that stands in several places once. `diversity` is how much being unlike those before it
-    counts against being good, 0 (not at all) to 1. `merge` makes one passage of neighbours.
+    counts against being good, 0 (not at all) to 1. `merge` makes one passage of neighbours. `section` shows each
+    passage with what stands around it in its section, so many characters at most and whole rows; it leaves nothing
+    to merge.
     """
 
     collapse: bool = False
     diversity: float = 0.0
     merge: bool = False
+    section: int = 0
 
     def __post_init__(self) -> None:
         """Check the numbers.
 
         Raises:
-            UsageError: the diversity is out of range.
+            UsageError: the diversity or the characters of a section are out of range.
         """
         if not 0 <= self.diversity <= 1:
             raise UsageError(f"diversity must be between 0 and 1, not {self.diversity}")
+        if self.section < 0:
+            raise UsageError(f"the characters around a passage must be 0 or more, not {self.section}")
 
 
 AS_RANKED = Selection()
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A row to show with the span that is shown for it. `also_in` are other documents with the same text."""
-
-    hit: Hit
-    span: Span
-    rows: tuple[int, ...]
-    also_in: tuple[str, ...] = ()
-
-    @property
-    def is_wider(self) -> bool:
-        """Whether more is shown than the row's own text."""
-        return bool(self.hit.data.get("shown")) or len(self.rows) > 1
 
 
 def select(
@@ -75,6 +65,7 @@ def select(
     excerpts: Excerpts,
     top_k: int,
     how: Selection,
+    row_at: RowAt = lambda document_id, number: None,
 ) -> list[Chosen]:
     """Return up to top_k passages, best first.
 
@@ -84,16 +75,21 @@ def select(
         excerpts: gives the text of spans.
         top_k: how many.
         how: to choose them.
+        row_at: gives the rows around one, for `how.section`.
     """
+
+    def together(found: list[Chosen]) -> list[Chosen]:
+        if how.section:
+            return with_sections(found, row_at, how.section)
+        return merged(found, excerpts) if how.merge else found
+
     candidates = _Candidates(how.collapse)
     pool = top_k if how.diversity == 0 else _POOL * top_k
     found: list[Chosen] = []
     for start in range(0, len(ranked), top_k):
         for hit in rows([row_id for row_id, _ in ranked[start : start + top_k]]).values():
             candidates.add(hit)
-        found = candidates.chosen
-        if how.merge and how.diversity == 0:
-            found = merged(found, excerpts)
+        found = candidates.chosen if how.diversity > 0 else together(candidates.chosen)
         if len(found) >= pool:
             break
     if how.diversity > 0 and found:
@@ -102,9 +98,7 @@ def select(
         places = maximal_marginal_relevance(
             [scores[each.hit.id] for each in found], vectors, count=top_k, diversity=how.diversity
         )
-        found = [found[place] for place in places]
-        if how.merge:
-            found = merged(found, excerpts)
+        found = together([found[place] for place in places])
     return found[:top_k]
 
 

@@ -159,6 +159,21 @@ class SentenceTransformerEmbedder:
         states = self._gathered(encoding.ids)
         return _normalized(self._pooled(states)), _normalized(states[_own(encoding, len(prefix))])
 
+    def embed_each(self, texts: Sequence[str]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Embed texts that are searched for, and their tokens, together: for each what `embed_query` gives."""
+        prefix = self._signature.query_prefix
+        if self._pooling is None:
+            return [self.embed_query(text) for text in texts]
+        encodings = self._encode([encodable(prefix + text) for text in texts])
+        found: dict[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
+        for batch in self._batches([len(encoding) for encoding in encodings]):
+            with self._computing:
+                computed = self._encoder().states([encodings[i].ids for i in batch])
+            for i, states in zip(batch, computed, strict=True):
+                own = _normalized(states[_own(encodings[i], len(prefix))])
+                found[i] = _normalized(self._pooled(states)), own
+        return [found[i] for i in range(len(texts))]
+
     def _computed(self, sequences: Sequence[Sequence[int]]) -> Sequence[NDArray[np.float32]]:
         return self._encoder().states(sequences)
 

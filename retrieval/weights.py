@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.analysis import analyze, normalize
+from retrieval.markup import without_markup
 
 Floats = NDArray[np.float32]
 
@@ -47,7 +48,7 @@ def pseudo_question(text: str, *, random: int) -> str:
         text: of a passage.
         random: chooses the sentence, and with which word to begin.
     """
-    sentences = [part for part in _SENTENCE.split(text) if len(part.strip()) >= _SHORTEST]
+    sentences = [part for part in _SENTENCE.split(without_markup(text)) if len(part.strip()) >= _SHORTEST]
     if not sentences:
         return ""
     sentence = normalize(sentences[random * 7919 % len(sentences)])

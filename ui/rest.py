@@ -96,6 +96,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 top_k=body.top_k,
                 language=body.language,
                 where=body.where,
+                multi_query=body.multi_query,
                 caller=caller,
             )
 
@@ -117,6 +118,8 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
             mode=body.mode,
             diversity=body.diversity,
             merge=body.merge,
+            parent=body.parent,
+            multi_query=body.multi_query,
             caller=caller,
         )
         return SearchResponse(passages=[view_passage(passage, explain=body.explain) for passage in passages])

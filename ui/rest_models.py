@@ -13,6 +13,11 @@ _WHERE = (
     "document, path, title, language, format, created, modified, page, author or tag.NAME"
 )
 
+_MULTI = (
+    "how the parts of a question of several are found, which are searched for as well: `off`, `rules`, or `model`; "
+    "else the setting"
+)
+
 
 class _Request(BaseModel):
     # A misspelt field is a mistake to be told, not to be passed over.
@@ -31,6 +36,7 @@ class AskRequest(_Request):
     top_k: int | None = Field(None, ge=1, le=100, description="passages to retrieve")
     language: str | None = Field(None, description="`en` or `ja`; the question's own unless given")
     where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
+    multi_query: str | None = Field(None, description=_MULTI)
     stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
 
 
@@ -44,7 +50,13 @@ class SearchRequest(_Request):
         None, ge=0, le=1, description="how much passages unlike each other are preferred; else the setting"
     )
     merge: bool | None = Field(None, description="make one passage of neighbours; else the setting")
-    explain: bool = Field(False, description="true: tell what each leg made of each passage")
+    parent: bool | None = Field(
+        None, description="show passages with what stands around them in their section; else the setting"
+    )
+    multi_query: str | None = Field(None, description=_MULTI)
+    explain: bool = Field(
+        False, description="true: tell what each leg, and each part of the query, made of each passage"
+    )
     where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
 
 

@@ -38,6 +38,10 @@ class PassageView(BaseModel):
     end: int
     also_in: list[str] = Field(description="other documents in which the same text stands")
     legs: dict[str, LegView] | None = Field(None, description="why it was found, where that was asked for")
+    parts: dict[str, int] | None = Field(
+        None,
+        description="the ranks that the parts of the query give it, where that was asked for; empty for a query of one",
+    )
 
 
 class DocumentView(BaseModel):
@@ -63,7 +67,7 @@ class DocumentView(BaseModel):
 
 
 def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:
-    """Take over a passage of a search; with `explain` what each leg made of it too."""
+    """Take over a passage of a search; with `explain` what each leg made of it too, and each part of the query."""
     legs = {
         name: LegView(score=leg.score, rank=leg.rank, weight=leg.weight) for name, leg in passage.legs.items()
     }
@@ -81,6 +85,7 @@ def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:
         end=passage.end,
         also_in=list(passage.also_in),
         legs=legs if explain else None,
+        parts=dict(passage.parts) if explain else None,
     )
 
 

@@ -17,7 +17,8 @@ from ingest.embed import CachedEmbedding, passage_embedding
 from ingest.language import text_language
 from ingest.strategies import Chunking
 from retrieval.passages import PassageIndex
-from retrieval.ranking import Mode
+from retrieval.question_parts import question_parts
+from retrieval.ranking import Mode, Query
 from retrieval.records import Chunk, SourceDocument
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 from retrieval.token_counter import TokenCounter, encodable
@@ -36,10 +37,15 @@ class ScratchIndex:
     index: PassageIndex
     embedder: SentenceTransformerEmbedder
 
-    def search(self, query: str, *, top_k: int, mode: Mode) -> list[tuple[str, float]]:
-        """Return (document, score) pairs, best first, each document by its best passage."""
+    def search(self, query: str, *, top_k: int, mode: Mode, parts: bool = False) -> list[tuple[str, float]]:
+        """Return (document, score) pairs, best first, each document by its best passage.
+
+        With `parts` the parts of the query that rules find are searched for as well.
+        """
+        texts = question_parts(query) if parts else ()
         vector, tokens = self.embedder.embed_query(query)
-        passages = self.index.search(query, vector, top_k=2 * top_k, mode=mode, tokens=tokens)
+        each = [Query(text, *made) for text, made in zip(texts, self.embedder.embed_each(texts), strict=True)]
+        passages = self.index.search(query, vector, top_k=2 * top_k, mode=mode, tokens=tokens, parts=each)
         best: dict[str, float] = {}
         for passage in passages:
             best.setdefault(passage.document, passage.score)

@@ -1,7 +1,8 @@
 """From a question to a checked answer.
 
-retrieve, rank sentences, estimate answerability, fit the budget, generate, check the citations. The parts are
-given; what runs the model is Semantic Kernel: a prompt function, with the variant chosen by its name.
+find the question's parts, retrieve, rank sentences, estimate answerability, fit the budget, generate, check the
+citations. What does each is given; what runs the model is Semantic Kernel: a prompt function, with the variant
+chosen by its name.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ from kernel.answering.citations import CheckedText, check_citations, cite, join_
 from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.extraction import choose_sentences
 from kernel.answering.focus import focus
+from kernel.answering.parts import MultiQuery, find_parts
 from kernel.answering.ranking import ScoredSentence, SentenceRanker
 from kernel.answering.run import Clock, Run, Variant, shown_passages
+from kernel.answering.sub_questions import writer_of_parts
 from kernel.answering.texts import admits_ignorance, say, without_echo
 from kernel.chat.extractive_chat import ExtractiveSettings
 from kernel.chat.prompt_text import shield
@@ -107,6 +110,7 @@ class AnswerFlow:
         top_k: int,
         language: str | None,
         where: Sequence[str] = (),
+        multi_query: MultiQuery = "off",
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream of events; the last is always the checked answer.
 
@@ -118,8 +122,9 @@ class AnswerFlow:
             top_k: how many passages to find.
             language: the answer's language; None takes the question's.
             where: filters that must hold for the passages.
+            multi_query: how the parts of the question are found that are searched for as well.
         """
-        run = await self._prepare(question, variant, chosen, technique, top_k, language, where)
+        run = await self._prepare(question, variant, chosen, technique, top_k, language, where, multi_query)
         yield PassagesEvent(
             passages=shown_passages(run.passages, frozenset(range(len(run.passages)))),
             variant=run.variant.name,
@@ -143,10 +148,15 @@ class AnswerFlow:
         top_k: int,
         language: str | None,
         where: Sequence[str],
+        multi_query: MultiQuery,
     ) -> Run:
         clock = Clock()
+        parts: tuple[str, ...] = ()
+        if multi_query != "off":
+            with clock("parts"):
+                parts = await self.parts(question, variant, multi_query)
         with clock("retrieve"):
-            arguments = KernelArguments(query=question, top=top_k, filters=list(where))
+            arguments = KernelArguments(query=question, top=top_k, filters=list(where), parts=list(parts))
             passages = (await self._invoke(RETRIEVAL, "search", arguments)).value
         with clock("rank"):
             ranking = await asyncio.to_thread(self._ranker.rank, question, passages)
@@ -159,6 +169,11 @@ class AnswerFlow:
             notices.append(say(key, language, model=variant.model))
             variant = variant if chosen else self._extractive
         return Run(question, language, technique, variant, passages, ranking, confidence, notices, clock)
+
+    async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:
+        """Return the parts of a question, see `find_parts`; a model that splits it is the variant."""
+        write = writer_of_parts(self._kernel, variant, question) if way == "model" else None
+        return await find_parts(question, way, write)
 
     async def _generate(self, run: Run) -> AsyncGenerator[str, None]:
         """Yield the draft piece by piece."""

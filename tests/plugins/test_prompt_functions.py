@@ -6,11 +6,15 @@ import pytest
 
 from plugins.prompt_functions import (
     LANGUAGES,
+    SUB_QUESTIONS,
     PromptPassage,
     load_examples,
+    load_prompt_plugins,
+    plugin_name,
     render_examples,
     render_passages,
     split_reasoning,
+    variables_of,
 )
 from retrieval.records import Passage
 
@@ -176,3 +180,15 @@ def test_a_draft_without_an_answer_is_all_answer(technique: str, draft: str, ans
 )
 def test_other_techniques_have_no_steps(technique: str, draft: str, answer: str) -> None:
     assert split_reasoning(technique, draft) == (None, answer)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_prompt_that_splits_a_question_shows_the_question_alone_and_speaks_its_language(
+    language: str,
+) -> None:
+    plugins = {plugin.name: plugin for plugin in load_prompt_plugins()}
+    function = plugins[plugin_name(language)].functions[SUB_QUESTIONS]
+    assert {each.name for each in function.parameters} == variables_of(SUB_QUESTIONS) == {"question"}
+    shown = function.prompt_template.prompt_template_config.template  # type: ignore[attr-defined]
+    assert shown.count("{{$question}}") == 1
+    assert ("質問" in shown) == (language == "ja")

@@ -1,6 +1,6 @@
 """Retrieval as a kernel function over a real index: arguments are checked, filters always hold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from retrieval.errors import UsageError
 from retrieval.filters import Filter
 from retrieval.passages import PassageIndex
 from retrieval.queries import MAX_QUERY, MAX_TOP, check_query
+from retrieval.ranking import Query
 from retrieval.records import Passage
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
@@ -46,9 +47,10 @@ def index(
 
 @pytest.fixture
 def plugin(index: PassageIndex, embedding: EmbeddingService) -> RetrievalPlugin:
-    async def search(query: str, top: int, where: Filter | None) -> list[Passage]:
-        (vector,) = await embedding.generate_embeddings([query])
-        return index.search(query, vector, top_k=top, where=where)
+    async def search(query: str, top: int, where: Filter | None, parts: Sequence[str] = ()) -> list[Passage]:
+        vector, *others = await embedding.generate_embeddings([query, *parts])
+        each = [Query(text, made) for text, made in zip(parts, others, strict=True)]
+        return index.search(query, vector, top_k=top, where=where, parts=each)
 
     return RetrievalPlugin(search)
 
@@ -101,6 +103,9 @@ async def test_document_and_language_both_hold(plugin: RetrievalPlugin) -> None:
         ({"query": ""}, "is empty"),
         ({"query": " \n\t　"}, "is empty"),
         ({"query": "x" * 100_000}, "100,000 characters, 8,000 are the most"),
+        ({"parts": ["a", "b", "c", "d", "e"]}, "4 parts, not 5"),
+        ({"parts": ["a", " "]}, "is empty"),
+        ({"parts": ["x" * 100_000]}, "8,000 are the most"),
     ],
 )
 async def test_arguments_out_of_range_are_refused_with_and_without_a_kernel(
@@ -128,6 +133,23 @@ async def test_a_kernel_calls_it_with_numbers_written_as_text(plugin: RetrievalP
     arguments = KernelArguments(query=QUERY, top="2", language="ja")
     result: Any = await kernel.invoke(plugin_name=PLUGIN_NAME, function_name="search", arguments=arguments)
     assert sorted(names(result.value)) == ["ポンプ.md", "資料室.md"]
+
+
+async def test_parts_are_searched_for_as_well_and_the_filter_holds_for_them(plugin: RetrievalPlugin) -> None:
+    kernel = Kernel()
+    kernel.add_plugin(plugin, PLUGIN_NAME)
+    parts = ["When is the pump inspected?", "When is the archive open?", "When is the archive open?"]
+    arguments = KernelArguments(query="pump inspection, and the archive", top=2, parts=parts)
+    result: Any = await kernel.invoke(plugin_name=PLUGIN_NAME, function_name="search", arguments=arguments)
+    assert sorted(names(result.value)) == ["archive.md", "pump.md"]
+    assert set(result.value[0].parts) == set(parts)
+    assert names(await plugin.search(QUERY, parts=parts, document="belt.md")) == ["belt.md"]
+
+
+@pytest.mark.parametrize("wrong", ["What is it?", [1, 2]])
+async def test_parts_that_are_no_list_of_texts_are_refused(plugin: RetrievalPlugin, wrong: Any) -> None:
+    with pytest.raises(UsageError, match="list of texts"):
+        await plugin.search(QUERY, parts=wrong)
 
 
 def test_the_longest_query_is_taken_and_comes_back_without_space_around_it() -> None:

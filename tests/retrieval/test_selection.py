@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.access import Caller, access
+from retrieval.chosen import Chosen, Span
 from retrieval.errors import UsageError
 from retrieval.passages import PassageIndex
 from retrieval.records import Chunk, Passage
-from retrieval.selection import Chosen, Selection, Span, maximal_marginal_relevance, merged, select
+from retrieval.selection import Selection, maximal_marginal_relevance, merged, select
 from retrieval.stores.interface import Hit
 from tests.retrieval.test_passages import AXES, SIGNATURE, document, put
 

@@ -178,3 +178,15 @@ def test_folder_that_is_no_model_is_an_error_of_one_line(tmp_path: Path, folder:
         make(tmp_path).count_tokens(["a"])
     with pytest.raises(TekioError, match="cannot be loaded"):
         make(tmp_path)._encoder()
+
+
+def test_questions_embedded_together_are_those_embedded_one_by_one(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    together = embedder.embed_each(TEXTS)
+    assert len(together) == len(TEXTS)
+    for text, (vector, tokens) in zip(TEXTS, together, strict=True):
+        alone, own = embedder.embed_query(text)
+        assert tokens.shape == own.shape
+        assert float(vector @ alone) > 0.9999
+    assert embedder.embed_each([]) == []

@@ -21,6 +21,7 @@ from kernel.answer import (
     TokenEvent,
     Usage,
 )
+from kernel.answering.parts import check_multi_query
 from kernel.settings import Settings
 from retrieval.access import Caller
 from retrieval.errors import IndexMissingError, UsageError
@@ -107,6 +108,7 @@ class ScriptedTekio(app.Tekio):
         top_k: int | None = None,
         language: str | None = None,
         where: Sequence[str] = (),
+        multi_query: str | None = None,
         caller: Caller | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         options: dict[str, object] = {
@@ -117,6 +119,8 @@ class ScriptedTekio(app.Tekio):
         }
         if where:
             options["where"] = list(where)
+        if multi_query is not None:
+            options["multi_query"] = check_multi_query(multi_query)
         type(self).asked.append({"question": question, **options})
         return self._events(variant)
 
@@ -146,11 +150,18 @@ class ScriptedTekio(app.Tekio):
         mode: str = "hybrid",
         diversity: float | None = None,
         merge: bool | None = None,
+        parent: bool | None = None,
+        multi_query: str | None = None,
         caller: Caller | None = None,
     ) -> list[Passage]:
         if self.error is not None:
             raise self.error
-        chosen = {"diversity": diversity, "merge": merge}
+        chosen = {
+            "diversity": diversity,
+            "merge": merge,
+            "parent": parent,
+            "multi_query": check_multi_query(multi_query) if multi_query else None,
+        }
         asked = {name: value for name, value in chosen.items() if value is not None}
         type(self).asked.append({"query": query, "where": list(where), **asked})
         return [
@@ -169,6 +180,7 @@ class ScriptedTekio(app.Tekio):
                 rank=1,
                 similarity=0.9,
                 also_in=("copy\x1b[31m.pdf",),
+                parts={"how long is it?\x1b[31m": 2},
             )
         ]
 

@@ -245,6 +245,36 @@ def test_how_passages_are_chosen_reaches_the_search_and_copies_are_named(
     assert scripted.asked[-1] == {"query": "warranty", "where": []}
 
 
+def test_sections_and_parts_reach_the_search_and_explain_names_the_part_that_found_a_passage(
+    scripted: type[ScriptedTekio], run: Run
+) -> None:
+    code, out, _ = run("search", "How long, and who pays?", "--parent", "--multi", "rules", "--explain")
+    assert code == 0
+    assert scripted.asked[-1] == {
+        "query": "How long, and who pays?",
+        "where": [],
+        "parent": True,
+        "multi_query": "rules",
+    }
+    assert "part     rank   2  how long is it?" in out
+    assert "\x1b" not in out
+    _, plain, _ = run("search", "q", "--json")
+    assert "parts" not in json.loads(plain)["passages"][0]
+    _, told, _ = run("search", "q", "--json", "--explain", "--no-parent")
+    assert list(json.loads(told)["passages"][0]["parts"].values()) == [2]
+    assert scripted.asked[-1] == {"query": "q", "where": [], "parent": False}
+    run("ask", "q", "--multi", "off")
+    assert scripted.asked[-1]["multi_query"] == "off"
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize("command", ["search", "ask"])
+def test_an_unknown_way_to_find_parts_is_wrong_usage_in_one_line(run: Run, command: str) -> None:
+    code, out, err = run(command, "q", "--multi", "nonsense")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[-1] == "tekio: multi_query can be off, rules, model, not 'nonsense'"
+
+
 @pytest.mark.usefixtures("scripted")
 def test_a_wrong_setting_is_wrong_usage(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEKIO_TOP_K", "many")

@@ -145,6 +145,22 @@ def test_how_passages_are_chosen_reaches_the_search(
         assert client.post("/v1/search", json={"query": "q"} | wrong).status_code == 422
 
 
+def test_sections_and_parts_reach_the_search_and_the_answer(
+    client: httpx.Client, scripted: type[ScriptedTekio]
+) -> None:
+    body = {"query": "q", "parent": True, "multi_query": "rules", "explain": True}
+    (passage,) = client.post("/v1/search", json=body).json()["passages"]
+    assert scripted.asked[-1] == {"query": "q", "where": [], "parent": True, "multi_query": "rules"}
+    assert list(passage["parts"].values()) == [2]
+    client.post("/v1/ask", json={"question": "q", "multi_query": "off"})
+    assert scripted.asked[-1]["multi_query"] == "off"
+    for path, name in (("/v1/search", "query"), ("/v1/ask", "question")):
+        response = client.post(path, json={name: "q", "multi_query": "nonsense"})
+        assert response.status_code == 422
+        assert "off, rules, model" in response.json()["error"]["message"]
+    assert client.post("/v1/search", json={"query": "q", "parent": "perhaps"}).status_code == 422
+
+
 def test_unknown_addresses_have_the_same_form(client: httpx.Client) -> None:
     assert client.get("/nonesuch").json()["error"]["type"] == "not_found"
     assert client.get("/v1/ask").status_code == 405

@@ -71,7 +71,26 @@ MergeFlag = Annotated[
     bool | None,
     typer.Option("--merge/--no-merge", help="Make one passage of neighbours.", show_default=False),
 ]
-ExplainFlag = Annotated[bool, typer.Option("--explain", help="Show each leg's rank, score and weight.")]
+ParentFlag = Annotated[
+    bool | None,
+    typer.Option(
+        "--parent/--no-parent",
+        help="Show passages with what stands around them in their section.",
+        show_default=False,
+    ),
+]
+MultiOption = Annotated[
+    str | None,
+    typer.Option(
+        "--multi",
+        help="Search for the parts of a question of several as well: off, found by rules, or by the model.",
+        show_default=False,
+    ),
+]
+ExplainFlag = Annotated[
+    bool,
+    typer.Option("--explain", help="Show each leg's rank, score and weight, and what the parts found."),
+]
 
 
 def ask(
@@ -81,6 +100,7 @@ def ask(
     top_k: TopKOption = None,
     language: LanguageOption = None,
     where: WhereOption = None,
+    multi: MultiOption = None,
     user: AsOption = None,
     group: GroupOption = None,
     as_json: JsonFlag = False,
@@ -99,6 +119,7 @@ def ask(
                     top_k=top_k,
                     language=language,
                     where=where or (),
+                    multi_query=multi,
                     caller=caller,
                 )
             ),
@@ -118,6 +139,8 @@ def search(
     explain: ExplainFlag = False,
     diversity: DiversityOption = None,
     merge: MergeFlag = None,
+    parent: ParentFlag = None,
+    multi: MultiOption = None,
     user: AsOption = None,
     group: GroupOption = None,
     as_json: JsonFlag = False,
@@ -136,12 +159,14 @@ def search(
                 mode=mode,
                 diversity=diversity,
                 merge=merge,
+                parent=parent,
+                multi_query=multi,
                 caller=caller,
             )
         )
         passages = [view_passage(passage, explain=explain) for passage in found]
     if as_json:
-        left_out = None if explain else {"legs"}
+        left_out = None if explain else {"legs", "parts"}
         rows = [passage.model_dump(exclude=left_out) for passage in passages]
         print_json({"query": text, "passages": rows})
         return
@@ -152,6 +177,8 @@ def search(
         print_text(f"{passage.rank}. {one_line(passage.document)}{page}  (score {passage.score:.3f})")
         for name, leg in (passage.legs or {}).items():
             print_text(f"   {name:<8} rank {leg.rank:>3}  score {leg.score:8.3f}  weight {leg.weight:.2f}")
+        for part, rank in (passage.parts or {}).items():
+            print_text(f"   part     rank {rank:>3}  {one_line(part)}")
         if passage.headings:
             print_text("   " + one_line(" > ".join(passage.headings)))
         if passage.also_in:
