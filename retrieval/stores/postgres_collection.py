@@ -25,7 +25,7 @@ from retrieval.stores.storable import storable
 if TYPE_CHECKING:
     from retrieval.stores.postgres_database import PostgresDatabase
 
-EXACT_ROWS = 10_000
+EXACT_ROWS = 5_000
 _EF_SEARCH = 200  # candidates that the graph keeps while it searches; pgvector takes up to 1,000
 _MOST_SCANNED = 200_000
 _BUILD_MEMORY = "512MB"
@@ -54,6 +54,8 @@ class PostgresCollection(SqlCollection):
         self._postings = f"postings_{name}"
         self._graph = f"graph_{name}"
         self._indexed = tuple(indexed)
+        # Columns of their own, so that a filter on them need not unpack the data of every row.
+        self._columns |= {field: f"field_{field}" for field in self._indexed}
         self._exact_rows = exact_rows
         # The number of rows and their mean length in tokens, of one generation: a cache, replaced whole.
         self._sizes: tuple[int, int, float] = (-1, 0, 1.0)
@@ -83,16 +85,20 @@ class PostgresCollection(SqlCollection):
         return self.database.connection.execute("SELECT to_regclass(?)", (table,)).fetchone() != (None,)
 
     def _create(self, connection: PostgresConnection) -> None:
+        fields = "".join(
+            f", field_{field} jsonb GENERATED ALWAYS AS ({self._column(field)}) STORED"
+            for field in self._indexed
+        )
         connection.execute(
             f"CREATE TABLE {self._rows} (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
             " key jsonb NOT NULL UNIQUE, document_id bigint REFERENCES documents (id) ON DELETE CASCADE,"
-            f" data jsonb NOT NULL, vector vector({self.dimension}) NOT NULL, digest bytea, late bytea,"
-            " length integer NOT NULL)"
+            f" data jsonb NOT NULL, vector vector({self.dimension}) STORAGE PLAIN NOT NULL, digest bytea, late bytea,"
+            f" length integer NOT NULL{fields})"
         )
         connection.execute(f"CREATE INDEX ON {self._rows} (document_id)")
         connection.execute(f"CREATE INDEX ON {self._rows} (digest)")
         for field in self._indexed:
-            connection.execute(f"CREATE INDEX ON {self._rows} (({self._column(field)}))")
+            connection.execute(f"CREATE INDEX ON {self._rows} (field_{field})")
         # The length of a row stands with each of its postings, so that a search reads the index of these alone.
         connection.execute(
             f'CREATE TABLE {self._postings} (token text COLLATE "C" NOT NULL, count integer NOT NULL,'
@@ -299,9 +305,12 @@ class PostgresCollection(SqlCollection):
         return connection.execute(query, (name,)).fetchone() == (True,)
 
     def save_index(self) -> None:
-        """Build the graph once there are rows enough; searches and other writers go on meanwhile."""
+        """Tell the planner what there is, and build the graph once there are rows enough; searches go on meanwhile."""
         connection = self.database.connection
-        if connection.in_transaction or self.count() <= self._exact_rows or self._has_graph(connection):
+        if connection.in_transaction:
+            return
+        connection.execute(f"ANALYZE {self._rows}, {self._postings}")
+        if self.count() <= self._exact_rows or self._has_graph(connection):
             return
         connection.execute(f"DROP INDEX IF EXISTS {self._graph}")  # half of one, of a writer that was killed
         connection.execute(f"SET maintenance_work_mem = '{_BUILD_MEMORY}'")
