@@ -52,6 +52,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Vector:
+    """What a row is found by beside its words: see `Row`."""
+
+    vector: NDArray[np.float32]
+    digest: bytes | None = None
+    late: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A row that was found."""
 
@@ -76,6 +85,7 @@ class CollectionStore:
         dimension: int,
         fields: Sequence[str],
         indexed: Sequence[str] = (),
+        derived: Path | None = None,
     ) -> None:
         """Describe a collection; `ensure` creates it.
 
@@ -85,6 +95,7 @@ class CollectionStore:
             dimension: of its vectors.
             fields: of its rows' data, which can be filtered on.
             indexed: those of them for which filters are made fast.
+            derived: where the files that are derived from it are kept; the database's folder unless given.
 
         Raises:
             UsageError: the name or a field's name is not plain (letters, digits, underscore).
@@ -101,6 +112,7 @@ class CollectionStore:
         self._words = f"words_{name}"
         self._late = f"late_{name}"
         self._indexed = tuple(indexed)
+        self._derived = derived or Path(database.folder)
         self._columns = {"key": "key"} | {name: f"json_extract(data, '$.{name}')" for name in fields}
         self._vectors: Any = None  # a VectorIndex, made when the first search needs FAISS
         self._keywords: KeywordIndex | None = None
@@ -175,23 +187,13 @@ class CollectionStore:
                         f"the vector of '{row.key}' must hold {self.dimension} finite numbers, got shape {vector.shape}"
                     )
                 connection.execute(f"DELETE FROM {self._rows} WHERE key = ?", (row.key,))
-                cursor = connection.execute(
-                    f"INSERT INTO {self._rows} (key, document_id, data, vector, digest) VALUES (?, ?, ?, ?, ?)",
-                    (
-                        row.key,
-                        row.document_id,
-                        json.dumps(dict(row.data), ensure_ascii=False),
-                        unit(vector).tobytes(),
-                        row.digest,
-                    ),
+                data = json.dumps(dict(row.data), ensure_ascii=False)
+                self._insert(
+                    connection,
+                    (row.key, row.document_id, data, unit(vector).tobytes(), row.digest),
+                    " ".join(row.tokens),
+                    row.late,
                 )
-                connection.execute(
-                    f"INSERT INTO {self._words} VALUES (?, ?)", (cursor.lastrowid, " ".join(row.tokens))
-                )
-                if row.late is not None:
-                    connection.execute(
-                        f"INSERT INTO {self._late} VALUES (?, ?)", (cursor.lastrowid, row.late)
-                    )
 
     def delete(self, keys: Sequence[Key]) -> list[Key]:
         """Delete rows by key; return the keys that were not there."""
@@ -238,13 +240,48 @@ class CollectionStore:
         values = connection.execute(query, (row_id,)).fetchone()
         late = connection.execute(f"SELECT codes FROM {self._late} WHERE id = ?", (row_id,)).fetchone()
         connection.execute(f"DELETE FROM {self._rows} WHERE id = ?", (row_id,))
-        new = connection.execute(
+        self._insert(connection, values, " ".join(tokens), None if late is None else late[0])
+
+    def ids(self) -> list[int]:
+        """Return the ids of all rows, in the order in which they were written."""
+        query = f"SELECT id FROM {self._rows} ORDER BY id"
+        return [row[0] for row in self.database.connection.execute(query)]
+
+    def revectorize(self, ids: Sequence[int], vectors: Sequence[Vector]) -> None:
+        """Give rows other vectors, and with them new ids; what words find them by stays.
+
+        Call it within `changing`, and with all the rows where the dimension changes.
+
+        Args:
+            ids: of rows that are there.
+            vectors: of each row.
+        """
+        connection = self.database.connection
+        for row_id, new in zip(ids, vectors, strict=True):
+            query = (
+                f"SELECT key, document_id, data, tokens FROM {self._rows} AS r"
+                f" JOIN {self._words} AS w ON w.id = r.id WHERE r.id = ?"
+            )
+            key, document_id, data, tokens = connection.execute(query, (row_id,)).fetchone()
+            connection.execute(f"DELETE FROM {self._rows} WHERE id = ?", (row_id,))
+            self._insert(
+                connection,
+                (key, document_id, data, unit(new.vector).tobytes(), new.digest),
+                tokens,
+                new.late,
+            )
+
+    def _insert(
+        self, connection: sqlite3.Connection, values: Sequence[Any], tokens: str, late: bytes | None
+    ) -> None:
+        """Write a row (key, document id, data, vector, digest) under a new id."""
+        row_id = connection.execute(
             f"INSERT INTO {self._rows} (key, document_id, data, vector, digest) VALUES (?, ?, ?, ?, ?)",
             values,
         ).lastrowid
-        connection.execute(f"INSERT INTO {self._words} VALUES (?, ?)", (new, " ".join(tokens)))
+        connection.execute(f"INSERT INTO {self._words} VALUES (?, ?)", (row_id, tokens))
         if late is not None:
-            connection.execute(f"INSERT INTO {self._late} VALUES (?, ?)", (new, late[0]))
+            connection.execute(f"INSERT INTO {self._late} VALUES (?, ?)", (row_id, late))
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -454,13 +491,11 @@ class CollectionStore:
             from retrieval.vector_index import VectorIndex  # FAISS takes a while to import
 
             uuid = self.database.get_meta("uuid") or ""
-            self._vectors = VectorIndex(
-                Path(self.database.folder), self.name, self._rows, self.dimension, uuid
-            )
+            self._vectors = VectorIndex(self._derived, self.name, self._rows, self.dimension, uuid)
         return self._vectors
 
     def _keyword_index(self) -> KeywordIndex:
         if self._keywords is None:
             uuid = self.database.get_meta("uuid") or ""
-            self._keywords = KeywordIndex(Path(self.database.folder), self.name, self._words, uuid)
+            self._keywords = KeywordIndex(self._derived, self.name, self._words, uuid)
         return self._keywords

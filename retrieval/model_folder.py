@@ -67,6 +67,19 @@ def pooling(folder: Path) -> str | None:
     return named.get(ways[0])
 
 
+def prompts(folder: Path) -> tuple[str, str] | None:
+    """Return what the folder says is put before a query and before a passage; None where it says nothing.
+
+    sentence-transformers writes the names `query` and `document`, E5 says `passage`.
+    """
+    stated = _read(folder / "config_sentence_transformers.json", optional=True).get("prompts")
+    if not isinstance(stated, dict):
+        return None
+    query = stated.get("query") or ""
+    passage = stated.get("passage") or stated.get("document") or ""
+    return (str(query), str(passage)) if query or passage else None
+
+
 def pad_id(folder: Path) -> int:
     """Return the id of the token that fills up a batch; it is masked, so that any will do where none is stated."""
     stated = _read(folder / "config.json").get("pad_token_id")

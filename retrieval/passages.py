@@ -82,7 +82,7 @@ class PassageIndex:
         else:
             older = self._check_signature(signature)
             dimension = signature.dimension
-        self._signature_key = json.dumps(signature.as_dict() if signature else {}).encode()
+        self._signature = signature
         self.store = CollectionStore(
             self.database, COLLECTION, dimension=dimension, fields=FIELDS, indexed=("language",)
         )
@@ -92,6 +92,7 @@ class PassageIndex:
             self._renew_keywords(create)
         self._ranker = Ranker(self.store, self.codec())
         self._weights = LegWeights(self.store)
+        self._checked = self.store.generation
 
     @staticmethod
     def is_in(folder: Path) -> bool:
@@ -141,6 +142,13 @@ class PassageIndex:
             )
         return False
 
+    def _check_unchanged(self) -> None:
+        """Check that the index was not embedded anew by another model since it was opened."""
+        generation = self.store.generation
+        if self._signature is not None and generation != self._checked:
+            self._check_signature(self._signature)
+            self._checked = generation
+
     def _renew_keywords(self, writable: bool) -> None:
         """Make the tokens of all passages anew, in one transaction; nothing is embedded.
 
@@ -163,9 +171,29 @@ class PassageIndex:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the writer's lock, and leave derived files behind that are up to date."""
-        with self.database.writer():
+        with self.writing_alone():
             yield
             self.store.save_index()
+
+    @contextmanager
+    def writing_alone(self) -> Iterator[None]:
+        """Hold the writer's lock, and leave derived files to whoever opens the index next.
+
+        Raises:
+            IndexSignatureError: the index was embedded anew by another embedder since it was opened.
+        """
+        with self.database.writer():
+            self._check_unchanged()
+            yield
+
+    def replace_embedder(self, signature: EmbedderSignature, codec: TokenCodec | None) -> None:
+        """Note by which embedder the vectors are from now on; for a transaction that replaces them all."""
+        held = self.database.get_meta_json("signature") | signature.as_dict()
+        with self.database.write() as connection:
+            self.database.set_meta("signature", json.dumps(held))
+            connection.execute("DELETE FROM meta WHERE key = ?", (_CODEC,))
+            if codec is not None:
+                self.database.set_meta(_CODEC, codec.to_bytes().hex())
 
     def states(self) -> dict[str, DocumentState]:
         """Return what is known of each document, by its absolute path."""
@@ -227,7 +255,7 @@ class PassageIndex:
 
     def _digest(self, text: str) -> bytes:
         """Name an embedded text and the embedder; the index holds vectors of one embedder only."""
-        return hashlib.sha256(self._signature_key + text.encode("utf-8", "surrogatepass")).digest()
+        return text_digest(self._signature, text)
 
     def replace(
         self,
@@ -330,6 +358,9 @@ class PassageIndex:
             caller: finds what this caller may read; None is who owns the machine, and finds everything.
             selection: how passages are chosen from the ranking.
             rerank: orders the best anew by reading them with the query.
+
+        Raises:
+            IndexSignatureError: it was embedded anew by another embedder since it was opened.
         """
         if not 1 <= top_k <= MAX_TOP_K:
             raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
@@ -338,6 +369,7 @@ class PassageIndex:
             readable = ReadableBy(caller.principals())
             where = readable if where is None else All((readable, where))
         with self.database.read():
+            self._check_unchanged()
             ranked = self._ranker.rank(
                 Query(query, direction, tokens),
                 depth=max(_LEG_DEPTH, 2 * top_k),
@@ -425,6 +457,12 @@ class PassageIndex:
     def close(self) -> None:
         """Close the database."""
         self.database.close()
+
+
+def text_digest(signature: EmbedderSignature | None, text: str) -> bytes:
+    """Name an embedded text and the embedder that it was embedded by."""
+    key = json.dumps(signature.as_dict() if signature else {}).encode()
+    return hashlib.sha256(key + text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _keyword_tokens(title: str, headings: Sequence[str], text: str) -> list[str]:
