@@ -16,6 +16,7 @@ from retrieval.records import context_of
 MOST_PASSAGES = 20_000
 """Passages that are learned from; of a larger index a sample, spread evenly."""
 LEAST_DOCUMENTS = 20
+_LEAST_HELD = 4
 _FETCH = 1000
 
 
@@ -113,9 +114,9 @@ def plain_words(text: str) -> str:
 
 
 def split(corpus: Corpus, *, seed: int, share: float = 0.1) -> dict[int, Part]:
-    """Say for each group what it is used for; at least two are chosen by and measured on."""
+    """Say for each group what it is used for; at least four are chosen by and four measured on."""
     groups = corpus.groups()
     random.Random(seed).shuffle(groups)  # noqa: S311 - no secret
-    each = max(2, round(share * len(groups)))
+    each = max(_LEAST_HELD, round(share * len(groups)))
     kinds = [Part.MEASURE] * each + [Part.CHOOSE] * each
     return {group: kinds[place] if place < len(kinds) else Part.TRAIN for place, group in enumerate(groups)}

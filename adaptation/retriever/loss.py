@@ -24,13 +24,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from adaptation.retriever.memory import Example, Memory
 
 _OWN_TEMPERATURE = 0.01  # E5's own
 _LATE_TEMPERATURE = 0.03
 _TEACHER_TEMPERATURE = 0.02
+_HELD = 4
+"""Passages of a step that are held in place: each costs as much as ten questions."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ class AskingLoss(nn.Module):
         """
         super().__init__()
         self.model = model
-        # Not a module of this one: its weights are neither trained nor kept.
-        self._before = (copy.deepcopy(model).eval().requires_grad_(False),)
+        # Not a module of this one: its weights are neither trained nor kept. What is not trained is shared.
+        frozen = {id(value): value for value in model.parameters() if not value.requires_grad}
+        self._before = (copy.deepcopy(model, frozen).eval().requires_grad_(False),)
         self._examples = examples
         self._memory = memory
         self._prefix = question_prefix
@@ -82,7 +85,7 @@ class AskingLoss(nn.Module):
             labels: the number of each question's example.
         """
         asked = self.model(dict(features[0]))
-        vectors = F.normalize(asked["sentence_embedding"].float(), dim=-1)
+        vectors = functional.normalize(asked["sentence_embedding"].float(), dim=-1)
         examples = [self._examples[number] for number in labels.tolist()]
         own = torch.tensor([example.own for example in examples], device=vectors.device)
         similarities = vectors @ self._vectors.to(vectors.device).T
@@ -102,7 +105,7 @@ class AskingLoss(nn.Module):
                 if not len(example.negatives) or not len(tokens):
                     continue
                 scores = self._late(tokens, [example.own, *example.negatives.tolist()])
-                late.append(-F.log_softmax(scores / _LATE_TEMPERATURE, dim=0)[0])
+                late.append(-functional.log_softmax(scores / _LATE_TEMPERATURE, dim=0)[0])
                 teacher.append(_opinion(scores[1:], example.scores))
             if late:
                 terms["late"] = self._weights.late * torch.stack(late).sum() / len(examples)
@@ -115,24 +118,27 @@ class AskingLoss(nn.Module):
         left_out = torch.zeros_like(similarities, dtype=torch.bool)
         for row, example in enumerate(examples):
             left_out[row, torch.from_numpy(example.same).to(similarities.device)] = True
-        return F.cross_entropy(similarities.masked_fill(left_out, -torch.inf) / _OWN_TEMPERATURE, own)
+        return functional.cross_entropy(
+            similarities.masked_fill(left_out, -torch.inf) / _OWN_TEMPERATURE, own
+        )
 
     def _moved(self, features: dict[str, Tensor]) -> Tensor:
         """Return one less the mean cosine of the passages' tokens to what they were."""
+        few = {name: value[:_HELD] if torch.is_tensor(value) else value for name, value in features.items()}
         with torch.no_grad():
-            before = self._before[0](dict(features))["token_embeddings"].float()
-        mask = features["attention_mask"] > 0
-        after = self.model(dict(features))["token_embeddings"].float()
-        return 1 - F.cosine_similarity(before[mask], after[mask], dim=-1).mean()
+            before = self._before[0](dict(few))["token_embeddings"].float()
+        mask = few["attention_mask"] > 0
+        after = self.model(dict(few))["token_embeddings"].float()
+        return 1 - functional.cosine_similarity(before[mask], after[mask], dim=-1).mean()
 
     def _question_tokens(self, asked: dict[str, Tensor]) -> list[Tensor]:
         """Return the vectors of each question's own tokens, turned as the codec turns them."""
         codec = self._memory.codec
         assert codec is not None
-        states = F.normalize(asked["token_embeddings"].float(), dim=-1)
+        states = functional.normalize(asked["token_embeddings"].float(), dim=-1)
         mean = torch.from_numpy(codec.mean).to(states.device)
         turn = torch.from_numpy(codec.rotation).to(states.device)
-        turned = F.normalize(states - mean, dim=-1) @ turn
+        turned = functional.normalize(states - mean, dim=-1) @ turn
         lengths = asked["attention_mask"].sum(dim=1).tolist()
         return [rows[self._prefix : length - 1] for rows, length in zip(turned, lengths, strict=True)]
 
@@ -149,6 +155,6 @@ class AskingLoss(nn.Module):
 
 def _opinion(scores: Tensor, teacher: NDArray[np.float32]) -> Tensor:
     """Return how far the order of scores is from the teacher's: the divergence of their shares."""
-    wanted = F.softmax(torch.from_numpy(teacher).to(scores.device) / _TEACHER_TEMPERATURE, dim=0)
-    given = F.log_softmax(scores / _TEACHER_TEMPERATURE, dim=0)
-    return F.kl_div(given, wanted, reduction="sum")
+    wanted = functional.softmax(torch.from_numpy(teacher).to(scores.device) / _TEACHER_TEMPERATURE, dim=0)
+    given = functional.log_softmax(scores / _TEACHER_TEMPERATURE, dim=0)
+    return functional.kl_div(given, wanted, reduction="sum")

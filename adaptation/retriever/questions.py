@@ -96,7 +96,7 @@ def _questions(passage: Material, unique: set[str], chance: random.Random) -> It
 
 
 def _is_long_enough(text: str) -> bool:
-    return _SHORTEST <= len("".join(text.split())) and len(text) <= _LONGEST
+    return len("".join(text.split())) >= _SHORTEST and len(text) <= _LONGEST
 
 
 def _content_words(text: str) -> Sequence[str]:

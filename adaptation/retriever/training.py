@@ -1,4 +1,4 @@
-"""Training by sentence-transformers' own trainer: stopped in time, the best state kept, and moved only as far as it pays."""
+"""Training by sentence-transformers' own trainer: stopped in time, the best state kept, moved as far as it pays."""
 
 from __future__ import annotations
 
@@ -120,6 +120,7 @@ def train(
             lr_scheduler_type="constant_with_warmup",
             warmup_steps=_WARM_UP,
             max_grad_norm=_CLIP,
+            use_cpu=not torch.cuda.is_available(),
             bf16=_has_bfloat16(),
             seed=recipe.seed,
             prompts={"question": prompts[0], "passage": prompts[1]},
