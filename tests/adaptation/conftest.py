@@ -44,7 +44,7 @@ def make_embedder(folder: Path, *, prompts: tuple[str, str] = ("ask: ", "tell: "
     """Make a sentence-transformers folder: two layers, 32 dimensions, words for pieces."""
     import torch
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Normalize, Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
     from tokenizers import Tokenizer, normalizers, pre_tokenizers, processors
     from tokenizers.models import WordLevel
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
