@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from retrieval.leg_weights import EmbedQuery
 from retrieval.passages import PassageIndex
 
 _DEPTH = 40
+_LEAST = 64
 MOST = 24
 """Candidates that are kept of a question."""
 
@@ -36,6 +38,7 @@ def mine(
     questions: Sequence[PseudoQuestion],
     embed_query: EmbedQuery,
     *,
+    seconds: float,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Candidates]:
     """Search for each question; passages of the question's own group, and those that hold it, are left out.
@@ -45,10 +48,14 @@ def mine(
         corpus: read from it; what is not of the corpus is left out too.
         questions: to search for.
         embed_query: of the index's embedder.
+        seconds: after which no further questions are searched for, once there are a few.
         on_progress: is told how many questions of how many are done.
     """
-    found = []
+    found: list[Candidates] = []
+    began = time.monotonic()
     for number, question in enumerate(questions, start=1):
+        if number > _LEAST and time.monotonic() - began > seconds:
+            break
         vector, tokens = embed_query(question.text)
         hits = [
             (hit.id, hit.score)

@@ -34,6 +34,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LEAST_QUESTIONS = 10
 _EACH = 3
 _MOST = {Part.TRAIN: 4000, Part.CHOOSE: 200, Part.MEASURE: 300}
+_MINING = 0.25
+"""Of the time to train, the share that the search for hard negatives may take beside it."""
 _ROOM = 3
 """Times the size of the embedder that must be free on the disk."""
 _LIBRARIES = ("sentence-transformers", "transformers", "torch", "datasets")
@@ -190,7 +192,15 @@ def _train(
         if done % 500 == 0 or done == total:
             say(f"hard negatives: {done:,} of {total:,} questions")
 
-    mined = mine(task.index, corpus, questions[Part.TRAIN], task.embedder.embed_query, on_progress=progress)
+    mined = mine(
+        task.index,
+        corpus,
+        questions[Part.TRAIN],
+        task.embedder.embed_query,
+        seconds=_MINING * 60 * recipe.minutes,
+        on_progress=progress,
+    )
+    questions[Part.TRAIN] = [found.question for found in mined]
     memory = read_memory(task.index, corpus)
     signature = task.embedder.signature
     return train(

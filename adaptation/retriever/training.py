@@ -88,7 +88,7 @@ def train(
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
     )
-    from transformers import set_seed
+    from transformers import PrinterCallback, set_seed
 
     from adaptation.retriever.loss import AskingLoss
 
@@ -135,6 +135,7 @@ def train(
         loss=AskingLoss(model, memory, examples, question_prefix=prefix),
         callbacks=[watch],
     )
+    trainer.remove_callback(PrinterCallback)  # standard output is for the result
     trainer.train()
     share, qualities = watch.settle()
     model.max_seq_length = longest

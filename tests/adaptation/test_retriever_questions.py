@@ -105,7 +105,9 @@ def test_documents_with_a_text_in_common_are_used_together(small: Settings) -> N
 def test_no_negative_is_of_the_questions_document_or_holds_its_words(small: Settings) -> None:
     folder = small.index.parent / "documents"
     original = (folder / "doc-03.md").read_text("utf-8")
-    (folder / "near.md").write_text(f"# Another title of its own here\n\nAn opening. {original[40:]}", "utf-8")
+    (folder / "near.md").write_text(
+        f"# Another title of its own here\n\nAn opening. {original[40:]}", "utf-8"
+    )
     with closing(Tekio(small)) as tekio:
         tekio.ingest([folder])
     embedder = find_embedder(small, ModelStore(small.cache))
@@ -113,7 +115,7 @@ def test_no_negative_is_of_the_questions_document_or_holds_its_words(small: Sett
         corpus = read_corpus(index)
         parts = split(corpus, seed=3)
         questions = make_questions(corpus, parts, Part.TRAIN, seed=3, each=3, most=100)
-        found = mine(index, corpus, questions, embedder.embed_query)
+        found = mine(index, corpus, questions, embedder.embed_query, seconds=60)
         memory = read_memory(index, corpus)
     assert {each.question.passage.group for each in found}.isdisjoint(
         group for group, part in parts.items() if part is not Part.TRAIN

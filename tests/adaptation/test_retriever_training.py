@@ -68,7 +68,8 @@ def test_what_is_measured_on_is_neither_learned_from_nor_chosen_by(small: Settin
         corpus = read_corpus(index)
     parts = split(corpus, seed=5)
     groups = [
-        {each.passage.group for each in make_questions(corpus, parts, part, seed=5, each=9, most=999)} for part in Part
+        {each.passage.group for each in make_questions(corpus, parts, part, seed=5, each=9, most=999)}
+        for part in Part
     ]
     assert all(groups)
     assert groups[0].isdisjoint(groups[1] | groups[2])
@@ -111,7 +112,9 @@ def test_texts_are_embedded_anew_as_an_ingest_embeds_them(small: Settings) -> No
     assert digests(new.index) == digests(fresh.index)
 
 
-@pytest.mark.parametrize("name", ["", "../up", "a/b", "-x", "名前", "x" * 65, "dots.", "multilingual-e5-small"])
+@pytest.mark.parametrize(
+    "name", ["", "../up", "a/b", "-x", "名前", "x" * 65, "dots.", "multilingual-e5-small"]
+)
 def test_a_name_that_is_none_is_refused_before_anything_is_done(small: Settings, name: str) -> None:
     with pytest.raises(UsageError, match="name"):
         adapt_retriever(small, name, FEW)

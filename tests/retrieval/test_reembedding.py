@@ -33,7 +33,10 @@ def folder(tmp_path: Path) -> Path:
     with index.writing():
         index.keep_tokens(codec)
         for start in range(0, COUNT, 100):
-            words = [f"part number{row} of the valve stands in hall {row % 7}." for row in range(start, start + 100)]
+            words = [
+                f"part number{row} of the valve stands in hall {row % 7}."
+                for row in range(start, start + 100)
+            ]
             text = "\n".join(words)
             chunks, at = [], 0
             for line in words:
