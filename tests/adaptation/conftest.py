@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -110,9 +108,3 @@ def small(tmp_path: Path, tiny_embedder: Path) -> Settings:
         report = tekio.ingest([write_documents(tmp_path / "documents")])
     assert report.added == 24, report
     return settings
-
-
-@pytest.fixture
-def prompts_of() -> Iterator[object]:
-    """Read the prompts of a folder."""
-    yield lambda folder: json.loads((folder / "config_sentence_transformers.json").read_text())["prompts"]

@@ -106,7 +106,10 @@ def test_texts_are_embedded_anew_as_an_ingest_embeds_them(small: Settings) -> No
 
     def digests(folder: Path) -> dict[str, tuple[bytes, bytes]]:
         with closing(PassageIndex(folder, signature)) as index:
-            query = "SELECT json_extract(data, '$.text'), digest, codes FROM rows_passages JOIN late_passages USING (id)"
+            query = (
+                "SELECT json_extract(data, '$.text'), digest, codes FROM rows_passages"
+                " JOIN late_passages USING (id)"
+            )
             return {text: (digest, codes) for text, digest, codes in index.database.connection.execute(query)}
 
     assert digests(new.index) == digests(fresh.index)

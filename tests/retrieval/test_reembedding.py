@@ -107,7 +107,7 @@ def test_all_rows_get_new_vectors_and_ids_and_keep_what_they_say(folder: Path) -
     index = PassageIndex(folder, NEW)
     assert index.codec() is not None
     assert np.array_equal(index.codec().mean, NEW_CODEC.mean)  # type: ignore[union-attr]
-    after, meta = everything(folder, NEW)
+    after, _ = everything(folder, NEW)
     assert isinstance(before, list)
     assert isinstance(after, list)
     assert [(row[1], row[2], row[5]) for row in after] == [(row[1], row[2], row[5]) for row in before]
