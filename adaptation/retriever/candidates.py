@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from adaptation.retriever.corpus import Corpus
 from adaptation.retriever.questions import PseudoQuestion, holds
+from retrieval.embedding import unit
 from retrieval.leg_weights import EmbedQuery
 from retrieval.passages import PassageIndex
 
@@ -24,10 +25,12 @@ MOST = 24
 class Candidates:
     """Passages that were found for a question and do not hold its words, by their ids, best first.
 
-    `scores` are those of the hybrid search, shape (len(ids),): the keyword leg, the dense one and late interaction.
+    `scores` are those of the hybrid search, shape (len(ids),): the keyword leg, the dense one and late interaction;
+    `vector` is the question's, shape (dimension,) and length one.
     """
 
     question: PseudoQuestion
+    vector: NDArray[np.float32]
     ids: tuple[int, ...]
     scores: NDArray[np.float32]
 
@@ -65,6 +68,6 @@ def mine(
             and not holds(passage.whole, question)
         ][:MOST]
         ids, scores = zip(*hits, strict=True) if hits else ((), ())
-        found.append(Candidates(question, tuple(ids), np.array(scores, np.float32)))
+        found.append(Candidates(question, unit(vector), tuple(ids), np.array(scores, np.float32)))
         on_progress(number, len(questions))
     return found

@@ -71,6 +71,7 @@ class EmbedderCard(BaseModel):
     share: float = Field(
         description="how far the weights were moved from the base's towards the trained ones"
     )
+    layer: bool = Field(description="whether a linear layer was learned over its vectors")
     held_out: dict[str, Change] = Field(
         description="figures on documents that nothing was learned from or chosen by"
     )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from adaptation.retriever.candidates import mine
 from adaptation.retriever.card import Change, EmbedderCard
 from adaptation.retriever.corpus import Corpus, Part, read_corpus, split
@@ -207,6 +209,7 @@ def _train(
         task.embedder.folder,
         work / task.name,
         questions[Part.TRAIN],
+        np.stack([found.vector for found in mined]),
         examples_of(mined, memory),
         memory,
         choice_of(questions[Part.CHOOSE], memory, task.embedder),
@@ -252,6 +255,7 @@ def _card(
         steps=trained.steps,
         seconds=round(trained.seconds, 1),
         share=trained.share,
+        layer=trained.layer,
         held_out=held_out,
         versions={name: importlib.metadata.version(name) for name in _LIBRARIES},
     )

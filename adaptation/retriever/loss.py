@@ -39,9 +39,9 @@ _HELD = 4
 class Weights:
     """What each term counts."""
 
-    own: float = 0.1
+    own: float = 0.5
     late: float = 0.3
-    teacher: float = 1.0
+    teacher: float = 0.3
     still: float = 20.0
 
 

@@ -47,7 +47,7 @@ class Trial:
         scores = asked @ all_passages.T
         own = np.einsum("ij,ij->i", asked, right)
         for row, question in enumerate(self.questions):
-            for column in np.flatnonzero(scores[row] > own[row]):
+            for column in np.flatnonzero(scores[row] > own[row]).tolist():
                 passage = self.passages[column]
                 if passage.group == question.passage.group or holds(passage.whole, question):
                     scores[row, column] = -np.inf

@@ -55,13 +55,23 @@ class Choice:
     own: NDArray[np.float32]
     left_out: Sequence[NDArray[np.int64]]
 
-    def quality(self, asked: NDArray[np.float32], memory: Memory) -> float:
-        """Return the mean reciprocal rank for the questions' vectors."""
-        scores = asked @ memory.vectors.T
+    def quality(
+        self, asked: NDArray[np.float32], memory: Memory, layer: NDArray[np.float32] | None = None
+    ) -> float:
+        """Return the mean reciprocal rank for the questions' vectors, all turned by a layer where one is given."""
+        asked, right, passages = (_turned(each, layer) for each in (asked, self.own, memory.vectors))
+        scores = asked @ passages.T
         for row, places in enumerate(self.left_out):
             scores[row, places] = -np.inf
-        own = np.einsum("ij,ij->i", asked, self.own)
+        own = np.einsum("ij,ij->i", asked, right)
         return float((1 / (1 + (scores > own[:, None]).sum(axis=1))).mean())
+
+
+def _turned(vectors: NDArray[np.float32], layer: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    if layer is None:
+        return vectors
+    turned = vectors @ layer
+    return np.asarray(turned / np.linalg.norm(turned, axis=1, keepdims=True), np.float32)
 
 
 def read_memory(index: PassageIndex, corpus: Corpus) -> Memory:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptation.retriever.layer import fit_layer, with_layer
 from adaptation.retriever.memory import Choice, Example, Memory
 from adaptation.retriever.questions import PseudoQuestion
 from retrieval.engines.cpu import has_bf16, vector_instructions
@@ -43,10 +44,11 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training came to: its steps, how far the weights were moved, the quality by each share, the time."""
+    """What training came to: its steps, how far the weights were moved, whether a layer helps, the quality by share."""
 
     steps: int
     share: float
+    layer: bool
     qualities: Mapping[float, float]
     seconds: float
 
@@ -55,6 +57,7 @@ def train(
     folder: Path,
     out: Path,
     questions: Sequence[PseudoQuestion],
+    asked: NDArray[np.float32],
     examples: Sequence[Example],
     memory: Memory,
     choice: Choice,
@@ -64,7 +67,7 @@ def train(
     scratch: Path,
     say: Callable[[str], None],
 ) -> Trained:
-    """Train the embedder in a folder and write it to another, with its prompts.
+    """Train the embedder in a folder and write it to another, with its prompts; then a layer over it, if one helps.
 
     The weights that are written lie between the base's and the trained ones, where the questions of the choice are
     answered best (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
@@ -73,6 +76,7 @@ def train(
         folder: a sentence-transformers folder.
         out: is made.
         questions: to learn from.
+        asked: their vectors by that embedder, shape (len(questions), dimension).
         examples: of each question.
         memory: the passages as the index has them.
         choice: by which it is chosen when to stop and how far to go.
@@ -138,9 +142,20 @@ def train(
     trainer.remove_callback(PrinterCallback)  # standard output is for the result
     trainer.train()
     share, qualities = watch.settle()
+    model.eval()
+    layer = fit_layer(
+        _asked(model, questions) if share else asked,
+        examples,
+        memory,
+        choice,
+        _asked(model, choice.questions),
+        seed=recipe.seed,
+        say=say,
+    )
     model.max_seq_length = longest
-    model.save_pretrained(str(out), create_model_card=False)
-    return Trained(trainer.state.global_step, share, qualities, time.monotonic() - began)
+    (model if layer is None else with_layer(model, layer)).save_pretrained(str(out), create_model_card=False)
+    seconds = time.monotonic() - began
+    return Trained(trainer.state.global_step, share, layer is not None, qualities, seconds)
 
 
 def _asked(model: Any, questions: Sequence[PseudoQuestion]) -> NDArray[np.float32]:
@@ -197,12 +212,11 @@ def _watch(model: Any, recipe: Recipe, quality: Callable[[], float], say: Callab
 
         def settle(self) -> tuple[float, dict[float, float]]:
             """Leave the model with the best of the weights between the base's and the best trained ones."""
-            if self.best is self.base:
-                self.best = self._copy()  # it never helped; the figures will say so
-            for share in _SHARES:
-                self._move(share)
-                self.qualities[share] = quality()
-            share = max(_SHARES, key=lambda each: self.qualities[each])
+            if self.best is not self.base:
+                for share in _SHARES:
+                    self._move(share)
+                    self.qualities[share] = quality()
+            share = max(self.qualities, key=lambda each: self.qualities[each])
             self._move(share)
             return share, self.qualities
 

@@ -14,6 +14,8 @@ import pytest
 from adaptation.retriever.card import Change, read_card
 from adaptation.retriever.command import adapt_retriever
 from adaptation.retriever.corpus import Part, read_corpus, split
+from adaptation.retriever.layer import fit_layer, with_layer
+from adaptation.retriever.memory import Choice, Example, Memory
 from adaptation.retriever.questions import make_questions
 from adaptation.retriever.training import Recipe
 from kernel.app import Tekio
@@ -50,8 +52,9 @@ def test_training_writes_a_folder_that_anybody_can_load(small: Settings, tiny_em
     before, after = weights(tiny_embedder), weights(folder)
     assert set(before) == set(after)
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
-    assert moved
+    assert bool(moved) == (card.share > 0)
     assert not any("word_embeddings" in name for name in moved)
+    assert (folder / "2_Dense" / "model.safetensors").is_file() == card.layer
     assert any("mean reciprocal rank" in line for line in lines)
 
 
@@ -113,6 +116,56 @@ def test_texts_are_embedded_anew_as_an_ingest_embeds_them(small: Settings) -> No
             return {text: (digest, codes) for text, digest, codes in index.database.connection.execute(query)}
 
     assert digests(new.index) == digests(fresh.index)
+
+
+def test_a_layer_is_computed_as_sentence_transformers_does_and_leaves_tokens_alone(
+    small: Settings, tiny_embedder: Path, tmp_path: Path
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    random = np.random.default_rng(3)
+    first, second = (random.normal(0, 1, (32, 32)).astype(np.float32) for _ in range(2))
+    texts = ["the pump in the harbour", "Nobody moves the valve", "ladder"]
+    plain = SentenceTransformer(str(tiny_embedder), device="cpu")
+    vectors = plain.encode(texts, prompt="tell: ")
+    once = with_layer(plain, first)
+    twice = with_layer(once, second)
+    for model, layer in ((once, first), (twice, first @ second)):
+        folder = tmp_path / f"with-{id(model)}"
+        model.save_pretrained(str(folder), create_model_card=False)
+        wanted = vectors @ layer
+        wanted /= np.linalg.norm(wanted, axis=1, keepdims=True)
+        embedder = find_embedder(small.model_copy(update={"embedder": str(folder)}), ModelStore(small.cache))
+        base = find_embedder(small, ModelStore(small.cache))
+        assert np.allclose(embedder.embed_passages(texts), wanted, atol=1e-5)
+        assert np.allclose(SentenceTransformer(str(folder)).encode(texts, prompt="tell: "), wanted, atol=1e-5)
+        vector, tokens = embedder.embed_query(texts[0])
+        assert np.allclose(vector, embedder.embed_queries(texts[:1])[0], atol=1e-6)
+        assert np.array_equal(tokens, base.embed_query(texts[0])[1])
+
+
+def test_a_layer_is_kept_only_where_it_answers_better() -> None:
+    """Questions differ from their passages in directions that say nothing, which a layer can take away."""
+    random = np.random.default_rng(4)
+
+    def unit(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+    meaning = random.normal(0, 1, (400, 16))
+    noise = np.array([0.0] * 8 + [1.0] * 8)
+    passages = unit(meaning)
+    asked = unit(meaning * (1 - noise) + noise * random.normal(0, 1.5, (400, 16)))
+    places = {row: row for row in range(400)}
+    memory = Memory(passages, places, np.arange(400))
+    none = np.empty(0, np.int64)
+    examples = [Example(row, none, none, np.empty(0, np.float32)) for row in range(400)]
+    left_out = [np.array([row]) for row in range(300, 400)]
+    choice = Choice([], passages[300:], left_out)
+    layer = fit_layer(asked[:300], examples[:300], memory, choice, asked[300:], seed=1)
+    assert layer is not None
+    assert choice.quality(asked[300:], memory, layer) > choice.quality(asked[300:], memory) + 0.05
+    right = Choice([], passages[300:], left_out)
+    assert fit_layer(passages[:300], examples[:300], memory, right, passages[300:], seed=1) is None
 
 
 @pytest.mark.parametrize(
