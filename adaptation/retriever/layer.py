@@ -65,7 +65,7 @@ def fit_layer(
             scores[row, torch.from_numpy(examples[number].same)] = -torch.inf
         loss = functional.cross_entropy(scores / _TEMPERATURE, own[batch])
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if step % _LOOK == 0:
             learned = change.detach().numpy()

@@ -149,7 +149,9 @@ class AskingLoss(nn.Module):
         signs = [codec.signs(self._memory.late[place]) for place in places]
         held = torch.from_numpy(np.concatenate(signs)).to(tokens.device)
         matches = tokens @ held.T / codec.scale
-        best = [part.amax(dim=1).mean() for part in matches.split([len(each) for each in signs], dim=1)]
+        best = [
+            part.amax(dim=1).mean() for part in torch.split(matches, [len(each) for each in signs], dim=1)
+        ]
         return torch.stack(best)
 
 

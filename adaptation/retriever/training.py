@@ -101,7 +101,8 @@ def train(
     named = {"query": prompts[0], "passage": prompts[1], "document": prompts[1]}
     model = SentenceTransformer(str(folder), prompts=named)
     longest, model.max_seq_length = model.max_seq_length, _LONGEST_TOKENS
-    model[0].auto_model.get_input_embeddings().requires_grad_(False)
+    encoder: Any = model[0].auto_model
+    encoder.get_input_embeddings().requires_grad_(False)  # most of the weights, and few of the pieces are met
     for module in model.modules():  # noise would move what is to stay where it is
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -171,7 +172,7 @@ def _has_bfloat16() -> bool:
     import torch
 
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return has_bf16(vector_instructions())
 
 
@@ -180,7 +181,7 @@ def _watch(model: Any, recipe: Recipe, quality: Callable[[], float], say: Callab
     import torch
     from transformers import TrainerCallback
 
-    class Watch(TrainerCallback):  # type: ignore[misc]
+    class Watch(TrainerCallback):
         """Its class is made here, since torch is imported only to train."""
 
         def __init__(self) -> None:

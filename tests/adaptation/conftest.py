@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,8 @@ def make_embedder(folder: Path, *, prompts: tuple[str, str] = ("ask: ", "tell: "
     )
     plain = folder.parent / f"{folder.name}-plain"
     BertModel(config, add_pooling_layer=False).save_pretrained(plain)
-    PreTrainedTokenizerFast(
+    pieces: Any = PreTrainedTokenizerFast
+    pieces(
         tokenizer_object=tokenizer,
         unk_token="[UNK]",
         pad_token="[PAD]",
