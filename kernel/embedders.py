@@ -62,10 +62,18 @@ def resolve_embedder(settings: Settings, models: ModelStore) -> ResolvedModel:
 
     One that was trained here is called by its plain name, however the settings name it, so that an index knows it.
     """
+    source = embedder_source(settings)
+    found = models.resolve(source)
+    is_trained = Path(source).parent == settings.embedders.resolve()
+    return replace(found, name=Path(source).name) if is_trained else found
+
+
+def embedder_source(settings: Settings) -> str:
+    """Return what the model store is to be asked for: the folder of an embedder that was trained here, or the name."""
     for path in (settings.embedders / settings.embedder, Path(settings.embedder).expanduser()):
         if path.resolve().parent == settings.embedders.resolve() and path.is_dir():
-            return replace(models.resolve(str(path.absolute())), name=path.resolve().name)
-    return models.resolve(settings.embedder)
+            return str(path.resolve())
+    return settings.embedder
 
 
 def find_reranker(settings: Settings, models: ModelStore) -> CrossEncoderReranker | None:

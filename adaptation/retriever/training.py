@@ -101,7 +101,8 @@ def train(
     named = {"query": prompts[0], "passage": prompts[1], "document": prompts[1]}
     model = SentenceTransformer(str(folder), prompts=named)
     longest, model.max_seq_length = model.max_seq_length, _LONGEST_TOKENS
-    encoder: Any = model[0].auto_model
+    model.requires_grad_(False)
+    encoder: Any = model[0].auto_model.requires_grad_(True)
     encoder.get_input_embeddings().requires_grad_(False)  # most of the weights, and few of the pieces are met
     for module in model.modules():  # noise would move what is to stay where it is
         if isinstance(module, torch.nn.Dropout):

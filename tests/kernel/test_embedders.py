@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kernel.embedders import find_embedder, resolve_embedder
+from kernel.embedders import embedder_source, find_embedder, resolve_embedder
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.model_folder import prompts
@@ -83,6 +83,7 @@ def test_a_trained_embedder_has_one_name_however_it_is_named(
         )
     ]
     assert {(each.name, each.folder) for each in found} == {("mine-e5", folder.resolve())}
+    assert ModelStore(tmp_path / "cache").is_present(embedder_source(settings_of(tmp_path, "mine-e5")))
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(folder, elsewhere)
     settings = settings_of(tmp_path, str(elsewhere))
