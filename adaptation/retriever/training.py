@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,7 @@ _PATIENCE = 3
 _LONGEST_TOKENS = 128
 _WARM_UP = 10
 _CLIP = 1.0
+_LOADING = "sentence_bert_config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,9 @@ def train(
     )
     model.max_seq_length = longest
     (model if layer is None else with_layer(model, layer)).save_pretrained(str(out), create_model_card=False)
+    loading = folder / _LOADING
+    if loading.is_file():  # how the encoder is loaded, which the library does not write again in full
+        shutil.copyfile(loading, out / _LOADING)
     seconds = time.monotonic() - began
     return Trained(trainer.state.global_step, share, layer is not None, qualities, seconds)
 

@@ -69,7 +69,7 @@ def make_embedder(folder: Path, *, prompts: tuple[str, str] = ("ask: ", "tell: "
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=128,
+        max_position_embeddings=160,
     )
     plain = folder.parent / f"{folder.name}-plain"
     BertModel(config, add_pooling_layer=False).save_pretrained(plain)
@@ -80,9 +80,9 @@ def make_embedder(folder: Path, *, prompts: tuple[str, str] = ("ask: ", "tell: "
         pad_token="[PAD]",
         cls_token="[CLS]",
         sep_token="[SEP]",
-        model_max_length=128,
+        model_max_length=160,
     ).save_pretrained(plain)
-    modules = [Transformer(str(plain), max_seq_length=128), Pooling(32, "mean"), Normalize()]
+    modules = [Transformer(str(plain), max_seq_length=160), Pooling(32, "mean"), Normalize()]
     model = SentenceTransformer(modules=modules, prompts={"query": prompts[0], "document": prompts[1]})
     model.save_pretrained(str(folder), create_model_card=False)
     return folder

@@ -49,6 +49,8 @@ def test_training_writes_a_folder_that_anybody_can_load(small: Settings, tiny_em
     config = json.loads((folder / "config_sentence_transformers.json").read_text())
     assert config["prompts"] == {"query": "ask: ", "passage": "tell: ", "document": "tell: "}
     assert len(SentenceTransformer(str(folder), device="cpu").encode("a pump")) == 32
+    trained = find_embedder(small.model_copy(update={"embedder": "mine"}), ModelStore(small.cache))
+    assert trained.max_tokens == 160
     before, after = weights(tiny_embedder), weights(folder)
     assert set(before) == set(after)
     moved = {name for name in before if not np.array_equal(before[name], after[name])}
