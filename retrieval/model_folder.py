@@ -98,7 +98,7 @@ def _linear_layer(folder: Path, modules: list[dict[str, Any]]) -> Path | None:
     if len(modules) < 3 or not str(modules[2].get("type", "")).endswith(".Dense"):
         return None
     layer = folder / str(modules[2].get("path", ""))
-    config = _read(layer / "config.json")
+    config = _read(layer / "config.json", optional=True)
     plain = config.get("bias") is False and str(config.get("activation_function", "")).endswith(".Identity")
     file = layer / "model.safetensors"
     return file if plain and file.is_file() else None
