@@ -17,8 +17,9 @@ from ingest.report import IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent, Technique
 from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
-from kernel.ingestion import check_engine, ingest_plan, stages_of
+from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
 from kernel.model_store import ModelStore
+from kernel.reembedding import reembed_index
 from kernel.selecting import multi_query_of, selection_of
 from kernel.settings import Settings
 from retrieval.access import Access, Caller
@@ -134,6 +135,36 @@ class Tekio:
             for document_id in sorted(chosen):
                 index.share(document_id, access)
         return len(chosen)
+
+    def reembed(
+        self, embedder: str, *, on_progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> int:
+        """Embed the index anew by another embedder, in one transaction; return how many passages there are.
+
+        Searches of other processes go on in what was before, until it is done; from then on the index opens with
+        the new embedder alone, and this Tekio, which is of the old one, is closed.
+
+        Args:
+            embedder: its name or folder, as in the settings.
+            on_progress: is told how many passages of how many are done.
+
+        Raises:
+            UsageError: there is no such embedder.
+            IndexMissingError: there is no index.
+            IndexSignatureError: the index was made with another embedder than the one in the settings.
+            IndexBusyError: another process is writing to the index.
+        """
+        index = self._open_index()
+        chosen = self.settings.model_copy(update={"embedder": embedder})
+        new = find_embedder(chosen, self._models, self._say)
+        if new.signature == self._find_embedder().signature:
+            raise UsageError(f"the index is embedded by {embedder} already")
+        room = new.max_tokens - RESERVED_TOKENS
+        tokens = min(self.settings.chunk_tokens, room)
+        try:
+            return reembed_index(index, new, chunk_tokens=tokens, say=self._say, on_progress=on_progress)
+        finally:
+            self.close()
 
     def quote(self, passage_id: int, start: int, end: int, *, caller: Caller | None = None) -> str | None:
         """Return a span of the document that a passage is of; None when it is gone, or not the caller's to read."""

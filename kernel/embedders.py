@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernel.model_store import ModelStore
+from kernel.model_store import ModelStore, ResolvedModel
 from kernel.settings import Settings
 from retrieval.engines.catalog import find_engine
 from retrieval.engines.cpu import vector_instructions
-from retrieval.model_folder import pooling
+from retrieval.model_folder import pooling, prompts
 from retrieval.passages import PassageIndex
 
 if TYPE_CHECKING:
@@ -25,15 +27,17 @@ def find_embedder(
 ) -> SentenceTransformerEmbedder:
     """Return the embedder of the settings, fetching its model if it is not there.
 
-    Where the settings leave the engine open, it is one whose vectors go with those of the index.
+    Where the settings leave the engine open, it is one whose vectors go with those of the index. What the model's
+    folder says is put before a query and a passage is; its name decides only where it says nothing.
 
     Raises:
         UsageError: there is no such engine, or its packages are not installed.
     """
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
-    model = models.resolve(settings.embedder)
-    query, passage = next((pair for part, pair in _PREFIXES.items() if part in model.name.lower()), ("", ""))
+    model = resolve_embedder(settings, models)
+    by_name = (pair for part, pair in _PREFIXES.items() if part in model.name.lower())
+    query, passage = prompts(model.folder) or next(by_name, ("", ""))
     engine = find_engine(
         settings.embedder_engine,
         instructions=vector_instructions(),
@@ -51,6 +55,25 @@ def find_embedder(
         threads=settings.threads,
         say=say,
     )
+
+
+def resolve_embedder(settings: Settings, models: ModelStore) -> ResolvedModel:
+    """Return the folder of the embedder of the settings, fetching its model if it is not there.
+
+    One that was trained here is called by its plain name, however the settings name it, so that an index knows it.
+    """
+    source = embedder_source(settings)
+    found = models.resolve(source)
+    is_trained = Path(source).parent == settings.embedders.resolve()
+    return replace(found, name=Path(source).name) if is_trained else found
+
+
+def embedder_source(settings: Settings) -> str:
+    """Return what the model store is to be asked for: the folder of an embedder that was trained here, or the name."""
+    for path in (settings.embedders / settings.embedder, Path(settings.embedder).expanduser()):
+        if path.resolve().parent == settings.embedders.resolve() and path.is_dir():
+            return str(path.resolve())
+    return settings.embedder
 
 
 def find_reranker(settings: Settings, models: ModelStore) -> CrossEncoderReranker | None:

@@ -28,7 +28,7 @@ from retrieval.token_counter import TokenCounter
 if TYPE_CHECKING:
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
-_RESERVED_TOKENS = 12
+RESERVED_TOKENS = 12
 """Of the embedder's window, for its prefix and special tokens."""
 _MIB = 2**20
 _MOST_READERS = 8
@@ -49,7 +49,7 @@ def ingest_plan(
     Raises:
         UsageError: the chunks are longer than the embedder takes.
     """
-    room = embedder.max_tokens - _RESERVED_TOKENS
+    room = embedder.max_tokens - RESERVED_TOKENS
     if settings.chunk_tokens > room:
         raise UsageError(
             f"chunk_tokens is {settings.chunk_tokens}, the embedder {settings.embedder} takes {room} "

@@ -42,12 +42,18 @@ class Settings(BaseSettings):
     adapters: Path = Field(
         Path(".tekio/adapters"), description="folder in which a variant's name is an adapter folder"
     )
+    embedders: Path = Field(
+        Path(".tekio/embedders"),
+        description="folder in which an embedder's name is a folder that was trained",
+    )
     cache: Path = Field(
         default_factory=lambda: platformdirs.user_cache_path("tekio") / "models",
         description="folder of the models",
     )
     offline: bool = Field(False, description="never fetch a model")
-    embedder: str = Field("multilingual-e5-small", description="name or folder of the embedding model")
+    embedder: str = Field(
+        "multilingual-e5-small", description="name or folder of the embedding model, or of one in `embedders`"
+    )
     embedder_engine: str = Field(
         "auto",
         description="what computes the embedder: auto, torch, torch-int8, onnx, onnx-int8, openvino, openvino-bf16 "
@@ -149,7 +155,7 @@ class Settings(BaseSettings):
             raise ValueError("it is an address, postgresql://… or qdrant://…; a folder belongs into index")
         return value
 
-    @field_validator("index", "memory", "adapters", "cache")
+    @field_validator("index", "memory", "adapters", "embedders", "cache")
     @classmethod
     def _expand_home(cls, value: Path) -> Path:
         return value.expanduser()

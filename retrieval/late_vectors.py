@@ -67,11 +67,26 @@ class TokenCodec:
         packed = np.frombuffer(b"".join(passages), np.uint8).reshape(-1, width)
         bits = np.unpackbits(packed, axis=1, count=len(self.mean)).astype(np.float32)
         asked = self._turned(query)
-        # A sign vector s is 2 * bits - 1; its product with a direction is 0.8 of its length on the average.
-        matches = (bits @ (2 * asked.T) - asked.sum(axis=1)) / (_MEAN_PROJECTION * np.sqrt(len(self.mean)))
+        # A sign vector s is 2 * bits - 1.
+        matches = (bits @ (2 * asked.T) - asked.sum(axis=1)) / self.scale
         starts = np.cumsum(np.concatenate([[0], lengths[filled][:-1]]))
         values[filled] = np.maximum.reduceat(matches, starts, axis=0).mean(axis=1)
         return values
+
+    @property
+    def scale(self) -> float:
+        """What the product of a turned vector with signs is to be divided by: on the average, their cosine's share."""
+        return _MEAN_PROJECTION * float(np.sqrt(len(self.mean)))
+
+    @property
+    def rotation(self) -> Floats:
+        """By which centred vectors of length one are turned, shape (hidden, hidden)."""
+        return _rotation(len(self.mean))
+
+    def signs(self, packed: bytes) -> Floats:
+        """Return packed token vectors as -1 and 1, shape (t, hidden)."""
+        bits = np.frombuffer(packed, np.uint8).reshape(-1, -(-len(self.mean) // 8))
+        return 2 * np.unpackbits(bits, axis=1, count=len(self.mean)).astype(np.float32) - 1
 
     def _turned(self, vectors: Floats) -> Floats:
         centred = vectors - self.mean

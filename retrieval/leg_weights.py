@@ -43,6 +43,10 @@ class LegWeights:
         found = next(iter(learned.values())) if len(learned) == 1 else learned.get(detect_language(query))
         return DEFAULT_WEIGHTS if found is None else dict(found["weights"])
 
+    def forget(self) -> None:
+        """Forget what was learned, so that it is learned anew."""
+        self._store.database.set_meta(WEIGHTS_KEY, "{}")
+
     def learn(self, ranker: Ranker, embed_query: EmbedQuery, *, say: Callable[[str], None]) -> None:
         """Learn the weights, where the passages became other than they were at the last time.
 

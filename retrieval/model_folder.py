@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from retrieval.errors import TekioError
 
 _DEFAULT_MAX_TOKENS = 512
@@ -43,11 +46,14 @@ def max_tokens(folder: Path) -> int:
 def pooling(folder: Path) -> str | None:
     """Return how a text's vector is made of its tokens' ("mean" or "cls"), or None for any other way.
 
-    None stands also for folders with layers beside the encoder, its pooling and a normalisation.
+    None stands also for folders with layers beside the encoder, its pooling, a linear layer and a normalisation.
     """
     modules = _read_list(folder / "modules.json")
     kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
-    if kinds[:2] != ["Transformer", "Pooling"] or kinds[2:] not in ([], ["Normalize"]):
+    if kinds[:2] != ["Transformer", "Pooling"]:
+        return None
+    rest = kinds[3:] if kinds[2:3] == ["Dense"] and _linear_layer(folder, modules) else kinds[2:]
+    if rest not in ([], ["Normalize"]):
         return None
     config = _read(folder / str(modules[1].get("path", "")) / "config.json")
     stated = config.get("pooling_mode")
@@ -65,6 +71,50 @@ def pooling(folder: Path) -> str | None:
     if len(ways) != 1 or not isinstance(ways[0], str) or config.get("include_prompt", True) is not True:
         return None
     return named.get(ways[0])
+
+
+def projection(folder: Path) -> NDArray[np.float32] | None:
+    """Return the linear layer over the pooled vector, shape (dimension, hidden); None where there is none.
+
+    Raises:
+        TekioError: it cannot be read.
+    """
+    file = _linear_layer(folder, _read_list(folder / "modules.json"))
+    if file is None:
+        return None
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return np.ascontiguousarray(load_file(file)["linear.weight"], np.float32)
+    except (SafetensorError, OSError, KeyError) as error:
+        raise TekioError(
+            f"{file} cannot be read: {error}; copy the embedder whole, or train it again"
+        ) from error
+
+
+def _linear_layer(folder: Path, modules: list[dict[str, Any]]) -> Path | None:
+    """Return the weights of a dense layer that does nothing but multiply; None for no such layer."""
+    if len(modules) < 3 or not str(modules[2].get("type", "")).endswith(".Dense"):
+        return None
+    layer = folder / str(modules[2].get("path", ""))
+    config = _read(layer / "config.json", optional=True)
+    plain = config.get("bias") is False and str(config.get("activation_function", "")).endswith(".Identity")
+    file = layer / "model.safetensors"
+    return file if plain and file.is_file() else None
+
+
+def prompts(folder: Path) -> tuple[str, str] | None:
+    """Return what the folder says is put before a query and before a passage; None where it says nothing.
+
+    sentence-transformers writes the names `query` and `document`, E5 says `passage`.
+    """
+    stated = _read(folder / "config_sentence_transformers.json", optional=True).get("prompts")
+    if not isinstance(stated, dict):
+        return None
+    query = stated.get("query") or ""
+    passage = stated.get("passage") or stated.get("document") or ""
+    return (str(query), str(passage)) if query or passage else None
 
 
 def pad_id(folder: Path) -> int:

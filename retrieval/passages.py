@@ -83,6 +83,7 @@ class PassageIndex:
             IndexSignatureError: it was made with another embedder.
             IndexDamagedError: it is half of a copy, or cannot be read.
         """
+        self.place = place
         self.database = open_database(place, create=create)
         try:
             self._open(signature, create)
@@ -102,7 +103,7 @@ class PassageIndex:
         else:
             older = self._check_signature(signature)
             dimension = signature.dimension
-        self._signature_key = json.dumps(signature.as_dict() if signature else {}).encode()
+        self._signature = signature
         self.store = self.database.collection(COLLECTION, dimension=dimension, fields=FIELDS, indexed=INDEXED)
         if signature is not None:
             self.store.ensure()
@@ -110,6 +111,7 @@ class PassageIndex:
             self._renew_keywords(create)
         self._ranker = Ranker(self.store, self.codec())
         self._weights = LegWeights(self.store)
+        self._checked = self.store.generation
 
     @staticmethod
     def is_in(place: Place) -> bool:
@@ -159,6 +161,13 @@ class PassageIndex:
             )
         return False
 
+    def _check_unchanged(self) -> None:
+        """Check that the index was not embedded anew by another model since it was opened."""
+        generation = self.store.generation
+        if self._signature is not None and generation != self._checked:
+            self._check_signature(self._signature)
+            self._checked = generation
+
     def _renew_keywords(self, writable: bool) -> None:
         """Make the tokens of all passages anew, in one transaction; nothing is embedded.
 
@@ -181,9 +190,27 @@ class PassageIndex:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the writer's lock, and leave derived files behind that are up to date."""
-        with self.database.writer():
+        with self.writing_alone():
             yield
             self.store.save_index()
+
+    @contextmanager
+    def writing_alone(self) -> Iterator[None]:
+        """Hold the writer's lock, and leave derived files to whoever opens the index next.
+
+        Raises:
+            IndexSignatureError: the index was embedded anew by another embedder since it was opened.
+        """
+        with self.database.writer():
+            self._check_unchanged()
+            yield
+
+    def replace_embedder(self, signature: EmbedderSignature, codec: TokenCodec | None) -> None:
+        """Note by which embedder the vectors are from now on; for a transaction that replaces them all."""
+        held = self.database.get_meta_json("signature") | signature.as_dict()
+        with self.database.write():
+            self.database.set_meta("signature", json.dumps(held))
+            self.database.set_meta(_CODEC, "" if codec is None else codec.to_bytes().hex())
 
     def states(self) -> dict[str, DocumentState]:
         """Return what is known of each document, by its absolute path."""
@@ -222,7 +249,7 @@ class PassageIndex:
     def codec(self) -> TokenCodec | None:
         """Return how token vectors are packed here; None where they are not kept, or not yet."""
         held = self.database.get_meta(_CODEC)
-        return None if held is None else TokenCodec.from_bytes(bytes.fromhex(held))
+        return TokenCodec.from_bytes(bytes.fromhex(held)) if held else None
 
     def keep_tokens(self, codec: TokenCodec) -> TokenCodec:
         """Keep the vectors of tokens from now on; return how they are packed, which the first call decides."""
@@ -245,7 +272,7 @@ class PassageIndex:
 
     def _digest(self, text: str) -> bytes:
         """Name an embedded text and the embedder; the index holds vectors of one embedder only."""
-        return hashlib.sha256(self._signature_key + text.encode("utf-8", "surrogatepass")).digest()
+        return text_digest(self._signature, text)
 
     def replace(
         self,
@@ -317,6 +344,10 @@ class PassageIndex:
         """Learn what each leg of the search is worth here, see `LegWeights.learn`."""
         self._weights.learn(self._ranker, embed_query, say=say)
 
+    def forget_weights(self) -> None:
+        """Forget what was learned of the legs, so that it is learned anew."""
+        self._weights.forget()
+
     def learned_weights(self) -> dict[str, Any]:
         """Return what was learned for each language: the weights, and how well each leg did alone."""
         return self._weights.learned()
@@ -350,6 +381,9 @@ class PassageIndex:
             selection: how passages are chosen from the ranking.
             rerank: orders the best anew by reading them with the query.
             parts: of the query, each searched for by itself too, see `fused_parts`.
+
+        Raises:
+            IndexSignatureError: it was embedded anew by another embedder since it was opened.
         """
         if not 1 <= top_k <= MAX_TOP_K:
             raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
@@ -374,6 +408,7 @@ class PassageIndex:
             return reranked(found, lambda ids: rerank(wanted.text, self._read_texts(ids)))
 
         with self.database.read():
+            self._check_unchanged()
             each = [(part.text, ranking(replace(part, vector=unit(part.vector)))) for part in parts]
             ranked = fused_parts(ranking(Query(query, direction, tokens)), each)
             chosen = select(
@@ -471,6 +506,12 @@ class PassageIndex:
 def _key(document_id: int, number: int) -> str:
     """Name a chunk by its number in its document, from 0."""
     return f"{document_id}:{number}"
+
+
+def text_digest(signature: EmbedderSignature | None, text: str) -> bytes:
+    """Name an embedded text and the embedder that it was embedded by."""
+    key = json.dumps(signature.as_dict() if signature else {}).encode()
+    return hashlib.sha256(key + text.encode("utf-8", "surrogatepass")).digest()
 
 
 def _keyword_tokens(title: str, headings: Sequence[str], text: str) -> list[str]:

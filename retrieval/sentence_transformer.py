@@ -19,7 +19,7 @@ from retrieval.engines.catalog import ENGINES, Engine
 from retrieval.errors import UsageError
 from retrieval.gathering import Gathering
 from retrieval.late_vectors import TokenCodec
-from retrieval.model_folder import max_tokens, pad_id, pooling, vector_length
+from retrieval.model_folder import max_tokens, pad_id, pooling, projection, vector_length
 from retrieval.token_counter import encodable, load_tokenizer
 
 if TYPE_CHECKING:
@@ -115,6 +115,7 @@ class SentenceTransformerEmbedder:
         self._gathered = Gathering(self._computed, self._computing, most=_QUERIES_AT_ONCE)
         self._loaded_tokenizer: Tokenizer | None = None
         self._loaded_encoder: Encoder | None = None
+        self._projection: NDArray[np.float32] | None = None
 
     @property
     def signature(self) -> EmbedderSignature:
@@ -237,7 +238,8 @@ class SentenceTransformerEmbedder:
         return Embedded(vectors, [packed.get(sequence) for sequence in sequences])
 
     def _pooled(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
-        return states[0] if self._pooling == "cls" else np.asarray(states.mean(axis=0), np.float32)
+        pooled = states[0] if self._pooling == "cls" else np.asarray(states.mean(axis=0), np.float32)
+        return pooled if self._projection is None else np.asarray(self._projection @ pooled, np.float32)
 
     def _by_all_modules(self, whole: list[str]) -> NDArray[np.float32]:
         from retrieval.engines.torch_encoder import TorchEncoder
@@ -302,6 +304,7 @@ class SentenceTransformerEmbedder:
     def _encoder(self) -> Encoder:
         with self._loading:
             if self._loaded_encoder is None:
+                self._projection = None if self._pooling is None else projection(self.folder)
                 self._loaded_encoder = build_encoder(
                     self.engine,
                     self.folder,

@@ -157,10 +157,11 @@ def _torch() -> Check:
 
 
 def _models(settings: Settings) -> Iterator[Check]:
+    from kernel.embedders import embedder_source
     from kernel.model_store import ModelStore
 
     store = ModelStore(settings.cache, offline=settings.offline)
-    for role, name in (("embedder", settings.embedder), ("generator", settings.generator)):
+    for role, name in (("embedder", embedder_source(settings)), ("generator", settings.generator)):
         if store.is_present(name):
             yield Check(f"model {role}", OK, name)
         elif settings.offline:

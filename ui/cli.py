@@ -13,6 +13,7 @@ import typer
 
 from ui import failures
 from ui.commands.access import access
+from ui.commands.adapt import adapt_retriever, reembed
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
 from ui.commands.evaluate_retrieval import evaluate_retrieval
@@ -37,6 +38,15 @@ _evaluations.callback(invoke_without_command=True)(evaluate)
 _evaluations.command("retrieval")(evaluate_retrieval)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
+
+_adaptations = typer.Typer(
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Models fitted to the documents of an index, each with what that changed.",
+)
+_adaptations.command("retriever")(adapt_retriever)
+_adaptations.command("reembed")(reembed)
+app.add_typer(_adaptations, name="adapt")
 
 ingest_app = typer.Typer(
     name="ingest", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None

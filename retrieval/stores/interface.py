@@ -45,6 +45,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Vector:
+    """What a row is found by beside its words: see `Row`."""
+
+    vector: Floats
+    digest: bytes | None = None
+    late: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A row that was found."""
 
@@ -179,6 +188,25 @@ class Collection(ABC):
 
         The rows get new ids, as changed rows do, so that what is derived from the old tokens is not taken for
         current.
+        """
+
+    @abstractmethod
+    def redimension(self, dimension: int) -> None:
+        """Note how long the vectors are from now on; for a transaction that replaces them all.
+
+        Raises:
+            UsageError: the place cannot replace all vectors at once, or by such of another dimension.
+        """
+
+    @abstractmethod
+    def revectorize(self, ids: Sequence[int], vectors: Sequence[Vector]) -> None:
+        """Give rows other vectors, and with them new ids; what words find them by stays.
+
+        Call it within `changing`, and with all the rows where the dimension changes.
+
+        Args:
+            ids: of rows that are there.
+            vectors: of each row.
         """
 
     @abstractmethod

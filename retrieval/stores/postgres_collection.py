@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from retrieval.errors import UsageError
 from retrieval.filters import Filter
 from retrieval.keyword_index import K1, B, inverse_frequency
 from retrieval.keyword_tokens import Term
@@ -169,6 +170,18 @@ class PostgresCollection(SqlCollection):
     @staticmethod
     def _vector_out(value: Any) -> Floats:
         return np.array(value[1:-1].split(","), np.float32)
+
+    def redimension(self, dimension: int) -> None:
+        """Refuse vectors of another dimension, which the column of the table is not made for.
+
+        Raises:
+            UsageError: they are of another.
+        """
+        if dimension != self.dimension:
+            raise UsageError(
+                f"the vectors in {self.database.place} have {self.dimension} dimensions, the new embedder gives "
+                f"{dimension}: ingest into another schema"
+            )
 
     # -- what is searched ---------------------------------------------------------------------------------
 

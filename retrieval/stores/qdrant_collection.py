@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrieval.errors import IndexDamagedError
+from retrieval.errors import IndexDamagedError, UsageError
 from retrieval.filters import Filter
 from retrieval.keyword_index import K1, B, inverse_frequency
 from retrieval.keyword_tokens import Term
-from retrieval.stores.interface import Collection, Floats, Hit, Key, Row
+from retrieval.stores.interface import Collection, Floats, Hit, Key, Row, Vector
 from retrieval.stores.qdrant_filters import TAG_SIGN, QdrantFilters
 from retrieval.stores.storable import storable
 
@@ -191,6 +191,20 @@ class QdrantCollection(Collection):
             for point in self._connection.scroll(self._points, vectors=True):
                 row = self._row(point)
                 self.upsert([replace(row, tokens=tokens_of(dict(row.data)))])
+
+    def redimension(self, dimension: int) -> None:
+        """Refuse: without transactions, a kill would leave vectors of two embedders.
+
+        Raises:
+            UsageError: always.
+        """
+        raise UsageError(
+            f"{self.database.place} cannot be embedded anew, since Qdrant has no transactions: ingest into another name"
+        )
+
+    def revectorize(self, ids: Sequence[int], vectors: Sequence[Vector]) -> None:
+        """Refuse, see `redimension`."""
+        self.redimension(self.dimension)
 
     def save_index(self) -> None:
         """Do nothing: Qdrant keeps its own graph."""

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.embedding import unit
 from retrieval.errors import IndexDamagedError
 from retrieval.filters import Filter
-from retrieval.stores.interface import Collection, Floats, Hit, IndexDatabase, Key, Row
+from retrieval.stores.interface import Collection, Floats, Hit, IndexDatabase, Key, Row, Vector
 
 Ids = NDArray[np.int64]
 
@@ -169,6 +170,19 @@ class SqlCollection(Collection):
                 query = f"SELECT data FROM {self._rows} WHERE id = ?"
                 data = self._data_out(connection.execute(query, (row_id,)).fetchone()[0])
                 self._renew(connection, row_id, tokens_of(data))
+
+    def redimension(self, dimension: int) -> None:
+        """Note how long the vectors are from now on; for a transaction that replaces them all."""
+        self.database.set_meta(f"dimension:{self.name}", str(dimension))
+
+    def revectorize(self, ids: Sequence[int], vectors: Sequence[Vector]) -> None:
+        """Give rows other vectors, and with them new ids; what words find them by stays."""
+        with self.changing() as connection:
+            for row_id, new in zip(ids, vectors, strict=True):
+                (row,) = self._whole(connection, "id = ?", [row_id])
+                connection.execute(f"DELETE FROM {self._rows} WHERE id = ?", (row_id,))
+                changed = replace(row, vector=unit(new.vector), digest=new.digest, late=new.late)
+                self._insert(connection, changed)
 
     def _renew(self, connection: Any, row_id: int, tokens: Sequence[str]) -> None:
         """Give a row other tokens, and with them a new id."""

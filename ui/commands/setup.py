@@ -37,12 +37,13 @@ def models(
 ) -> None:
     """List the known models, or fetch what is missing."""
     quiet_libraries()
+    from kernel.embedders import embedder_source
     from kernel.model_store import ModelStore
     from kernel.settings import load_settings
 
     settings = load_settings()
     store = ModelStore(settings.cache, offline=settings.offline, on_message=say)
-    used = list(dict.fromkeys((settings.embedder, settings.generator)))
+    used = list(dict.fromkeys((embedder_source(settings), settings.generator)))
     if action is ModelsAction.FETCH:
         fetched = []
         for name in names or used:

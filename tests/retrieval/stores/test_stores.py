@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retrieval.access import access
-from retrieval.errors import IndexMissingError, UsageError
+from retrieval.embedding import Embedded, EmbedderSignature
+from retrieval.errors import IndexMissingError, IndexSignatureError, UsageError
 from retrieval.filters import Filter, Matches, Not, Tagged, Where
 from retrieval.keyword_index import K1, B, inverse_frequency
 from retrieval.keyword_tokens import Term
+from retrieval.late_vectors import TokenCodec
 from retrieval.passages import PassageIndex
 from retrieval.records import Chunk
+from retrieval.reembedding import reembed
 from retrieval.stores.interface import Collection, Row
 from retrieval.stores.opening import Place, is_in, open_database
 from tests.retrieval.test_filters import _FILTERS, _RECORDS
@@ -150,6 +154,41 @@ def test_an_error_in_the_middle_leaves_everything_as_it_was(index: PassageIndex)
     assert [row.document for row in index.documents()] == ["a"]
     put(index, "b", "the pump", 1)
     assert names(index, "pump", 1) == ["b", "a"]
+
+
+def test_an_index_is_embedded_anew_where_the_place_can_do_it_at_once(
+    index: PassageIndex, place: Place
+) -> None:
+    put(index, "a", "the valve", 0)
+    put(index, "b", "the pump", 1)
+    new = replace(SIGNATURE, model="new")
+
+    def embed(texts: Sequence[str]) -> Embedded:
+        return Embedded(
+            np.stack([AXES[2 if "valve" in text else 3] for text in texts]), [b"late"] * len(texts)
+        )
+
+    def anew(signature: EmbedderSignature) -> int:
+        codec = TokenCodec(np.zeros(4, np.float32))
+        return reembed(
+            index, signature, texts_of=lambda rows: [row["text"] for row in rows], embed=embed, codec=codec
+        )
+
+    if str(place).startswith("qdrant"):
+        with pytest.raises(UsageError, match="no transactions: ingest into another name"):
+            anew(new)
+        assert names(index, "valve", 0) == ["a", "b"]
+        return
+    if str(place).startswith("postgresql"):
+        with pytest.raises(UsageError, match="the new embedder gives 5"):
+            anew(replace(new, dimension=5))
+    assert anew(new) == 2
+    with pytest.raises(IndexSignatureError, match="back to 'new'"):
+        names(index, "valve", 0)
+    with closing(PassageIndex(place, new)) as again:
+        assert [hit.document for hit in again.search("nothing", AXES[3], top_k=1, mode="dense")] == ["b"]
+        assert list(again.store.late(again.store.sample(None, 9)).values()) == [b"late", b"late"]
+        assert again.codec() is not None
 
 
 def test_a_collection_of_another_dimension_is_refused(place: Place, collection: Collection) -> None:

@@ -1,0 +1,1 @@
+"""The embedder fine-tuned on the passages of an index, without labels."""
