@@ -53,7 +53,7 @@ class PostgresCollection(SqlCollection):
     ) -> None:
         super().__init__(database, name, dimension=dimension, fields=fields)
         self._postings = f"postings_{name}"
-        self._graph = f"graph_{name}"
+        self._graph = f"graph_{name}".lower()
         self._indexed = tuple(indexed)
         # Columns of their own, so that a filter on them need not unpack the data of every row.
         self._columns |= {field: f"field_{field}" for field in self._indexed}
@@ -313,24 +313,64 @@ class PostgresCollection(SqlCollection):
         return rows, mean
 
     def _has_graph(self, connection: PostgresConnection) -> bool:
-        query = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(?)"
-        name = f"{self.database.address.schema}.{self._graph.lower()}"
-        return connection.execute(query, (name,)).fetchone() == (True,)
+        query = (
+            "SELECT count(*) FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indrelid = to_regclass(?)"
+            " AND relname LIKE 'graph!_%' ESCAPE '!' AND indisvalid"
+        )
+        row = connection.execute(query, (f"{self.database.address.schema}.{self._rows.lower()}",)).fetchone()
+        return row is not None and row[0] > 0
 
     def save_index(self) -> None:
-        """Tell the planner what there is, and build the graph once there are rows enough; searches go on meanwhile."""
+        """Tell the planner what there is, and build graphs once there are rows enough; searches go on meanwhile."""
         connection = self.database.connection
         if connection.in_transaction:
             return
         connection.execute(f"ANALYZE {self._rows}, {self._postings}")
-        if self.count() <= self._exact_rows or self._has_graph(connection):
+        wanted = self._graphs(connection)
+        held = {
+            row[0]: row[1]
+            for row in connection.execute(
+                "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON oid = indexrelid"
+                " WHERE indrelid = to_regclass(?) AND relname LIKE 'graph!_%' ESCAPE '!'",
+                (f"{self.database.address.schema}.{self._rows.lower()}",),
+            )
+        }
+        for name in held:
+            if name not in wanted or not held[name]:  # or half of one, of a writer that was killed
+                connection.execute(f"DROP INDEX IF EXISTS {name}")
+        missing = [name for name in wanted if not held.get(name)]
+        if not missing:
             return
-        connection.execute(f"DROP INDEX IF EXISTS {self._graph}")  # half of one, of a writer that was killed
         connection.execute(f"SET maintenance_work_mem = '{_BUILD_MEMORY}'")
-        connection.execute(
-            f"CREATE INDEX CONCURRENTLY {self._graph} ON {self._rows} USING hnsw (vector vector_ip_ops)"
-        )
+        for name in missing:
+            connection.execute(
+                f"CREATE INDEX CONCURRENTLY {name} ON {self._rows} USING hnsw (vector vector_ip_ops) {wanted[name]}"
+            )
         connection.execute("RESET maintenance_work_mem")
+
+    def _graphs(self, connection: PostgresConnection) -> dict[str, str]:
+        """Return the graphs that there should be, each with its condition, by name.
+
+        One for each value of the first field that is often filtered on, where it has several: a search for texts of
+        one language that begins at a question of another would walk past all that lie between.
+        """
+        if self.count() <= self._exact_rows:
+            return {}
+        if not self._indexed:
+            return {f"{self._graph}": ""}
+        column = self._columns[self._indexed[0]]
+        query = (
+            f"SELECT quote_literal(CAST({column} AS text)), md5(CAST({column} AS text)), count(*) FROM {self._rows}"
+            f" GROUP BY {column}"
+        )
+        values = connection.execute(query).fetchall()
+        if len(values) == 1:
+            return {f"{self._graph}": ""}
+        return {
+            f"{self._graph}_{digest[:12]}": f"WHERE {column} = CAST({literal} AS jsonb)"
+            for literal, digest, count in values
+            if count > self._exact_rows
+        }
 
 
 def _text(vector: Floats) -> str:

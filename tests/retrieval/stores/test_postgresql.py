@@ -126,6 +126,40 @@ def test_above_its_size_a_graph_is_built_and_searched_and_filters_get_as_many_as
     store.database.close()
 
 
+def test_each_language_has_a_graph_of_its_own_that_its_searches_walk(address: str) -> None:
+    store = PostgresCollection(
+        PostgresDatabase(address, create=True),
+        "rows",
+        dimension=16,
+        fields=("language", "page"),
+        indexed=("language",),
+        exact_rows=100,
+    )
+    store.ensure()
+    made = [replace(row, vector=row.vector + 9 * (row.data["language"] == "ja")) for row in rows(900, 16)]
+    store.upsert([*made, Row("it's", {"language": "l'a"}, np.ones(16, np.float32))])
+    store.save_index()
+    store.save_index()  # nothing more to do
+    names_of = (
+        "SELECT relname FROM pg_class WHERE relname LIKE 'graph%' AND relnamespace = CAST(? AS regnamespace)"
+    )
+    schema = store.database.address.schema
+    assert len(store.database.connection.execute(names_of, (schema,)).fetchall()) == 2
+    asked = np.full(16, -0.25, np.float32)
+    for language, kept in (("ja", 600), ("en", 300), ("l'a", 1)):
+        where = Where("language", "==", language)
+        found = store.dense(asked, top=20, where=where)
+        store._exact_rows = 10_000
+        exact = store.dense(asked, top=20, where=where)
+        store._exact_rows = 100
+        assert len(found) == min(20, kept)
+        assert len({row for row, _ in found} & {row for row, _ in exact}) >= 0.9 * len(exact)
+    store.delete([row.key for row in made if row.data["language"] == "ja"])
+    store.save_index()
+    assert len(store.database.connection.execute(names_of, (schema,)).fetchall()) == 1
+    store.database.close()
+
+
 def test_the_graph_stays_right_after_rows_are_changed(address: str) -> None:
     store = collection(address, exact_rows=10)
     store.upsert(rows(50))
