@@ -3,8 +3,8 @@
     python -m evaluation.benchmarks.parts ../shared/data
 
 Two questions of JSQuAD, or of the English XQuAD, about passages of one article are asked as one: 「…？また、…？」,
-"..., and what ...?". Recall is the share of the two passages. Half of the articles are used, those on which nothing
-was chosen: how the rankings of parts are fused was chosen on the others.
+"..., and what ...?". Recall is the share of the two passages. Half of the articles are used. How the rankings of parts
+are fused was chosen on the others; what the whole question counts in it was looked at on both halves, with other pairs.
 """
 
 from __future__ import annotations
