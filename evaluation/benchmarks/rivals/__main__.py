@@ -66,7 +66,9 @@ def language(found: Beir) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the comparison."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.benchmarks.rivals")
-    parser.add_argument("--beir", type=Path, nargs="+", default=_SETS, metavar="FOLDER", help="sets")
+    parser.add_argument(
+        "--beir", type=Path, nargs="+", action="extend", default=[], metavar="FOLDER", help="sets"
+    )
     parser.add_argument("--queries", type=_count, help="of each set at most, taken evenly")
     parser.add_argument("--documents", type=_count, help="of each set at most, but all that are judged")
     parser.add_argument("--systems", default=",".join(KINDS), help=f"of {', '.join(KINDS)}")
@@ -79,7 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     results = []
     try:
-        sets = [smaller(load_beir(folder), options.queries, options.documents) for folder in options.beir]
+        sets = [
+            smaller(load_beir(folder), options.queries, options.documents) for folder in options.beir or _SETS
+        ]
         kinds = present(find_kinds(options.systems.split(",")))
         settings = load_settings()
         models = ModelStore(settings.cache, offline=settings.offline, on_message=say)
