@@ -11,21 +11,21 @@ Source: Itai et al., LIT-RAGBench (CC-BY-SA-4.0).
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.benchmarks.output import main_of_folder, say
 from evaluation.retrieval.beir import Beir, BeirDocument
 from evaluation.retrieval.metrics import Rankings, bootstrap_interval, compare, per_query
 from evaluation.retrieval.scratch import ScratchIndex, scratch_index
 from kernel.embedders import find_embedder
 from kernel.model_store import ModelStore
-from kernel.settings import Settings, load_settings
-from retrieval.errors import TekioError, UsageError
+from kernel.settings import Settings
+from retrieval.errors import UsageError
 from retrieval.ranking import Mode
 
 LANGUAGES = ("ja", "en")
@@ -122,7 +122,7 @@ def run(folder: Path, settings: Settings, languages: Sequence[str] = LANGUAGES) 
     place = settings.cache / _FOLDER
     # The index of the settings has no say in which engine embeds a set.
     alone = settings.model_copy(update={"index": place / "none"})
-    embedder = find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), _say)
+    embedder = find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), say)
     results: list[Result] = []
     for language, found in sets.items():
         scratch = scratch_index(found, embedder, place, token_vectors=settings.token_vectors)
@@ -143,26 +143,9 @@ def table(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
 def main() -> int:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m evaluation.benchmarks.lit")
-    parser.add_argument("folder", type=Path, help="holds ja.jsonl and en.jsonl")
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    options = parser.parse_args()
-    try:
-        results = run(options.folder, load_settings())
-    except TekioError as error:
-        _say(str(error))
-        return error.exit_code
-    if options.json:
-        print(json.dumps([asdict(each) for each in results], indent=2))
-    else:
-        print("\n".join(table(results)))
-    return 0
+    return main_of_folder("lit", "holds ja.jsonl and en.jsonl", run, table)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kernel.settings import Settings, load_settings
+from retrieval.errors import TekioError
+
+T = TypeVar("T")
 
 
 def show(document: object, table: Callable[[], None], *, as_json: bool) -> None:
@@ -12,3 +22,36 @@ def show(document: object, table: Callable[[], None], *, as_json: bool) -> None:
         print(json.dumps(document, indent=2))
     else:
         table()
+
+
+def say(text: str) -> None:
+    """Print a message beside the result."""
+    print(text, file=sys.stderr)
+
+
+def main_of_folder(
+    name: str,
+    holds: str,
+    run: Callable[[Path, Settings], Sequence[T]],
+    table: Callable[[Sequence[T]], list[str]],
+) -> int:
+    """Run a benchmark over a folder of data, whose results are dataclasses; return the exit code.
+
+    Args:
+        name: of the module.
+        holds: what the folder holds, for the help.
+        run: measures.
+        table: gives the results as lines.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m evaluation.benchmarks.{name}")
+    parser.add_argument("folder", type=Path, help=holds)
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    options = parser.parse_args()
+    try:
+        results = run(options.folder, load_settings())
+    except TekioError as error:
+        say(str(error))
+        return error.exit_code
+    rows: list[Any] = list(results)
+    show([asdict(each) for each in rows], lambda: print("\n".join(table(results))), as_json=options.json)
+    return 0

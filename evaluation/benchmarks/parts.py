@@ -9,23 +9,21 @@ are fused was chosen on the others; what the whole question counts in it was loo
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import re
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.benchmarks.output import main_of_folder, say
 from evaluation.retrieval.beir import Beir, load_beir
 from evaluation.retrieval.metrics import bootstrap_interval, compare, per_query
 from evaluation.retrieval.scratch import scratch_index
 from kernel.embedders import find_embedder
 from kernel.model_store import ModelStore
-from kernel.settings import Settings, load_settings
-from retrieval.errors import TekioError
+from kernel.settings import Settings
 from retrieval.question_parts import question_parts
 
 SETS = (("jsquad", "ja"), ("xquad_en", "en"))
@@ -101,7 +99,7 @@ def run(data: Path, settings: Settings) -> list[Result]:
     place = settings.cache / _FOLDER
     alone = settings.model_copy(update={"index": place / "none"})
     sets = [(load_beir(data / name), language) for name, language in SETS]
-    embedder = find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), _say)
+    embedder = find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), say)
     results = []
     for found, language in sets:
         pairs = pairs_of(found, language)
@@ -152,26 +150,9 @@ def table(results: Sequence[Result]) -> list[str]:
     return lines
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
 def main() -> int:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(prog="python -m evaluation.benchmarks.parts")
-    parser.add_argument("data", type=Path, help="folder of the data sets")
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    options = parser.parse_args()
-    try:
-        results = run(options.data, load_settings())
-    except TekioError as error:
-        _say(str(error))
-        return error.exit_code
-    if options.json:
-        print(json.dumps([asdict(each) for each in results], indent=2))
-    else:
-        print("\n".join(table(results)))
-    return 0
+    return main_of_folder("parts", "holds the data sets", run, table)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from retrieval.access import Access, Caller
 from retrieval.embedding import unit
-from retrieval.errors import UsageError
+from retrieval.errors import IndexDamagedError, UsageError
 from retrieval.filters import Filter
 from retrieval.fusion import reciprocal_rank_fusion
 from retrieval.keyword_tokens import Term
@@ -337,6 +337,19 @@ class Collection(ABC):
                 f"the vector of '{row.key}' must hold {self.dimension} finite numbers, got shape {vector.shape}"
             )
         return unit(vector)
+
+    def check_dimension(self) -> None:
+        """Check that the collection, which is there, holds vectors of this dimension.
+
+        Raises:
+            IndexDamagedError: it holds others.
+        """
+        held = self.database.get_meta(f"dimension:{self.name}")
+        if held != str(self.dimension):
+            raise IndexDamagedError(
+                f"the collection '{self.name}' in {self.database.place} holds vectors of {held} dimensions, "
+                f"the embedder gives {self.dimension}: use the same embedder, or another --index"
+            )
 
     def check_field(self, name: str) -> str:
         """Return the name of a field.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retrieval.errors import IndexDamagedError, UsageError
+from retrieval.errors import UsageError
 from retrieval.filters import Filter
 from retrieval.keyword_index import K1, B, inverse_frequency
 from retrieval.keyword_tokens import Term
@@ -75,12 +75,7 @@ class QdrantCollection(Collection):
             IndexDamagedError: it is there with another dimension.
         """
         if self.exists():
-            held = self.database.get_meta(f"dimension:{self.name}")
-            if held != str(self.dimension):
-                raise IndexDamagedError(
-                    f"the collection '{self.name}' in {self.database.place} holds vectors of {held} dimensions, "
-                    f"the embedder gives {self.dimension}: use the same embedder, or another --index"
-                )
+            self.check_dimension()
             return
         with self.database.write() as pending:
             models = self._models

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.embedding import unit
-from retrieval.errors import IndexDamagedError
 from retrieval.filters import Filter
 from retrieval.stores.interface import Collection, Floats, Hit, IndexDatabase, Key, Row, Vector
 
@@ -98,12 +97,7 @@ class SqlCollection(Collection):
             IndexDamagedError: it is there with another dimension.
         """
         if self.exists():
-            held = self.database.get_meta(f"dimension:{self.name}")
-            if held != str(self.dimension):
-                raise IndexDamagedError(
-                    f"the collection '{self.name}' in {self.database.place} holds vectors of {held} dimensions, "
-                    f"the embedder gives {self.dimension}: use the same embedder, or another --index"
-                )
+            self.check_dimension()
             return
         with self.database.write() as connection:
             self._create(connection)
