@@ -5,7 +5,6 @@ SQLite in write-ahead mode is the truth; everything else in the folder is derive
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import threading
@@ -13,7 +12,6 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -21,6 +19,7 @@ from retrieval.collection_schema import to_layout_2, to_layout_3
 from retrieval.collection_store import CollectionStore
 from retrieval.documents import DocumentTable
 from retrieval.errors import IndexBusyError, IndexDamagedError, IndexMissingError, TekioError
+from retrieval.stores.interface import IndexDatabase
 
 SCHEMA_VERSION = 4
 DATABASE_FILE = "index.sqlite3"
@@ -75,7 +74,7 @@ _TO_LAYOUT_2 = (
 )
 
 
-class Database:
+class Database(IndexDatabase):
     """One SQLite file, opened by many threads and processes, written by one at a time.
 
     Reading connections are kept one per thread. A write takes the folder's lock file, so that a second
@@ -259,11 +258,6 @@ class Database:
         """Return a value of the table `meta`."""
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
-
-    def get_meta_json(self, key: str) -> Any:
-        """Return a value of the table `meta` that was stored as JSON."""
-        value = self.get_meta(key)
-        return None if value is None else json.loads(value)
 
     def set_meta(self, key: str, value: str) -> None:
         """Store a value in the table `meta`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,14 @@ Floats = NDArray[np.float32]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,40}")
 _LEG_DEPTH = 100
+
+
+def spread(ids: Sequence[int] | NDArray[np.int64], most: int) -> list[int]:
+    """Return at most `most` of some ids, spread evenly, the same ones each time."""
+    if not len(ids):
+        return []
+    places = np.unique(np.linspace(0, len(ids) - 1, min(most, len(ids))).astype(np.int64))
+    return [int(ids[place]) for place in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +397,8 @@ class IndexDatabase(Protocol):
 
     def get_meta_json(self, key: str) -> Any:
         """Return a setting that was stored as JSON."""
+        value = self.get_meta(key)
+        return None if value is None else json.loads(value)
 
     def set_meta(self, key: str, value: str) -> None:
         """Store a setting of the index."""

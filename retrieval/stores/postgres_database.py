@@ -6,16 +6,15 @@ One process writes at a time, which an advisory lock of the server sees to; it e
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from retrieval.documents import DocumentTable
 from retrieval.errors import IndexBusyError, IndexDamagedError, IndexMissingError, TekioError
+from retrieval.stores.interface import IndexDatabase
 from retrieval.stores.postgres_address import PostgresAddress
 from retrieval.stores.postgres_collection import PostgresCollection
 from retrieval.stores.postgres_connection import PostgresConnection
@@ -61,7 +60,7 @@ CREATE INDEX IF NOT EXISTS readers_document ON readers (document_id)
 """
 
 
-class PostgresDatabase:
+class PostgresDatabase(IndexDatabase):
     """One schema of a PostgreSQL, opened by many threads and processes, written by one at a time.
 
     Connections are kept one per thread.
@@ -219,11 +218,6 @@ class PostgresDatabase:
     def _meta(self, key: str) -> str | None:
         row = self.connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
-
-    def get_meta_json(self, key: str) -> Any:
-        """Return a setting that was stored as JSON."""
-        value = self.get_meta(key)
-        return None if value is None else json.loads(value)
 
     def set_meta(self, key: str, value: str) -> None:
         """Store a setting of the index."""

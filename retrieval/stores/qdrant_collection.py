@@ -20,7 +20,7 @@ from retrieval.errors import UsageError
 from retrieval.filters import Filter
 from retrieval.keyword_index import K1, B, inverse_frequency
 from retrieval.keyword_tokens import Term
-from retrieval.stores.interface import Collection, Floats, Hit, Key, Row, Vector
+from retrieval.stores.interface import Collection, Floats, Hit, Key, Row, Vector, spread
 from retrieval.stores.qdrant_filters import TAG_SIGN, QdrantFilters
 from retrieval.stores.storable import storable
 
@@ -348,11 +348,7 @@ class QdrantCollection(Collection):
         """Return the ids of at most `most` rows that a filter holds for, spread evenly, the same ones each time."""
         with self.database.read():
             points = self._connection.scroll(self._points, self._filters.condition(where), payload=False)
-        ids = sorted(int(point.id) for point in points)
-        if not ids:
-            return []
-        places = np.unique(np.linspace(0, len(ids) - 1, min(most, len(ids))).astype(np.int64))
-        return [ids[place] for place in places]
+        return spread(sorted(int(point.id) for point in points), most)
 
     # -- search -------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from retrieval.errors import IndexBusyError, IndexDamagedError, IndexMissingError
+from retrieval.stores.interface import IndexDatabase
 from retrieval.stores.qdrant_collection import QdrantCollection
 from retrieval.stores.qdrant_connection import QdrantAddress, QdrantConnection
 
@@ -48,7 +49,7 @@ class Pending:
         self.readers: dict[int, list[str]] = {}
 
 
-class QdrantDatabase:
+class QdrantDatabase(IndexDatabase):
     """The collections of one name in a Qdrant."""
 
     def __init__(self, address: str, *, create: bool, lock_wait: float = 10.0) -> None:
@@ -213,11 +214,6 @@ class QdrantDatabase:
     def _put(self, key: str, value: str) -> None:
         point = self.models.PointStruct(id=_point(key), vector={}, payload={"key": key, "value": value})
         self.connection.upsert(self._meta, [point])
-
-    def get_meta_json(self, key: str) -> Any:
-        """Return a setting that was stored as JSON."""
-        value = self.get_meta(key)
-        return None if value is None else json.loads(value)
 
     def set_meta(self, key: str, value: str) -> None:
         """Store a setting of the index."""

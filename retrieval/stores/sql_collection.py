@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.embedding import unit
 from retrieval.filters import Filter
-from retrieval.stores.interface import Collection, Floats, Hit, IndexDatabase, Key, Row, Vector
+from retrieval.stores.interface import Collection, Floats, Hit, IndexDatabase, Key, Row, Vector, spread
 
 Ids = NDArray[np.int64]
 
@@ -277,7 +277,4 @@ class SqlCollection(Collection):
         """Return the ids of at most `most` rows that a filter holds for, spread evenly, the same ones each time."""
         with self.database.read() as connection:
             ids = self._allowed_ids(connection, where)
-        if not len(ids):
-            return []
-        places = np.unique(np.linspace(0, len(ids) - 1, min(most, len(ids))).astype(np.int64))
-        return [int(ids[place]) for place in places]
+        return spread(ids, most)
