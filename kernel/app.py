@@ -10,11 +10,12 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from ingest.pipeline import Progress, check_paths, ingest_paths
 from ingest.report import IngestReport
-from kernel.answer import Answer, AnswerEvent, AskEvent, Technique
+from kernel.answer import Answer, AnswerEvent, AskEvent
+from kernel.asking import AskOptions, check_top_k, understood
 from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
@@ -30,7 +31,7 @@ from retrieval.filters import Matches
 from retrieval.index_copy import Copied, copy_index
 from retrieval.late_vectors import TokenCodec
 from retrieval.passages import PassageIndex
-from retrieval.queries import MAX_TOP, check_query
+from retrieval.queries import check_query
 from retrieval.ranking import check_mode
 from retrieval.records import DocumentSummary, Passage, Tags
 from retrieval.stores.opening import Place
@@ -217,7 +218,7 @@ class Tekio:
                 `model`; None takes the setting.
             caller: finds what this caller may read; None is who owns the machine, and finds everything.
         """
-        query, top_k, narrow = check_query(query), self._check_top_k(top_k), parse_filters(where)
+        query, top_k, narrow = check_query(query), check_top_k(top_k, self.settings), parse_filters(where)
         chosen = check_mode(mode)
         selection = selection_of(self.settings, diversity=diversity, merge=merge, parent=parent)
         way = multi_query_of(self.settings, multi_query)
@@ -232,47 +233,17 @@ class Tekio:
             selection=selection,
         )
 
-    async def ask(
-        self,
-        question: str,
-        *,
-        variant: str | None = None,
-        technique: str | None = None,
-        top_k: int | None = None,
-        language: str | None = None,
-        where: Sequence[str] = (),
-        multi_query: str | None = None,
-        caller: Caller | None = None,
-    ) -> Answer:
-        """Answer a question from the index; the arguments are those of `ask_stream`."""
+    async def ask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
+        """Answer a question from the index; see `ask_stream`."""
         answer: Answer | None = None
-        stream = self.ask_stream(
-            question,
-            variant=variant,
-            technique=technique,
-            top_k=top_k,
-            language=language,
-            where=where,
-            multi_query=multi_query,
-            caller=caller,
-        )
-        async for event in stream:
+        async for event in self.ask_stream(question, **options):
             if isinstance(event, AnswerEvent):
                 answer = event.answer
         assert answer is not None
         return answer
 
     async def ask_stream(
-        self,
-        question: str,
-        *,
-        variant: str | None = None,
-        technique: str | None = None,
-        top_k: int | None = None,
-        language: str | None = None,
-        where: Sequence[str] = (),
-        multi_query: str | None = None,
-        caller: Caller | None = None,
+        self, question: str, **options: Unpack[AskOptions]
     ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream: passages, tokens of the draft, the checked answer.
 
@@ -280,38 +251,16 @@ class Tekio:
 
         Args:
             question: what is asked, at most 8,000 characters.
-            variant: who generates; None takes the setting, and `extractive` for a language it does not speak.
-            technique: how the prompt is built; None takes the setting.
-            top_k: how many passages to find, 1 to 100; None takes the setting.
-            language: the answer's language, `en` or `ja`; None takes the question's.
-            where: filters that must hold for the passages, such as `language=ja` or `tag.ward=icu`.
-            multi_query: how the parts of the question are found that are searched for as well, `off`, `rules` or
-                `model` (the variant); None takes the setting.
-            caller: is answered from what this caller may read; None is who owns the machine.
+            **options: what is said with it, see `AskOptions`.
 
         Raises:
             UsageError: one of the arguments is wrong.
             IndexMissingError: there is no index yet.
         """
-        question, top_k = check_query(question), self._check_top_k(top_k)
-        chosen_technique = self._check_technique(technique)
-        way = multi_query_of(self.settings, multi_query)
-        parse_filters(where)  # before a model is loaded for nothing
-        if language not in (None, "en", "ja"):
-            raise UsageError(f"an answer can be in en or ja, not '{language}'")
+        asked = understood(question, options, self.settings)
         engine = await self._started()
-        found = await asyncio.to_thread(engine.variant, variant or self.settings.variant)
-        events = engine.flow(caller).stream(
-            question,
-            variant=found,
-            chosen=variant is not None,
-            technique=chosen_technique,
-            top_k=top_k,
-            language=language,
-            where=where,
-            multi_query=way,
-        )
-        async with aclosing(events):
+        variant = await asyncio.to_thread(engine.variant, asked.variant)
+        async with aclosing(engine.flow(asked.caller).stream(asked, variant)) as events:
             async for event in events:
                 yield event
 
@@ -327,20 +276,6 @@ class Tekio:
     def variants(self) -> list[str]:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""
         return variant_names(self.settings.adapters)
-
-    def _check_top_k(self, top_k: int | None) -> int:
-        top_k = self.settings.top_k if top_k is None else top_k
-        if not 1 <= top_k <= MAX_TOP:
-            raise UsageError(f"top_k must be between 1 and {MAX_TOP}, not {top_k}")
-        return top_k
-
-    def _check_technique(self, technique: str | None) -> Technique:
-        try:
-            return Technique(technique or self.settings.technique)
-        except ValueError:
-            raise UsageError(
-                f"there is no technique '{technique}'; there are {', '.join(Technique)}"
-            ) from None
 
     # -- parts --------------------------------------------------------------------------------------------
 

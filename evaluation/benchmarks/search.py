@@ -10,8 +10,9 @@ kept beside the models, so that a second run takes seconds. With `--store` it is
 Questions are those of the sets, half Japanese.
 
 *embed* makes the question's vectors, *dense* and *keyword* search by one leg alone, and *hybrid* is everything but the
-embedding: both legs, their fusion, the late interaction and the passages. Several clients ask the same questions at
-once; each answer is compared with the one that a single client got.
+embedding: both legs, their fusion, the late interaction and the passages. *whole* is both, *bare* the same without the
+late interaction, and *own* what is left of that when the embedding, FAISS and SQLite are taken off. Several clients
+ask the same questions at once; each answer is compared with the one that a single client got.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import psutil
 from numpy.typing import NDArray
 
 from evaluation.benchmarks.output import show
+from evaluation.benchmarks.own_time import own_milliseconds
 from evaluation.retrieval.beir import load_beir
 from evaluation.retrieval.scratch import ScratchIndex, scratch_index
 from ingest.sentences import split_sentences
@@ -64,7 +66,7 @@ class _Seed:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Milliseconds as (p50, p99). `ratio` is the clients' questions a second over those of one client."""
+    """Milliseconds as (p50, p99), `own_ms` the mean. `ratio` is the clients' questions a second over one client's."""
 
     chunks: int
     memory_mib: float
@@ -73,6 +75,8 @@ class Result:
     keyword: tuple[float, float]
     hybrid: tuple[float, float]
     whole: tuple[float, float]
+    bare: tuple[float, float]
+    own_ms: float
     clients: int
     alone_per_second: float
     together_per_second: float
@@ -180,9 +184,15 @@ def measure(
     """Ask questions, one after another and many at once."""
     embedded = {question: embedder.embed_query(question) for question in questions}
 
-    def search(question: str, mode: str = "hybrid") -> list[Passage]:
+    def search(question: str, mode: str = "hybrid", late: bool = True) -> list[Passage]:
         vector, tokens = embedded[question]
+        if not late:
+            return index.search(question, vector, top_k=5)
         return index.search(question, vector, top_k=5, mode=mode, tokens=tokens)  # type: ignore[arg-type]
+
+    def bare(question: str) -> list[Passage]:
+        vector, _ = embedder.embed_query(question)
+        return index.search(question, vector, top_k=5)
 
     def whole(question: str) -> list[tuple[int, float]]:
         vector, tokens = embedder.embed_query(question)
@@ -196,6 +206,8 @@ def measure(
         "keyword": _timed(lambda question: search(question, "keyword"), questions),
         "hybrid": _timed(search, questions),
     }
+    times["bare"] = _timed(bare, questions)
+    own = own_milliseconds(lambda question: search(question, late=False), questions)
     began = time.perf_counter()
     times["whole"] = _timed(whole, questions)
     alone = len(questions) / (time.perf_counter() - began)
@@ -212,6 +224,7 @@ def measure(
     return Result(
         chunks=index.store.count(),
         memory_mib=psutil.Process().memory_info().rss / _MIB,
+        own_ms=own,
         clients=clients,
         alone_per_second=alone,
         together_per_second=together,
@@ -231,9 +244,10 @@ def _same(found: Sequence[tuple[int, float]], right: Sequence[tuple[int, float]]
 def print_result(result: Result) -> None:
     """Print the figures."""
     print(f"{result.chunks:,} passages, {result.memory_mib:,.0f} MiB of memory with the models")
-    for name in ("embed", "dense", "keyword", "hybrid", "whole"):
+    for name in ("embed", "dense", "keyword", "hybrid", "whole", "bare"):
         p50, p99 = getattr(result, name)
         print(f"{name:8} p50 {p50:7.1f} ms   p99 {p99:7.1f} ms")
+    print(f"own      mean {result.own_ms:6.1f} ms")
     print(
         f"{result.clients} clients: {result.together_per_second:.1f} questions a second, one: "
         f"{result.alone_per_second:.1f}, ratio {result.ratio:.2f}; errors {result.errors}, "

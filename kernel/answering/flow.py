@@ -27,10 +27,10 @@ from kernel.answer import (
     Citation,
     FinishReason,
     PassagesEvent,
-    Technique,
     TokenEvent,
 )
 from kernel.answering.answerability import AnswerabilityModel, measure
+from kernel.answering.asked import Asked
 from kernel.answering.budget import fit_passages
 from kernel.answering.citations import CheckedText, check_citations, cite, join_sentences
 from kernel.answering.evidence import InverseFrequencies
@@ -100,31 +100,15 @@ class AnswerFlow:
             self._extractive,
         )
 
-    async def stream(
-        self,
-        question: str,
-        *,
-        variant: Variant,
-        chosen: bool,
-        technique: Technique,
-        top_k: int,
-        language: str | None,
-        where: Sequence[str] = (),
-        multi_query: MultiQuery = "off",
-    ) -> AsyncGenerator[AskEvent, None]:
+    async def stream(self, asked: Asked, variant: Variant) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream of events; the last is always the checked answer.
 
         Args:
-            question: what is asked.
-            variant: who generates.
-            chosen: the variant was asked for by name; else a language it does not speak goes to `extractive`.
-            technique: how the prompt is built.
-            top_k: how many passages to find.
-            language: the answer's language; None takes the question's.
-            where: filters that must hold for the passages.
-            multi_query: how the parts of the question are found that are searched for as well.
+            asked: the question, and what was said with it.
+            variant: who generates: the one that was asked for, which goes to `extractive` for a language that it
+                does not speak, unless it was asked for by name.
         """
-        run = await self._prepare(question, variant, chosen, technique, top_k, language, where, multi_query)
+        run = await self._prepare(asked, variant)
         yield PassagesEvent(
             passages=shown_passages(run.passages, frozenset(range(len(run.passages)))),
             variant=run.variant.name,
@@ -139,36 +123,30 @@ class AnswerFlow:
                 yield TokenEvent(text=piece)
         yield AnswerEvent(answer=await self._finish(run))
 
-    async def _prepare(
-        self,
-        question: str,
-        variant: Variant,
-        chosen: bool,
-        technique: Technique,
-        top_k: int,
-        language: str | None,
-        where: Sequence[str],
-        multi_query: MultiQuery,
-    ) -> Run:
-        clock = Clock()
+    async def _prepare(self, asked: Asked, variant: Variant) -> Run:
+        clock, question = Clock(), asked.question
         parts: tuple[str, ...] = ()
-        if multi_query != "off":
+        if asked.multi_query != "off":
             with clock("parts"):
-                parts = await self.parts(question, variant, multi_query)
+                parts = await self.parts(question, variant, asked.multi_query)
         with clock("retrieve"):
-            arguments = KernelArguments(query=question, top=top_k, filters=list(where), parts=list(parts))
+            arguments = KernelArguments(
+                query=question, top=asked.top_k, filters=list(asked.where), parts=list(parts)
+            )
             passages = (await self._invoke(RETRIEVAL, "search", arguments)).value
         with clock("rank"):
             ranking = await asyncio.to_thread(self._ranker.rank, question, passages)
         confidence = self._answerability.probability(measure(passages, ranking)) if passages else 0.0
-        language = language or detect_language(question)
+        language = asked.language or detect_language(question)
         notices = [] if passages else [say("empty_index", language)]
         spoken = [detect_language(passage.text) for passage in passages[:1]]
         if variant.counter is not None and not variant.speaks(language, *spoken):
-            key = "language_asked_for" if chosen else "language_not_spoken"
+            key = "language_asked_for" if asked.chosen else "language_not_spoken"
             notices.append(say(key, language, model=variant.model))
-            variant = variant if chosen else self._extractive
-        return Run(question, language, technique, variant, passages, ranking, confidence, notices, clock)
+            variant = variant if asked.chosen else self._extractive
+        return Run(
+            question, language, asked.technique, variant, passages, ranking, confidence, notices, clock
+        )
 
     async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:
         """Return the parts of a question, see `find_parts`; a model that splits it is the variant."""
