@@ -52,6 +52,33 @@ class Citation(_Frozen):
     score: float = Field(description="support of the answer's sentence by the quote, 0 to 1")
 
 
+class ClaimStatus(StrEnum):
+    """What the documents make of a sentence of an answer."""
+
+    SUPPORTED = "supported"
+    UNSUPPORTED = "unsupported"
+    CONTRADICTED = "contradicted"
+
+
+class Claim(_Frozen):
+    """A sentence of the answer, held against the passages."""
+
+    text: str = Field(description="without markers")
+    start: int = Field(
+        description="character offset into the answer; of one that was left out, where it would be"
+    )
+    end: int
+    status: ClaimStatus
+    reason: str = Field(
+        default="",
+        description="why it is not supported: words (nothing says so), or in what a passage that speaks of the same "
+        "says something else: figure, name, denial, limit, model (the entailment model)",
+    )
+    score: float = Field(description="support by words, 0 to 1")
+    citations: list[int] = Field(default=[], description="places in the answer's `citations`, from 0")
+    against: Citation | None = Field(default=None, description="what contradicts it")
+
+
 class AnswerPassage(_Frozen):
     """A passage that was found for the question. Its marker in the answer is its place in the list, from 1."""
 
@@ -85,7 +112,10 @@ class Answer(_Frozen):
     refused: bool
     confidence: float = Field(description="estimated probability that the passages hold the answer")
     citations: list[Citation]
-    unsupported: list[str] = Field(description="sentences of the answer that no passage supports")
+    unsupported: list[str] = Field(
+        description="sentences that no passage supports; in the answer [?] stands behind each, or they are left out"
+    )
+    claims: list[Claim] = Field(default=[], description="each sentence with what the passages make of it")
     variant: str
     technique: str
     language: str

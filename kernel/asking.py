@@ -29,6 +29,7 @@ class AskOptions(TypedDict, total=False):
         multi_query: how the parts of the question are found that are searched for as well, `off`, `rules` or
             `model` (the variant).
         caller: is answered from what this caller may read; None is who owns the machine.
+        strict: leave out sentences that no passage supports, rather than mark them.
     """
 
     variant: str | None
@@ -38,6 +39,7 @@ class AskOptions(TypedDict, total=False):
     where: Sequence[str]
     multi_query: str | None
     caller: Caller | None
+    strict: bool | None
 
 
 def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
@@ -61,6 +63,7 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
         where=where,
         multi_query=multi_query_of(settings, options.get("multi_query")),
         caller=options.get("caller"),
+        strict=settings.strict if (strict := options.get("strict")) is None else strict,
     )
 
 

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
         "rules",
         description="how the parts of a question are found that are searched for as well: off, rules or model",
     )
+    strict: bool = Field(
+        False, description="leave out sentences that no passage supports, rather than mark them"
+    )
     max_new_tokens: int = Field(160, ge=1, le=4096, description="longest answer, in tokens")
     max_prompt_tokens: int = Field(
         1400, ge=256, description="longest prompt, in tokens; low-ranked passages go first"

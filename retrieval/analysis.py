@@ -142,6 +142,18 @@ def japanese_words(run: str, *, compounds: bool = False) -> tuple[JapaneseWord, 
     return tuple(words)
 
 
+def proper_names(text: str) -> list[str]:
+    """Return the Japanese words of a text that are proper names by the dictionary, in their normalised form."""
+    tokenizer = _sudachi(False)
+    return [
+        word.normalized_form().lower()
+        for run in japanese_runs(normalize(text))
+        for start in range(0, len(run), _SUDACHI_PIECE)
+        for word in tokenizer.tokenize(run[start : start + _SUDACHI_PIECE])
+        if word.part_of_speech()[1] == "固有名詞"
+    ]
+
+
 def _short() -> Any:
     from sudachipy import SplitMode
 

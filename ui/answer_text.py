@@ -70,8 +70,12 @@ def _aside(answer: Answer, *, stderr: bool) -> None:
     language = answer.language
     if answer.unsupported:
         _heading(label("unsupported", language), stderr=stderr)
+        against = {claim.text: claim.against for claim in answer.claims if claim.against is not None}
         for sentence in answer.unsupported:
             console(stderr=stderr).print(f"- {one_line(sentence)}")
+            if (citation := against.get(sentence)) is not None:
+                line = f"  {label('against', language)} {source_line(citation, language)}"
+                console(stderr=stderr).print(line)
     notices = list(answer.notices)
     if answer.finish_reason.value == "cancelled":  # a cut at the limit is among the notices already
         notices.append(label("finish_cancelled", language))

@@ -12,6 +12,7 @@ from html import escape
 
 from kernel.answer import Answer, AnswerPassage, Citation
 from retrieval.records import DocumentSummary
+from ui.answer_text import source_line
 from ui.locales import label
 from ui.plaintext import one_line, plain
 from ui.views import cited_passage, seconds_of
@@ -44,9 +45,20 @@ def unsupported_html(answer: Answer, language: str) -> str:
     """Return the sentences that no passage supports, as a list; nothing when there are none."""
     if not answer.unsupported:
         return ""
-    items = "".join(f"<li>{escape(plain(sentence))}</li>" for sentence in answer.unsupported)
+    against = {claim.text: claim.against for claim in answer.claims if claim.against is not None}
+    items = "".join(
+        f"<li>{escape(plain(sentence))}{_against_html(against.get(sentence), language)}</li>"
+        for sentence in answer.unsupported
+    )
     title = escape(label("unsupported", language))
     return f'<div class="tk-notice tk-warn"><b>{title}</b><ul>{items}</ul></div>'
+
+
+def _against_html(citation: Citation | None, language: str) -> str:
+    """Return what contradicts a sentence, where something does."""
+    if citation is None:
+        return ""
+    return text_html(f"{label('against', language)} {source_line(citation, language)}", "meta")
 
 
 def notices_html(answer: Answer, language: str) -> str:

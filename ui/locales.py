@@ -11,6 +11,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "also_in": ("also in {documents}", "ほかに {documents}"),
     "quote": ("“{quote}”", "「{quote}」"),
     "checked": ("Checked answer", "確認済みの回答"),
+    "against": ("The documents say otherwise:", "文書の記述と異なります："),
     "unsupported": ("Not supported by the sources", "出典による裏付けがない文"),
     "notices": ("Please note", "お知らせ"),
     "nearest": ("Nearest passages", "近い箇所"),

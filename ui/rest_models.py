@@ -37,6 +37,10 @@ class AskRequest(_Request):
     language: str | None = Field(None, description="`en` or `ja`; the question's own unless given")
     where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
     multi_query: str | None = Field(None, description=_MULTI)
+    strict: bool | None = Field(
+        None,
+        description="true: leave out sentences that no passage supports, rather than mark them; else the setting",
+    )
     stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
 
 

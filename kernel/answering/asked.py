@@ -11,7 +11,10 @@ from retrieval.access import Caller
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question with what was said with it, checked. `chosen` says that the variant was asked for by name."""
+    """A question with what was said with it, checked. `chosen` says that the variant was asked for by name.
+
+    `strict` leaves out what no passage supports.
+    """
 
     question: str
     variant: str
@@ -22,3 +25,4 @@ class Asked:
     where: tuple[str, ...]
     multi_query: MultiQuery
     caller: Caller | None
+    strict: bool = False

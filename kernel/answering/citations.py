@@ -1,39 +1,64 @@
-"""Citations: an answer's markers checked against the passages, and sentences without one matched.
+"""Citations: each sentence of an answer held against the passages, and its markers put right.
 
-Of every sentence of the answer: a marker that names no passage is taken out; a marker whose passage does not
-support the sentence is mended when another passage does; a sentence without a marker gets that of the passage
-that supports it best; a sentence that nothing supports is listed.
+A marker that names no passage is taken out; one whose passage does not support the sentence is mended when another
+passage does; a sentence without a marker gets that of the passage that supports it best. A sentence that nothing
+supports is marked with [?], or left out. Where a passage speaks of the same and says something else, it is cited as
+what contradicts the sentence.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from kernel.answer import Citation
-from kernel.answering.evidence import (
-    InverseFrequencies,
-    Sentence,
-    answer_sentences,
-    context_words,
-    passage_sentences,
-)
-from kernel.answering.support import SUPPORTED, support
-from retrieval.analysis import analyze
+from kernel.answer import Citation, Claim, ClaimStatus
+from kernel.answering.claims.check import Reason
+from kernel.answering.claims.windows import Likeness, Reader, Source
+from kernel.answering.evidence import InverseFrequencies, Sentence, answer_sentences
+from kernel.answering.support import SUPPORTED
 from retrieval.records import Passage
 
-_MARKERS = re.compile(r"\s*[\[［【]\s*(\d+(?:\s*[,、]\s*\d+)*)\s*[\]］】]")
+UNSUPPORTED_MARK = "[?]"
+_MARKERS = re.compile(r"\s*[\[［【]\s*(\d+(?:\s*[,、]\s*\d+)*|\?)\s*[\]］】]")
 _END = re.compile(r"\s*([.。．！？!?…」』）)\"']*)$")
+# A sentence of several statements, each of which may stand somewhere else.
+_PARTS = re.compile(
+    r";\s+|,\s+(?:and|but|while|then)\s+|、(?:また|かつ|一方|さらに)|(?<=[すたいるん])が、|(?<=[めきしりいびみえけてれ])、"
+)
+_LEAST_PART = 6  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedText:
-    """An answer's text with markers that hold, its citations, and the sentences that nothing supports."""
+    """An answer's text with markers that hold, its citations, and what was found of each of its sentences."""
 
     text: str
     citations: list[Citation]
     unsupported: list[str]
+    claims: list[Claim] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Written:
+    """The answer as it is written down."""
+
+    text: str = ""
+    citations: list[Citation] = field(default_factory=list)
+    unsupported: list[str] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+
+    def put(self, sentence: str) -> tuple[int, int]:
+        """Write a sentence; return where it stands."""
+        start = len(self.text) + len(glue_between(self.text))
+        self.text += glue_between(self.text) + sentence
+        return start, len(self.text)
+
+    def cite(self, citation: Citation) -> int:
+        """Return the place of a citation, which is put there when it is new."""
+        if citation not in self.citations:
+            self.citations.append(citation)
+        return self.citations.index(citation)
 
 
 def check_citations(
@@ -43,6 +68,9 @@ def check_citations(
     *,
     question: str = "",
     threshold: float = SUPPORTED,
+    strict: bool = False,
+    likeness: Likeness | None = None,
+    reader: Reader | None = None,
 ) -> CheckedText:
     """Check a draft against the passages it was written from.
 
@@ -52,35 +80,94 @@ def check_citations(
         inverse_frequencies: weights of tokens in the index.
         question: what was asked; repeating it supports nothing.
         threshold: least support that counts, 0 to 1.
+        strict: leave out what nothing supports, rather than mark it.
+        likeness: tells how alike a sentence and texts are in meaning, so that other words may say the same.
+        reader: a model that tells whether a text says what a sentence claims.
     """
-    sentences = [item for item in passage_sentences(passages) if not item.is_heading]
-    asked = frozenset(token.text for token in analyze(question))
-    contexts = [context_words(passage) for passage in passages]
-    written: list[str] = []
+    source = Source(passages, inverse_frequencies, question, threshold, likeness, reader)
+    written = _Written()
     said: set[str] = set()
-    citations: list[Citation] = []
-    unsupported: list[str] = []
     for line in answer_sentences(draft):
         markers = [
             int(number) - 1 for group in _MARKERS.findall(line) for number in re.findall(r"\d+", group)
         ]
         bare = _MARKERS.sub("", line).strip()
-        if not any(character.isalnum() for character in bare):
-            continue
-        if bare.casefold() in said:
+        if not any(character.isalnum() for character in bare) or bare.casefold() in said:
             continue  # small models repeat themselves
         said.add(bare.casefold())
-        found = _best_evidence(bare, asked, markers, sentences, contexts, inverse_frequencies, threshold)
-        if found is None:
-            unsupported.append(bare)
-            written.append(bare)
-            continue
-        evidence, score = found
-        citations.append(cite(evidence, passages, score))
-        end = _END.search(bare)
-        assert end is not None
-        written.append(f"{bare[: end.start()]} [{evidence[0].passage + 1}]{end.group(1)}")
-    return CheckedText(join_sentences(written), list(dict.fromkeys(citations)), unsupported)
+        _check(bare, markers, source, passages, written, strict)
+    return CheckedText(written.text, written.citations, written.unsupported, written.claims)
+
+
+def _check(
+    bare: str,
+    markers: Sequence[int],
+    source: Source,
+    passages: Sequence[Passage],
+    written: _Written,
+    strict: bool,
+) -> None:
+    findings = [source.find(bare, markers)]
+    if not findings[0].verdict.is_supported:
+        parts = [part.strip() for part in _PARTS.split(bare) if len(part.strip()) >= _LEAST_PART]
+        each = [source.find(part, markers) for part in parts] if len(parts) > 1 else []
+        if each and all(finding.verdict.is_supported for finding in each):
+            findings = each
+    found = findings[0].verdict
+    supported = found.is_supported
+    score = round(min(finding.verdict.score for finding in findings), 4)
+    against = cite(findings[0].window, passages, score) if findings[0].window and not supported else None
+    cited = [
+        written.cite(cite(finding.window, passages, finding.verdict.score))
+        for finding in findings
+        if supported
+    ]
+    numbers = list(dict.fromkeys(written.citations[place].marker for place in cited))
+    start = end = len(written.text)
+    if supported or not strict:
+        mark = "".join(f"[{number}]" for number in numbers) or UNSUPPORTED_MARK
+        start, end = written.put(_marked(bare, mark))
+    if not supported:
+        written.unsupported.append(bare)
+    status = ClaimStatus.UNSUPPORTED if against is None else ClaimStatus.CONTRADICTED
+    written.claims.append(
+        Claim(
+            text=bare,
+            start=start,
+            end=end,
+            status=ClaimStatus.SUPPORTED if supported else status,
+            reason=found.reason.value,
+            score=score,
+            citations=cited,
+            against=against,
+        )
+    )
+
+
+def _marked(sentence: str, mark: str) -> str:
+    end = _END.search(sentence)
+    assert end is not None
+    return f"{sentence[: end.start()]} {mark}{end.group(1)}"
+
+
+def quoted(sentences: Sequence[tuple[Sentence, float]], passages: Sequence[Passage]) -> CheckedText:
+    """Return an answer of the passages' own sentences, each of which is its own evidence, with its score."""
+    written = _Written()
+    for sentence, score in sentences:
+        place = written.cite(cite([sentence], passages, 1.0))
+        start, end = written.put(f"{sentence.text} [{sentence.passage + 1}]")
+        written.claims.append(
+            Claim(
+                text=sentence.text,
+                start=start,
+                end=end,
+                status=ClaimStatus.SUPPORTED,
+                reason=Reason.NONE.value,
+                score=round(min(1.0, max(0.0, score)), 4),
+                citations=[place],
+            )
+        )
+    return CheckedText(written.text, written.citations, [], written.claims)
 
 
 def cite(evidence: Sequence[Sentence], passages: Sequence[Passage], score: float) -> Citation:
@@ -100,40 +187,6 @@ def cite(evidence: Sequence[Sentence], passages: Sequence[Passage], score: float
     )
 
 
-def join_sentences(sentences: Sequence[str]) -> str:
-    """Join sentences; with no space behind a Japanese full stop."""
-    text = ""
-    for sentence in sentences:
-        glue = "" if not text or text[-1] in "。！？」』" else " "
-        text += glue + sentence
-    return text
-
-
-def _best_evidence(
-    claim: str,
-    asked: frozenset[str],
-    markers: Sequence[int],
-    sentences: Sequence[Sentence],
-    contexts: Sequence[frozenset[str]],
-    inverse_frequencies: InverseFrequencies,
-    threshold: float,
-) -> tuple[list[Sentence], float] | None:
-    """Return the sentence, or two neighbours, that support a claim best, those of marked passages first."""
-    tokens = analyze(claim)
-    weights = inverse_frequencies(list({token.text for token in tokens}))
-    best: tuple[tuple[bool, float, int, int], list[Sentence]] | None = None
-    for place, sentence in enumerate(sentences):
-        windows = [[sentence]]
-        following = sentences[place + 1] if place + 1 < len(sentences) else None
-        if following and following.passage == sentence.passage:
-            windows.append([sentence, following])
-        for window in windows:
-            words = frozenset().union(*(item.words for item in window))
-            score = support(tokens, words, weights, asked=asked, context=contexts[sentence.passage])
-            if score < threshold:
-                continue
-            # A marker that holds is kept; then the best support, the shorter quote, the better passage.
-            order = (sentence.passage in markers, score, -len(window), -place)
-            if best is None or order > best[0]:
-                best = (order, window)
-    return None if best is None else (best[1], best[0][1])
+def glue_between(text: str) -> str:
+    """Return what stands between a text and its next sentence: no space behind a Japanese full stop."""
+    return "" if not text or text[-1] in "。！？」』" else " "

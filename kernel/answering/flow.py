@@ -24,7 +24,6 @@ from kernel.answer import (
     Answer,
     AnswerEvent,
     AskEvent,
-    Citation,
     FinishReason,
     PassagesEvent,
     TokenEvent,
@@ -32,12 +31,12 @@ from kernel.answer import (
 from kernel.answering.answerability import AnswerabilityModel, measure
 from kernel.answering.asked import Asked
 from kernel.answering.budget import fit_passages
-from kernel.answering.citations import CheckedText, check_citations, cite, join_sentences
+from kernel.answering.citations import CheckedText, check_citations, quoted
 from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.extraction import choose_sentences
 from kernel.answering.focus import focus
 from kernel.answering.parts import MultiQuery, find_parts
-from kernel.answering.ranking import ScoredSentence, SentenceRanker
+from kernel.answering.ranking import SentenceRanker
 from kernel.answering.run import Clock, Run, Variant, shown_passages
 from kernel.answering.sub_questions import writer_of_parts
 from kernel.answering.texts import admits_ignorance, say, without_echo
@@ -215,7 +214,12 @@ class AnswerFlow:
             if admits_ignorance(text):
                 return self._refusal(run, reasoning)
             checked = await asyncio.to_thread(
-                check_citations, text, run.passages, self._inverse_frequencies, question=run.question
+                check_citations,
+                text,
+                run.passages,
+                self._inverse_frequencies,
+                question=run.question,
+                strict=run.strict,
             )
             if not checked.citations:
                 run.notices.append(say("draft_unsupported", run.language))
@@ -226,12 +230,13 @@ class AnswerFlow:
     def _quoting(self, run: Run, reasoning: str | None) -> Answer:
         """Return an answer of the passages' own sentences, each of which is its own evidence."""
         run.metadata.pop("finish_reason", None)  # a draft that was cut is not what is shown
-        chosen: list[ScoredSentence] = choose_sentences(run.ranking)
-        citations: list[Citation] = [cite([item.sentence], run.passages, 1.0) for item in chosen]
-        written = [f"{item.sentence.text} [{item.sentence.passage + 1}]" for item in chosen]
-        return self._answer(run, CheckedText(join_sentences(written), citations, []), reasoning)
+        chosen = [(item.sentence, item.interaction) for item in choose_sentences(run.ranking)]
+        return self._answer(run, quoted(chosen, run.passages), reasoning)
 
     def _answer(self, run: Run, checked: CheckedText, reasoning: str | None) -> Answer:
+        if checked.unsupported:
+            key = "left_out" if run.strict else "marked"
+            run.notices.append(say(key, run.language, count=len(checked.unsupported)))
         if run.confidence < _SURE:
             run.notices.append(say("unsure", run.language))
         reason = FinishReason(run.metadata.get("finish_reason", FinishReason.STOP))
@@ -241,6 +246,7 @@ class AnswerFlow:
             text=checked.text,
             citations=checked.citations,
             unsupported=checked.unsupported,
+            claims=checked.claims,
             reasoning=reasoning,
             finish_reason=reason,
         )

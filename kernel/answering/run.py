@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kernel.answer import Answer, AnswerPassage, Citation, FinishReason, Technique, Usage
+from kernel.answer import Answer, AnswerPassage, Citation, Claim, FinishReason, Technique, Usage
 from kernel.answering.ranking import Ranking
 from retrieval.records import Passage
 
@@ -72,6 +72,7 @@ class Run:
     confidence: float
     notices: list[str]
     clock: Clock
+    strict: bool = False
     used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class Run:
         refused: bool = False,
         citations: Sequence[Citation] = (),
         unsupported: Sequence[str] = (),
+        claims: Sequence[Claim] = (),
     ) -> Answer:
         """Return the answer with a text and its citations."""
         return Answer(
@@ -94,6 +96,7 @@ class Run:
             confidence=round(self.confidence, 4),
             citations=list(citations),
             unsupported=list(unsupported),
+            claims=list(claims),
             variant=self.variant.name,
             technique=self.technique.value,
             language=self.language,

@@ -30,6 +30,14 @@ _TEXTS = {
         "en": "It is not certain that the documents answer this question: read the quotes.",
         "ja": "文書がこの質問に答えているかどうか確実ではありません。引用を確かめてください。",
     },
+    "marked": {
+        "en": "No passage supports the sentences with [?].",
+        "ja": "[?] を付けた文には、文書による裏付けがありません。",
+    },
+    "left_out": {
+        "en": "Sentences that no passage supports were left out ({count}).",
+        "ja": "文書による裏付けのない文（{count}件）は省きました。",
+    },
     "cut": {
         "en": "The answer was cut at the limit of {tokens} tokens.",
         "ja": "回答は上限の {tokens} トークンで打ち切られました。",

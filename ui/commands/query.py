@@ -52,7 +52,14 @@ LanguageOption = Annotated[
         show_default=False,
     ),
 ]
-
+StrictFlag = Annotated[
+    bool | None,
+    typer.Option(
+        "--strict/--no-strict",
+        help="Leave out sentences that no passage supports, rather than mark them.",
+        show_default=False,
+    ),
+]
 
 ModeOption = Annotated[
     str, typer.Option("--mode", help="By meaning and by words (hybrid), or by one: dense, keyword.")
@@ -101,6 +108,7 @@ def ask(
     language: LanguageOption = None,
     where: WhereOption = None,
     multi: MultiOption = None,
+    strict: StrictFlag = None,
     user: AsOption = None,
     group: GroupOption = None,
     as_json: JsonFlag = False,
@@ -120,6 +128,7 @@ def ask(
                     language=language,
                     where=where or (),
                     multi_query=multi,
+                    strict=strict,
                     caller=caller,
                 )
             ),
