@@ -15,6 +15,7 @@ from retrieval.model_folder import pooling, prompts
 from retrieval.passages import PassageIndex
 
 if TYPE_CHECKING:
+    from kernel.answering.claims.entailment import EntailmentReader
     from retrieval.cross_encoder import CrossEncoderReranker
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
@@ -88,6 +89,20 @@ def find_reranker(settings: Settings, models: ModelStore) -> CrossEncoderReranke
 
     model = models.resolve(settings.reranker)
     return CrossEncoderReranker(model.folder, model=model.name)
+
+
+def find_entailment(settings: Settings, models: ModelStore) -> EntailmentReader | None:
+    """Return the entailment model of the settings; None where they name none.
+
+    Raises:
+        UsageError: there is no such model, or it is none of natural language inference.
+    """
+    if not settings.entailment:
+        return None
+    from kernel.answering.claims.entailment import EntailmentReader
+
+    model = models.resolve(settings.entailment)
+    return EntailmentReader(model.folder, model=model.name)
 
 
 def embedder_at_node(settings: Settings) -> SentenceTransformerEmbedder:

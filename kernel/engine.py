@@ -12,6 +12,7 @@ from semantic_kernel import Kernel
 
 from kernel.answer import BASE, EXTRACTIVE
 from kernel.answering.answerability import load_model, measure
+from kernel.answering.claims.meaning import WordMeaning
 from kernel.answering.flow import AnswerFlow, Limits
 from kernel.answering.parts import MultiQuery
 from kernel.answering.ranking import SentenceRanker
@@ -21,7 +22,7 @@ from kernel.chat.extractive_chat import ExtractiveChatCompletion
 from kernel.chat.language_model import LanguageModel
 from kernel.chat.selector import StrictServiceSelector
 from kernel.chat.transformers_chat import TransformersChatCompletion
-from kernel.embedders import find_reranker
+from kernel.embedders import find_entailment, find_reranker
 from kernel.embedding_service import EmbeddingService
 from kernel.model_store import ModelStore
 from kernel.selecting import selection_of
@@ -91,6 +92,8 @@ class Engine:
                 settings.max_new_tokens, settings.max_prompt_tokens, settings.focus_sentences, threshold
             ),
             extractive=extractive,
+            likeness=WordMeaning(embedder),
+            reader=find_entailment(settings, models),
         )
 
     def flow(self, caller: Caller | None) -> AnswerFlow:
@@ -157,7 +160,8 @@ class Engine:
         """Return the features of answerability of a question."""
         where = None if without_document is None else Where("document", "!=", without_document)
         passages = await self.search(question, top, where)
-        return measure(passages, await asyncio.to_thread(self._ranker.rank, question, passages))
+        ranking = await asyncio.to_thread(self._ranker.rank, question, passages)
+        return measure(question, passages, ranking)
 
     def variant(self, name: str) -> Variant:
         """Return a variant, loading its adapter first if it is one. Blocks.

@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         "rules",
         description="how the parts of a question are found that are searched for as well: off, rules or model",
     )
+    entailment: str = Field(
+        "",
+        description="name or folder of a model of natural language inference that reads whether a passage says what a "
+        "sentence of an answer claims; empty: none",
+    )
     strict: bool = Field(
         False, description="leave out sentences that no passage supports, rather than mark them"
     )

@@ -13,12 +13,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from kernel.answering.claims.values import find_values, is_among
+from kernel.answering.expected import candidates, expected_of
 from kernel.answering.ranking import Ranking
 from kernel.answering.support import weighted_share
-from retrieval.records import Passage
+from retrieval.analysis import detect_language
+from retrieval.records import Passage, context_of
 
 MODEL_FILE = Path(__file__).with_name("answerability.json")
 _NEAR = 3  # passages that are looked at together
+_LOOKED_AT = 40
+"""The best sentences, in which a value of the kind that is asked for is looked for."""
+_NO_VALUE = 0.1
+"""What a best sentence lacks where no other holds such a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +61,15 @@ def load_model(path: Path = MODEL_FILE) -> AnswerabilityModel:
     )
 
 
-def measure(passages: Sequence[Passage], ranking: Ranking) -> dict[str, float]:
+def measure(question: str, passages: Sequence[Passage], ranking: Ranking) -> dict[str, float]:
     """Return the features of a question with its passages, each a plain number.
 
     `similarity` of the best passage; `sentence_interaction` of the best sentence; `joint_coverage` of the
     question's words by the best passages together; `missing_rarity`, how rare the rarest word is that they
     lack, as a share of the rarest that was asked; `missing_figure`, the share of the figures and part numbers
-    that were asked about and that they lack.
+    that were asked about and that they lack; `missing_code`, whether the passage of the best sentence lacks a part
+    number; `wrong_kind`, by how much the best sentence with a value of the kind that is asked for is worse than the
+    best of all; `other_language`, whether the best passage is not in the question's language.
     """
     words, weights = ranking.question_words, ranking.weights
     held: frozenset[str] = frozenset().union(*ranking.passage_words[:_NEAR])
@@ -68,10 +77,37 @@ def measure(passages: Sequence[Passage], ranking: Ranking) -> dict[str, float]:
     rarest = max((weights.get(word.text, 1.0) for word in words), default=0.0)
     figures = [word.text for word in words if word.has_digit]
     lacking = [figure for figure in figures if figure not in held]
+    best = max((item.interaction for item in ranking.sentences), default=0.0)
+    languages = {detect_language(text) for text in (question, *(passage.text for passage in passages[:1]))}
     return {
         "similarity": max((passage.similarity for passage in passages), default=0.0),
-        "sentence_interaction": max((item.interaction for item in ranking.sentences), default=0.0),
+        "sentence_interaction": best,
         "joint_coverage": weighted_share([word.text for word in words], held, weights),
         "missing_rarity": max(missing, default=0.0) / rarest if rarest else 0.0,
         "missing_figure": len(lacking) / len(figures) if figures else 0.0,
+        "missing_code": float(_lacks_code(question, passages, ranking)),
+        "wrong_kind": _wrong_kind(question, ranking, best),
+        "other_language": float(len(languages) > 1),
     }
+
+
+def _lacks_code(question: str, passages: Sequence[Passage], ranking: Ranking) -> bool:
+    codes = [value for value in find_values(question) if value.kind == "code"]
+    if not codes or not ranking.sentences:
+        return False
+    passage = passages[ranking.sentences[0].sentence.passage]
+    held = find_values(f"{context_of(passage.title, passage.headings)}\n{passage.text}")
+    return any(not is_among(code, held) for code in codes)
+
+
+def _wrong_kind(question: str, ranking: Ranking, best: float) -> float:
+    """Return what the best sentence that could answer lacks to the best of all, at most `_NO_VALUE`."""
+    expected = expected_of(question)
+    if expected is None or not ranking.sentences:
+        return 0.0
+    of_kind = [
+        item.interaction
+        for item in ranking.sentences[:_LOOKED_AT]
+        if next(candidates(item.sentence.text, question, expected), None) is not None
+    ]
+    return min(_NO_VALUE, best - max(of_kind, default=best - _NO_VALUE))

@@ -32,6 +32,7 @@ from kernel.answering.answerability import AnswerabilityModel, measure
 from kernel.answering.asked import Asked
 from kernel.answering.budget import fit_passages
 from kernel.answering.citations import CheckedText, check_citations, quoted
+from kernel.answering.claims.windows import Likeness, Reader
 from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.extraction import choose_sentences
 from kernel.answering.focus import focus
@@ -80,6 +81,9 @@ class AnswerFlow:
         answerability: AnswerabilityModel,
         limits: Limits,
         extractive: Variant,
+        *,
+        likeness: Likeness | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self._kernel = kernel
         self._ranker = ranker
@@ -87,6 +91,8 @@ class AnswerFlow:
         self._answerability = answerability
         self._limits = limits
         self._extractive = extractive
+        self._likeness = likeness
+        self._reader = reader
 
     def over(self, kernel: Kernel) -> AnswerFlow:
         """Return the same flow over another kernel with the same functions."""
@@ -97,6 +103,8 @@ class AnswerFlow:
             self._answerability,
             self._limits,
             self._extractive,
+            likeness=self._likeness,
+            reader=self._reader,
         )
 
     async def stream(self, asked: Asked, variant: Variant) -> AsyncGenerator[AskEvent, None]:
@@ -135,7 +143,9 @@ class AnswerFlow:
             passages = (await self._invoke(RETRIEVAL, "search", arguments)).value
         with clock("rank"):
             ranking = await asyncio.to_thread(self._ranker.rank, question, passages)
-        confidence = self._answerability.probability(measure(passages, ranking)) if passages else 0.0
+        confidence = (
+            self._answerability.probability(measure(question, passages, ranking)) if passages else 0.0
+        )
         language = asked.language or detect_language(question)
         notices = [] if passages else [say("empty_index", language)]
         spoken = [detect_language(passage.text) for passage in passages[:1]]
@@ -220,6 +230,8 @@ class AnswerFlow:
                 self._inverse_frequencies,
                 question=run.question,
                 strict=run.strict,
+                likeness=self._likeness,
+                reader=self._reader,
             )
             if not checked.citations:
                 run.notices.append(say("draft_unsupported", run.language))

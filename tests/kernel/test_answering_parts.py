@@ -1,7 +1,10 @@
 """The stages of an answer that need no model."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from kernel.answer import ClaimStatus
 from kernel.answering.budget import fit_passages
 from kernel.answering.citations import check_citations
 from kernel.answering.evidence import answer_sentences, passage_sentences
@@ -65,9 +68,9 @@ def test_a_sentence_without_a_marker_is_matched_to_the_passage_that_supports_it(
     assert [number for number, _ in citations] == [3]
 
 
-def test_an_unsupported_sentence_is_listed_and_gets_no_marker() -> None:
+def test_an_unsupported_sentence_is_listed_and_marked_as_such() -> None:
     text, citations, unsupported = check("The archive opens at 9:00 [1]. The archivist is called Mori [1].")
-    assert text == "The archive opens at 9:00 [1]. The archivist is called Mori."
+    assert text == "The archive opens at 9:00 [1]. The archivist is called Mori [?]."
     assert unsupported == ["The archivist is called Mori."]
     assert len(citations) == 1
 
@@ -82,6 +85,60 @@ def test_repeating_the_question_is_no_answer() -> None:
     question = "When are belts of type B replaced?"
     assert check("Belts of type B are replaced.", question)[1] == []
     assert check("Belts of type B are replaced after 4,000 hours.", question)[1] != []
+
+
+def test_a_strict_check_leaves_out_what_nothing_supports_and_says_which() -> None:
+    checked = check_citations(
+        "The archive opens at 9:00 [1]. The archivist is called Mori.", PASSAGES, equal_weights, strict=True
+    )
+    assert checked.text == "The archive opens at 9:00 [1]."
+    assert checked.unsupported == ["The archivist is called Mori."]
+    assert [claim.status for claim in checked.claims] == [ClaimStatus.SUPPORTED, ClaimStatus.UNSUPPORTED]
+
+
+def test_each_sentence_is_a_claim_with_its_place_and_its_citation() -> None:
+    checked = check_citations(
+        "The archive opens at 9:00. The archivist is called Mori.", PASSAGES, equal_weights
+    )
+    one, other = checked.claims
+    assert checked.text[one.start : one.end] == "The archive opens at 9:00 [1]."
+    assert checked.text[other.start : other.end] == "The archivist is called Mori [?]."
+    assert [checked.citations[place].marker for place in one.citations] == [1]
+    assert (other.citations, other.against, other.reason) == ([], None, "words")
+
+
+def test_what_says_otherwise_is_cited_against_a_sentence_and_not_for_it() -> None:
+    checked = check_citations("Belts of type B are replaced after 5,000 hours [2].", PASSAGES, equal_weights)
+    (claim,) = checked.claims
+    assert (claim.status, claim.reason) == (ClaimStatus.CONTRADICTED, "figure")
+    assert claim.against is not None
+    assert claim.against.quote == "Belts of type B are replaced after 4,000 hours."
+    assert checked.citations == []
+
+
+def test_a_sentence_of_two_statements_may_be_supported_by_two_passages() -> None:
+    text = "The archive opens at 9:00, and belts of type B are replaced after 4,000 hours."
+    checked = check_citations(text, PASSAGES, equal_weights)
+    assert checked.text == text[:-1] + " [1][2]."
+    assert [citation.marker for citation in checked.citations] == [1, 2]
+
+
+def test_a_model_that_reads_may_support_other_words_and_may_not_overrule_figures() -> None:
+    def sure(claim: str, texts: Sequence[str]) -> list[tuple[float, float]]:
+        return [(1.0, 0.0)] * len(texts)
+
+    def denying(claim: str, texts: Sequence[str]) -> list[tuple[float, float]]:
+        return [(0.0, 1.0)] * len(texts)
+
+    said = "Every strap of kind B gets exchanged after 4,000 hours."
+    assert check_citations(said, PASSAGES, equal_weights).unsupported
+    assert not check_citations(said, PASSAGES, equal_weights, reader=sure).unsupported
+    wrong = said.replace("4,000", "5,000")
+    assert check_citations(wrong, PASSAGES, equal_weights, reader=sure).unsupported
+    (claim,) = check_citations(
+        "Belts of type B are replaced after 4,000 hours.", PASSAGES, equal_weights, reader=denying
+    ).claims
+    assert (claim.status, claim.reason) == (ClaimStatus.CONTRADICTED, "model")
 
 
 def test_a_sentence_said_twice_is_shown_once() -> None:

@@ -105,11 +105,15 @@ def test_question_and_passages_get_the_embedders_own_prefixes(embedder: Sentence
     assert recorder.seen == ["ask: ", "text: "]
 
 
+def measured(embedder: SentenceTransformerEmbedder, question: str) -> dict[str, float]:
+    return measure(question, passages(TEXTS), rank(embedder, question))
+
+
 def test_a_figure_that_was_asked_about_and_is_missing_is_measured(
     embedder: SentenceTransformerEmbedder,
 ) -> None:
-    there = measure(passages(TEXTS), rank(embedder, "Is G-7 stirred?"))
-    lacking = measure(passages(TEXTS), rank(embedder, "Is G-8 stirred?"))
+    there = measured(embedder, "Is G-7 stirred?")
+    lacking = measured(embedder, "Is G-8 stirred?")
     assert (there["missing_figure"], lacking["missing_figure"]) == (0.0, 1.0)
     assert lacking["joint_coverage"] < there["joint_coverage"]
 
@@ -118,19 +122,41 @@ def test_the_shipped_model_thinks_less_of_passages_without_the_words_of_the_ques
     embedder: SentenceTransformerEmbedder,
 ) -> None:
     model = load_model()
-    answerable = model.probability(measure(passages(TEXTS), rank(embedder, "How long is glaze G-7 stirred?")))
-    other = model.probability(measure(passages(TEXTS), rank(embedder, "Who won the chess match in Oslo?")))
+    answerable = model.probability(measured(embedder, "How long is glaze G-7 stirred?"))
+    other = model.probability(measured(embedder, "Who won the chess match in Oslo?"))
     assert other < model.threshold < answerable
 
 
 def test_no_passages_are_measured_without_a_fault(embedder: SentenceTransformerEmbedder) -> None:
-    assert measure([], rank(embedder, "Why?", [])) == {
+    assert measure("Why?", [], rank(embedder, "Why?", [])) == {
         "similarity": 0.0,
         "sentence_interaction": 0.0,
         "joint_coverage": 0.0,
         "missing_rarity": 0.0,
         "missing_figure": 0.0,
+        "missing_code": 0.0,
+        "wrong_kind": 0.0,
+        "other_language": 0.0,
     }
+
+
+def test_a_part_number_that_the_best_passage_lacks_is_measured(embedder: SentenceTransformerEmbedder) -> None:
+    assert measured(embedder, "Is glaze G-7 stirred?")["missing_code"] == 0.0
+    assert measured(embedder, "Is glaze G-8 stirred?")["missing_code"] == 1.0
+
+
+def test_where_no_sentence_holds_a_value_of_the_kind_that_is_asked_for_it_is_measured(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    assert measured(embedder, "How many minutes is glaze G-7 stirred?")["wrong_kind"] == 0.0
+    assert measured(embedder, "What does glaze G-7 cost?")["wrong_kind"] == pytest.approx(0.1)
+
+
+def test_a_passage_in_another_language_than_the_question_is_measured(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    assert measured(embedder, "How long is glaze G-7 stirred?")["other_language"] == 0.0
+    assert measured(embedder, "釉薬G-7は何分かき混ぜますか。")["other_language"] == 1.0
 
 
 def test_a_probability_lies_between_none_and_one_whatever_was_measured() -> None:

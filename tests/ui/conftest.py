@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
 import pytest
 
@@ -22,6 +22,7 @@ from kernel.answer import (
     Usage,
 )
 from kernel.answering.parts import check_multi_query
+from kernel.asking import AskOptions
 from kernel.settings import Settings
 from retrieval.access import Caller
 from retrieval.errors import IndexMissingError, UsageError
@@ -99,30 +100,18 @@ class ScriptedTekio(app.Tekio):
         if on_message is not None:
             on_message("a message for people")
 
-    def ask_stream(
-        self,
-        question: str,
-        *,
-        variant: str | None = None,
-        technique: str | None = None,
-        top_k: int | None = None,
-        language: str | None = None,
-        where: Sequence[str] = (),
-        multi_query: str | None = None,
-        caller: Caller | None = None,
-    ) -> AsyncGenerator[AskEvent, None]:
-        options: dict[str, object] = {
-            "variant": variant,
-            "technique": technique,
-            "top_k": top_k,
-            "language": language,
+    def ask_stream(self, question: str, **options: Unpack[AskOptions]) -> AsyncGenerator[AskEvent, None]:
+        said: dict[str, object] = {
+            name: options.get(name) for name in ("variant", "technique", "top_k", "language")
         }
-        if where:
-            options["where"] = list(where)
-        if multi_query is not None:
-            options["multi_query"] = check_multi_query(multi_query)
-        type(self).asked.append({"question": question, **options})
-        return self._events(variant)
+        if where := options.get("where"):
+            said["where"] = list(where)
+        if (multi_query := options.get("multi_query")) is not None:
+            said["multi_query"] = check_multi_query(multi_query)
+        if (strict := options.get("strict")) is not None:
+            said["strict"] = strict
+        type(self).asked.append({"question": question, **said})
+        return self._events(options.get("variant"))
 
     async def _events(self, variant: str | None) -> AsyncGenerator[AskEvent, None]:
         if variant == "nonesuch":

@@ -134,7 +134,7 @@ def judge(
         claim: a sentence.
         evidence: a sentence or two of a passage.
         weights: the inverse document frequency of tokens; a token that is not in it weighs 1.
-        likeness: how alike claim and evidence are in meaning.
+        likeness: how well the evidence says, by others, the words of the claim that it lacks.
         alike: the likeness from which fewer common words are enough.
         threshold: least support by words, 0 to 1.
     """

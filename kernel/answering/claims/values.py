@@ -118,7 +118,8 @@ def _date_key(found: dict[str, str | None]) -> str:
     if era := found.get("era"):
         number = found["ey"] or ""
         year = str(_ERAS[era] + (1 if number == "元" else int(number)))
-    month = found.get("m") or (str(MONTHS[found["month"]]) if found.get("month") else None)
+    named = found.get("month")
+    month = found.get("m") or (str(MONTHS[named]) if named else None)
     day = found.get("d")
     return "-".join(
         [year or "", f"{int(month):02d}" if month else "", f"{int(day):02d}" if day else ""]

@@ -10,13 +10,13 @@ from kernel.answering.evidence import InverseFrequencies, Sentence, context_word
 from kernel.answering.support import weighted_share
 from retrieval.records import Passage, context_of
 
-Likeness = Callable[[str, Sequence[str]], Sequence[float]]
-"""Tells how alike a sentence and each of some texts are in meaning, 0 to 1."""
+Likeness = Callable[[str, Sequence[tuple[str, Sequence[tuple[int, int]]]]], Sequence[float]]
+"""Tells how well each of some texts says, by others, the words of a claim that it lacks, given as spans."""
 Reader = Callable[[str, Sequence[str]], Sequence[tuple[float, float]]]
 """Tells for each text how likely it says what a sentence claims, and how likely it denies it."""
 
-ALIKE = 0.9
-"""The likeness from which few common words are enough."""
+ALIKE = 0.62
+"""The likeness from which other words say the same: between those of data/claims/dev that do and that do not."""
 _NEAREST = 8
 """Places that are looked at for their meaning."""
 _SURE = 0.5
@@ -85,24 +85,28 @@ class Source:
         if self.reader is not None:
             judged = self._read(claim, judged, self.reader)
         elif self.likeness is not None and not any(verdict.is_supported for _, verdict in judged):
-            judged = self._by_meaning(claim, self.likeness)
+            judged = self._by_meaning(claim, self.likeness) or judged
         return _best(judged, markers)
 
     def _by_meaning(self, claim: Claim, likeness: Likeness) -> list[tuple[_Place, Verdict]]:
-        """Judge the places that share most words once more, by their meaning."""
+        """Judge the places that share most words once more, by what stands there for the words that they lack."""
         idf = self.inverse_frequencies(list({token.text for token in claim.tokens}))
         words = {token.text for token in claim.tokens if token.is_content}
-        shares = [
-            weighted_share(words, place.evidence.words | place.evidence.context, idf)
-            for place in self._places
-        ]
-        order = sorted(range(len(shares)), key=lambda number: -shares[number])[:_NEAREST]
-        chosen = [self._places[number] for number in order if shares[number] >= MEANT]
-        if not chosen:
-            return [
-                (place, judge(claim, place.evidence, idf, threshold=self.threshold)) for place in self._places
+        held = [place.evidence.words | place.evidence.context for place in self._places]
+        shares = [weighted_share(words, each, idf) for each in held]
+        nearest = sorted(range(len(shares)), key=lambda number: -shares[number])[:_NEAREST]
+        nearest = [number for number in nearest if shares[number] >= MEANT]
+        chosen = [self._places[number] for number in nearest]
+        lacking = [
+            [
+                (token.start, token.end)
+                for token in claim.tokens
+                if token.is_content and token.text not in held[number]
             ]
-        alike = likeness(claim.plain, [place.evidence.text for place in chosen])
+            for number in nearest
+        ]
+        texts = [(place.evidence.text, spans) for place, spans in zip(chosen, lacking, strict=True)]
+        alike = likeness(claim.plain, texts) if texts else []
         return [
             (place, judge(claim, place.evidence, idf, likeness=value, alike=ALIKE, threshold=self.threshold))
             for place, value in zip(chosen, alike, strict=True)
