@@ -79,6 +79,16 @@ class Claim(_Frozen):
     against: Citation | None = Field(default=None, description="what contradicts it")
 
 
+class Contradiction(_Frozen):
+    """Two documents that say different things of the same, each with its date where it is known."""
+
+    first: Citation
+    second: Citation
+    first_date: str | None = None
+    second_date: str | None = None
+    about: str = Field(description="in what they differ: figure, limit or denial")
+
+
 class AnswerPassage(_Frozen):
     """A passage that was found for the question. Its marker in the answer is its place in the list, from 1."""
 
@@ -93,6 +103,9 @@ class AnswerPassage(_Frozen):
     end: int
     used: bool = Field(default=True, description="false when the passage was left out of the prompt")
     also_in: list[str] = Field(default=[], description="other documents in which the same text stands")
+    date: str | None = Field(
+        default=None, description="when the document was last changed, as it says itself"
+    )
 
 
 class Usage(_Frozen):
@@ -116,6 +129,9 @@ class Answer(_Frozen):
         description="sentences that no passage supports; in the answer [?] stands behind each, or they are left out"
     )
     claims: list[Claim] = Field(default=[], description="each sentence with what the passages make of it")
+    contradictions: list[Contradiction] = Field(
+        default=[], description="documents that disagree about what may be the answer"
+    )
     variant: str
     technique: str
     language: str

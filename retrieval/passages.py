@@ -474,6 +474,7 @@ class PassageIndex:
             legs=ranked.legs(),
             also_in=chosen.also_in,
             parts=ranked.parts,
+            date=data.get("modified") or data.get("created"),
         )
 
     def inverse_frequencies(self, tokens: Sequence[str]) -> dict[str, float]:

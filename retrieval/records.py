@@ -155,7 +155,7 @@ class Passage:
     """A chunk that a search returned. `score` is comparable within one search only; `similarity` is the
     cosine of the question's and the passage's vectors; `legs` say what each leg of the search made of it; `also_in`
     are other documents in which the same text stands; `parts` are the ranks that the parts of the question give it,
-    where these were searched for too."""
+    where these were searched for too; `date` is when its document was last changed, as the document says."""
 
     id: int
     document_id: int
@@ -174,6 +174,7 @@ class Passage:
     legs: Mapping[str, LegScore] = field(default_factory=dict)
     also_in: tuple[str, ...] = ()
     parts: Mapping[str, int] = field(default_factory=dict)
+    date: str | None = None
 
     def page_of(self, offset: int) -> int | None:
         """Return the page that holds an offset into the document's text."""

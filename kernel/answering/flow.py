@@ -24,6 +24,8 @@ from kernel.answer import (
     Answer,
     AnswerEvent,
     AskEvent,
+    Citation,
+    Contradiction,
     FinishReason,
     PassagesEvent,
     TokenEvent,
@@ -33,6 +35,7 @@ from kernel.answering.asked import Asked
 from kernel.answering.budget import fit_passages
 from kernel.answering.citations import CheckedText, check_citations, quoted
 from kernel.answering.claims.windows import Likeness, Reader
+from kernel.answering.contradictions import contradictions
 from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.extraction import choose_sentences
 from kernel.answering.focus import focus
@@ -153,8 +156,19 @@ class AnswerFlow:
             key = "language_asked_for" if asked.chosen else "language_not_spoken"
             notices.append(say(key, language, model=variant.model))
             variant = variant if asked.chosen else self._extractive
+        disagreeing = await asyncio.to_thread(contradictions, passages, ranking, self._inverse_frequencies)
         return Run(
-            question, language, asked.technique, variant, passages, ranking, confidence, notices, clock
+            question,
+            language,
+            asked.technique,
+            variant,
+            passages,
+            ranking,
+            confidence,
+            notices,
+            clock,
+            asked.strict,
+            disagreeing,
         )
 
     async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:
@@ -246,6 +260,7 @@ class AnswerFlow:
         return self._answer(run, quoted(chosen, run.passages), reasoning)
 
     def _answer(self, run: Run, checked: CheckedText, reasoning: str | None) -> Answer:
+        run.notices += [_disagreement(each, run.language) for each in run.contradictions]
         if checked.unsupported:
             key = "left_out" if run.strict else "marked"
             run.notices.append(say(key, run.language, count=len(checked.unsupported)))
@@ -272,6 +287,20 @@ class AnswerFlow:
             return await self._kernel.invoke(plugin_name=plugin, function_name=function, arguments=arguments)
         except Exception as error:
             raise cause_of(error) from error
+
+
+def _disagreement(found: Contradiction, language: str) -> str:
+    def named(citation: Citation, date: str | None) -> str:
+        return f"{citation.document} ({date[:10]})" if date else citation.document
+
+    return say(
+        "disagree",
+        language,
+        first=named(found.first, found.first_date),
+        one=found.first.quote,
+        second=named(found.second, found.second_date),
+        other=found.second.quote,
+    )
 
 
 def cause_of(error: BaseException) -> BaseException:

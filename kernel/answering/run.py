@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kernel.answer import Answer, AnswerPassage, Citation, Claim, FinishReason, Technique, Usage
+from kernel.answer import (
+    Answer,
+    AnswerPassage,
+    Citation,
+    Claim,
+    Contradiction,
+    FinishReason,
+    Technique,
+    Usage,
+)
 from kernel.answering.ranking import Ranking
 from retrieval.records import Passage
 
@@ -73,6 +82,7 @@ class Run:
     notices: list[str]
     clock: Clock
     strict: bool = False
+    contradictions: list[Contradiction] = field(default_factory=list)
     used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -97,6 +107,7 @@ class Run:
             citations=list(citations),
             unsupported=list(unsupported),
             claims=list(claims),
+            contradictions=[] if refused else list(self.contradictions),
             variant=self.variant.name,
             technique=self.technique.value,
             language=self.language,
@@ -129,6 +140,7 @@ def shown_passages(passages: Sequence[Passage], used: frozenset[int]) -> list[An
             end=passage.end,
             used=number in used,
             also_in=list(passage.also_in),
+            date=passage.date,
         )
         for number, passage in enumerate(passages)
     ]

@@ -30,6 +30,10 @@ _TEXTS = {
         "en": "It is not certain that the documents answer this question: read the quotes.",
         "ja": "文書がこの質問に答えているかどうか確実ではありません。引用を確かめてください。",
     },
+    "disagree": {
+        "en": "The documents disagree: {first} says “{one}”, {second} says “{other}”.",
+        "ja": "文書の記述が食い違っています：{first}は「{one}」、{second}は「{other}」。",
+    },
     "marked": {
         "en": "No passage supports the sentences with [?].",
         "ja": "[?] を付けた文には、文書による裏付けがありません。",
