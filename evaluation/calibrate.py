@@ -64,7 +64,9 @@ async def collect(tekio: Tekio, questions: Sequence[Question]) -> list[Row]:
     return rows
 
 
-def fit(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
+def fit(
+    rows: Sequence[Row], names: Sequence[str], *, refused_at_most: float = REFUSED_AT_MOST
+) -> dict[str, Any]:
     """Fit a logistic regression and choose the threshold on cross-validated probabilities."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
@@ -80,10 +82,10 @@ def fit(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
         features,
         wanted,
         groups=[row.group for row in rows],
-        cv=GroupKFold(FOLDS),
+        cv=GroupKFold(min(FOLDS, len({row.group for row in rows}))),
         method="predict_proba",
     )[:, 1]
-    threshold = float(np.quantile(held_out[wanted], REFUSED_AT_MOST))
+    threshold = float(np.quantile(held_out[wanted], refused_at_most))
     model.fit(features, wanted)
     scaler, regression = model[0], model[1]
     report: dict[str, Any] = {}

@@ -124,6 +124,7 @@ class Answer(_Frozen):
     answer: str
     refused: bool
     confidence: float = Field(description="estimated probability that the passages hold the answer")
+    threshold: float = Field(default=0.0, description="the confidence below which a question is refused")
     citations: list[Citation]
     unsupported: list[str] = Field(
         description="sentences that no passage supports; in the answer [?] stands behind each, or they are left out"

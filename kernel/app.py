@@ -9,12 +9,14 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from ingest.pipeline import Progress, check_paths, ingest_paths
 from ingest.report import IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent
+from kernel.answering.answerability import AnswerabilityModel
 from kernel.asking import AskOptions, check_top_k, understood
 from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
@@ -30,7 +32,7 @@ from retrieval.filter_text import parse_filters
 from retrieval.filters import Matches
 from retrieval.index_copy import Copied, copy_index
 from retrieval.late_vectors import TokenCodec
-from retrieval.passages import PassageIndex
+from retrieval.passages import ANSWERABILITY, PassageIndex
 from retrieval.queries import check_query
 from retrieval.ranking import check_mode
 from retrieval.records import DocumentSummary, Passage, Tags
@@ -39,6 +41,16 @@ from retrieval.stores.opening import Place
 if TYPE_CHECKING:
     from kernel.engine import Engine
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
+
+
+@dataclass(frozen=True, slots=True)
+class SampledPassage:
+    """A passage of the index, outside any search."""
+
+    id: int
+    document: str
+    language: str
+    text: str
 
 
 class Tekio:
@@ -272,6 +284,20 @@ class Tekio:
             without_document: a document to keep from the search, for calibration.
         """
         return await (await self._started()).measure(question, self.settings.top_k, without_document)
+
+    def sample_passages(self, count: int) -> list[SampledPassage]:
+        """Return passages that are spread evenly over the index."""
+        index = self._open_index()
+        with index.database.read():
+            rows = index.store.rows(index.store.sample(None, count), vectors=False)
+        return [
+            SampledPassage(row_id, hit.data["document"], str(hit.data["language"]), hit.data["text"])
+            for row_id, hit in rows.items()
+        ]
+
+    def keep_answerability(self, model: AnswerabilityModel | None) -> None:
+        """Keep an estimate of answerability with the index, for when it is opened next; None forgets it."""
+        self._open_index().keep_note(ANSWERABILITY, None if model is None else asdict(model))
 
     def variants(self) -> list[str]:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""

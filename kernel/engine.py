@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from semantic_kernel import Kernel
 
 from kernel.answer import BASE, EXTRACTIVE
-from kernel.answering.answerability import load_model, measure
+from kernel.answering.answerability import AnswerabilityModel, load_model, measure
 from kernel.answering.claims.meaning import WordMeaning
 from kernel.answering.flow import AnswerFlow, Limits
 from kernel.answering.parts import MultiQuery
@@ -36,7 +36,7 @@ from retrieval.access import Caller
 from retrieval.errors import UsageError
 from retrieval.faiss_collection import FaissCollection
 from retrieval.filters import Filter, Where
-from retrieval.passages import PassageIndex
+from retrieval.passages import ANSWERABILITY, PassageIndex
 from retrieval.ranking import Mode, Query
 from retrieval.records import Passage
 from retrieval.selection import Selection
@@ -81,7 +81,8 @@ class Engine:
         self._ranker = SentenceRanker(embedder, index.inverse_frequencies)
         extractive = Variant(EXTRACTIVE)
         self._variants[EXTRACTIVE] = extractive
-        model = load_model()
+        kept = index.note(ANSWERABILITY)
+        model = load_model() if kept is None else AnswerabilityModel.of(kept)
         threshold = model.threshold if settings.min_confidence is None else settings.min_confidence
         self._flow = AnswerFlow(
             kernel=self.kernel,

@@ -65,6 +65,9 @@ FIELDS = (
 INDEXED = ("language",)
 MAX_TOP_K = 1000
 _LEG_DEPTH = 100
+ANSWERABILITY = "answerability"
+"""The note of an estimate that was fitted to what the index's embedder finds."""
+_NOTE = "note."
 _CODEC = "token_codec"
 KEPT = ("signature", _CODEC, WEIGHTS_KEY)
 """The settings that an index takes with it to another place."""
@@ -211,6 +214,7 @@ class PassageIndex:
         with self.database.write():
             self.database.set_meta("signature", json.dumps(held))
             self.database.set_meta(_CODEC, "" if codec is None else codec.to_bytes().hex())
+            self.database.set_meta(_NOTE + ANSWERABILITY, json.dumps(None))
 
     def states(self) -> dict[str, DocumentState]:
         """Return what is known of each document, by its absolute path."""
@@ -351,6 +355,16 @@ class PassageIndex:
     def learned_weights(self) -> dict[str, Any]:
         """Return what was learned for each language: the weights, and how well each leg did alone."""
         return self._weights.learned()
+
+    def keep_note(self, name: str, value: dict[str, Any] | None) -> None:
+        """Keep a few plain values with the index under a name; None forgets them."""
+        with self.database.writer(), self.database.write():
+            self.database.set_meta(_NOTE + name, json.dumps(value))
+
+    def note(self, name: str) -> dict[str, Any] | None:
+        """Return what was kept with the index under a name."""
+        found: dict[str, Any] | None = self.database.get_meta_json(_NOTE + name)
+        return found
 
     # -- reading ----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from kernel.answering.claims.values import find_values, is_among
 from kernel.answering.expected import candidates, expected_of
@@ -46,19 +47,23 @@ class AnswerabilityModel:
             total += weight * (measured[name] - mean) / scale
         return 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))
 
+    @staticmethod
+    def of(data: Mapping[str, Any]) -> AnswerabilityModel:
+        """Return the model that plain values describe."""
+        return AnswerabilityModel(
+            features=tuple(data["features"]),
+            mean=tuple(data["mean"]),
+            scale=tuple(data["scale"]),
+            weights=tuple(data["weights"]),
+            intercept=data["intercept"],
+            threshold=data["threshold"],
+        )
+
 
 @lru_cache(maxsize=4)
 def load_model(path: Path = MODEL_FILE) -> AnswerabilityModel:
     """Read a fitted model."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    return AnswerabilityModel(
-        features=tuple(data["features"]),
-        mean=tuple(data["mean"]),
-        scale=tuple(data["scale"]),
-        weights=tuple(data["weights"]),
-        intercept=data["intercept"],
-        threshold=data["threshold"],
-    )
+    return AnswerabilityModel.of(json.loads(path.read_text(encoding="utf-8")))
 
 
 def measure(question: str, passages: Sequence[Passage], ranking: Ranking) -> dict[str, float]:

@@ -158,17 +158,18 @@ class AnswerFlow:
             variant = variant if asked.chosen else self._extractive
         disagreeing = await asyncio.to_thread(contradictions, passages, ranking, self._inverse_frequencies)
         return Run(
-            question,
-            language,
-            asked.technique,
-            variant,
-            passages,
-            ranking,
-            confidence,
-            notices,
-            clock,
-            asked.strict,
-            disagreeing,
+            question=question,
+            language=language,
+            technique=asked.technique,
+            variant=variant,
+            passages=passages,
+            ranking=ranking,
+            confidence=confidence,
+            notices=notices,
+            clock=clock,
+            strict=asked.strict,
+            threshold=self._limits.threshold,
+            contradictions=disagreeing,
         )
 
     async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:

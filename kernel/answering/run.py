@@ -82,6 +82,7 @@ class Run:
     notices: list[str]
     clock: Clock
     strict: bool = False
+    threshold: float = 0.0
     contradictions: list[Contradiction] = field(default_factory=list)
     used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
@@ -104,6 +105,7 @@ class Run:
             answer=text,
             refused=refused,
             confidence=round(self.confidence, 4),
+            threshold=round(self.threshold, 4),
             citations=list(citations),
             unsupported=list(unsupported),
             claims=list(claims),
