@@ -22,3 +22,7 @@ class Asked:
     where: tuple[str, ...]
     multi_query: MultiQuery
     caller: Caller | None
+    max_new_tokens: int = 160
+    max_prompt_tokens: int = 1400
+    cache: bool = True
+    trace: bool = False

@@ -110,6 +110,7 @@ class ScriptedTekio(app.Tekio):
         where: Sequence[str] = (),
         multi_query: str | None = None,
         caller: Caller | None = None,
+        **more: object,
     ) -> AsyncGenerator[AskEvent, None]:
         options: dict[str, object] = {
             "variant": variant,
@@ -121,6 +122,7 @@ class ScriptedTekio(app.Tekio):
             options["where"] = list(where)
         if multi_query is not None:
             options["multi_query"] = check_multi_query(multi_query)
+        options |= {name: value for name, value in more.items() if value is not None and value is not False}
         type(self).asked.append({"question": question, **options})
         return self._events(variant)
 
