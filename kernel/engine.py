@@ -20,6 +20,7 @@ from kernel.answering.answerability import load_model, measure
 from kernel.answering.asked import Asked
 from kernel.answering.flow import AnswerFlow, Limits
 from kernel.answering.parts import MultiQuery
+from kernel.answering.passage_tokens import PassageTokens
 from kernel.answering.ranking import SentenceRanker
 from kernel.answering.run import Variant
 from kernel.chat.adapters import check_adapter, find_adapter, variant_names
@@ -100,7 +101,13 @@ class Engine:
         )
         self.kernel.add_plugin(RetrievalPlugin(self.search), RETRIEVAL)
         self.kernel.add_plugin(MemoryPlugin(self._memory()), MEMORY)
-        self._ranker = SentenceRanker(embedder, index.inverse_frequencies)
+        tokens = PassageTokens(
+            embedder,
+            lambda: index.codec() or embedder.token_codec(),
+            index.known_vectors,
+            settings.chunk_tokens,
+        )
+        self._ranker = SentenceRanker(tokens, self.embedded, index.inverse_frequencies)
         self._tracing = Tracing(settings.trace, content=settings.trace_content)
         self._metrics = Metrics(otlp=settings.trace == "otlp", prometheus=settings.prometheus)
         self._answers = (

@@ -90,13 +90,17 @@ class Tracing:
 
     def began(self, step: Step, within: Step | None) -> trace.Span:
         """Begin a span, below that of the step that it is within."""
-        parent = None if within is None else trace.set_span_in_context(within.mark)
+        parent = None
+        if within is not None and isinstance(within.mark, trace.Span):
+            parent = trace.set_span_in_context(within.mark)
         kind = _SENDS.get(step.name, trace.SpanKind.INTERNAL)
         return self._tracer.start_span(step.name, context=parent, kind=kind)
 
     def ended(self, step: Step) -> None:
         """End a step's span with what was noted of it."""
-        span: trace.Span = step.mark
+        span = step.mark
+        if not isinstance(span, trace.Span):
+            return
         if span.is_recording():
             span.set_attributes(_attributes(step, self._content))
             if step.error:
@@ -137,7 +141,7 @@ def _provider(destination: Destination) -> Any:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SimpleSpanProcessor
 
     def line(span: ReadableSpan) -> str:
-        return span.to_json(indent=None) + "\n"
+        return f"{span.to_json(indent=None)}\n"
 
     provider = TracerProvider(resource=resource(), shutdown_on_exit=False)
     if destination == "console":

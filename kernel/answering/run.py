@@ -56,7 +56,8 @@ class Clock:
 
     def tokens(self, name: str) -> int:
         """Return the tokens that a model took in all steps, `prompt_tokens` or `completion_tokens`."""
-        return sum(int(step.notes.get(name, 0)) for step in self.root.all())  # type: ignore[arg-type]
+        counts = [step.notes.get(name) for step in self.root.all()]
+        return sum(count for count in counts if isinstance(count, int))
 
 
 @dataclass(slots=True)
