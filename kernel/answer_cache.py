@@ -210,16 +210,23 @@ class AnswerCache:
     def _work(self, *, write: bool = False, create: bool = True) -> Iterator[sqlite3.Connection | None]:
         """Give the connection, to write in one transaction; None where there is none to be had."""
         with self._lock:
+            connection = self._opened(create)
             try:
-                connection = self._open(create)
                 if connection is not None and write:
                     with connection:
                         connection.execute("BEGIN IMMEDIATE")
                         yield connection
                 else:
                     yield connection
-            except (sqlite3.Error, OSError) as error:
+            except sqlite3.Error as error:
                 self._failed(error)
+
+    def _opened(self, create: bool) -> sqlite3.Connection | None:
+        try:
+            return self._open(create)
+        except (sqlite3.Error, OSError) as error:
+            self._failed(error)
+            return None
 
     def _open(self, create: bool) -> sqlite3.Connection | None:
         if self._connection is None:

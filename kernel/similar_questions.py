@@ -9,6 +9,7 @@ What is left to differ is politeness, particles, inflection and the spelling tha
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from retrieval.analysis import Token, analyze, normalize
@@ -23,7 +24,8 @@ _ASKING = re.compile(
     r"before|after|from|until|to|by|in|on|at|under|over|above|below|between|with|for)\b"
     r"|いつ|どこ|だれ|誰|何時|何|なぜ|どう|どの|どれ|どちら|どんな|いくつ|いくら|幾|から|まで|より|でき|出来|前|後|間|中"
 )
-_NAME = re.compile(r"(?<![.!?。] )(?<!^)\b[A-Z][\w.-]*|[ァ-ヴー]{2,}|\b\w*\d[\w.,/%-]*")
+_CAPITALS = re.compile(r"\b[A-Z]{2,}\b")
+"""Names such as WHO and IT, which are small words in small letters."""
 
 
 def same_matter(one: str, other: str) -> bool:
@@ -33,12 +35,11 @@ def same_matter(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _matter(question: str) -> tuple[object, ...]:
-    """Return what must be the same: content words in order, figures and names as written, negations, question words."""
+    """Return what must be the same: content words and figures in order, names, negations, question words."""
     text = normalize(question)
-    tokens = analyze(question)
     return (
-        tuple(token.text for token in tokens if _counts(token)),
-        sorted(_NAME.findall(question)) and tuple(sorted(name.lower() for name in _NAME.findall(question))),
+        tuple(token.text for token in analyze(question) if _counts(token)),
+        tuple(_CAPITALS.findall(unicodedata.normalize("NFKC", question))),
         tuple(_NEGATIONS.findall(text)),
         tuple(_ASKING.findall(text)),
     )
