@@ -36,7 +36,8 @@ class FinishReason(StrEnum):
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    # What is wrong with a value is told without the value, which can be a document's text.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class Citation(_Frozen):
@@ -109,12 +110,42 @@ class AnswerPassage(_Frozen):
 
 
 class Usage(_Frozen):
-    """Tokens by the generating model's own tokenizer; zero for `extractive`."""
+    """Tokens by the generating model's own tokenizer, of all that it was given and wrote for this question.
+
+    Those of a draft count too where what is shown quotes the documents instead; without a draft there are none.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = Field(
+        default=0, description="what a stored answer had taken, prompt and draft together"
+    )
     passages_used: int = 0
     passages_omitted: int = 0
+
+
+class CacheHit(_Frozen):
+    """Where a stored answer comes from."""
+
+    hit: Literal["exact", "semantic"] = Field(
+        description="`exact`: the same question; `semantic`: one that asks the same in other words"
+    )
+    question: str = Field(description="the question that was answered")
+    age_seconds: float
+
+
+class TraceStep(_Frozen):
+    """A step of the work on a question, with the steps within it."""
+
+    name: str
+    start_ms: float = Field(description="since the question came in")
+    ms: float
+    notes: dict[str, str | int | float | bool | list[str]] = {}
+    error: str = Field(default="", description="class of the error that ended it")
+    prompt: list[dict[str, str]] | None = Field(
+        default=None, description="messages that the model was given, each of `role` and `content`"
+    )
+    steps: list[TraceStep] = []
 
 
 class Answer(_Frozen):
@@ -146,6 +177,8 @@ class Answer(_Frozen):
     usage: Usage
     finish_reason: FinishReason
     timings_ms: dict[str, float]
+    cache: CacheHit | None = Field(default=None, description="set when this is a stored answer")
+    trace: TraceStep | None = Field(default=None, description="set when it was asked for")
 
 
 class PassagesEvent(_Frozen):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Unpack
 
 from ingest.pipeline import Progress, check_paths, ingest_paths
 from ingest.report import IngestReport
-from kernel.answer import Answer, AnswerEvent, AskEvent
+from kernel.answer import Answer, AnswerEvent, AskEvent, TraceStep
+from kernel.answer_cache import AnswerCache, CacheState
 from kernel.answering.answerability import AnswerabilityModel
 from kernel.asking import AskOptions, check_top_k, understood
 from kernel.chat.adapters import variant_names
@@ -25,6 +26,7 @@ from kernel.model_store import ModelStore
 from kernel.reembedding import reembed_index
 from kernel.selecting import multi_query_of, selection_of
 from kernel.settings import Settings
+from kernel.trace_view import trace_of
 from retrieval.access import Access, Caller
 from retrieval.embedding import Embedder
 from retrieval.errors import UsageError
@@ -124,6 +126,8 @@ class Tekio:
                 on_progress=on_progress,
             )
             index.learn_weights(self._find_embedder().embed_query, say=self._say)
+        with self._stored_answers() as answers:
+            answers.keep_only({state.id for state in index.states().values()})
         return report
 
     def documents(self, *, caller: Caller | None = None) -> list[DocumentSummary]:
@@ -147,6 +151,8 @@ class Tekio:
                 chosen |= fitting
             for document_id in sorted(chosen):
                 index.share(document_id, access)
+        with self._stored_answers() as answers:
+            answers.forget(chosen)
         return len(chosen)
 
     def reembed(
@@ -174,6 +180,8 @@ class Tekio:
             raise UsageError(f"the index is embedded by {embedder} already")
         room = new.max_tokens - RESERVED_TOKENS
         tokens = min(self.settings.chunk_tokens, room)
+        with self._stored_answers() as answers:
+            answers.clear()
         try:
             return reembed_index(index, new, chunk_tokens=tokens, say=self._say, on_progress=on_progress)
         finally:
@@ -186,6 +194,23 @@ class Tekio:
     def copy_index(self, target: Place, *, on_progress: Callable[[int, int], None]) -> Copied:
         """Copy the index to another place, without embedding anything, see `retrieval.index_copy`."""
         return copy_index(self.settings.place, target, on_progress=on_progress)
+
+    def stored_answers(self) -> CacheState:
+        """Return what is stored of answers."""
+        with self._stored_answers() as answers:
+            return answers.state()
+
+    def forget_answers(self) -> int:
+        """Take out all stored answers; return how many there were."""
+        with self._stored_answers() as answers:
+            return answers.clear()
+
+    @contextmanager
+    def _stored_answers(self) -> Iterator[AnswerCache]:
+        with closing(
+            AnswerCache(self.settings.answers_file, most_mb=self.settings.answer_cache_mb)
+        ) as answers:
+            yield answers
 
     @contextmanager
     def _any_index(self) -> Iterator[PassageIndex]:
@@ -215,6 +240,7 @@ class Tekio:
         parent: bool | None = None,
         multi_query: str | None = None,
         caller: Caller | None = None,
+        on_trace: Callable[[TraceStep], None] | None = None,
     ) -> list[Passage]:
         """Return the best passages for a query, among those that all filters (`language=ja`) hold for.
 
@@ -229,21 +255,25 @@ class Tekio:
             multi_query: how the parts of the query are found that are searched for as well, `off`, `rules` or
                 `model`; None takes the setting.
             caller: finds what this caller may read; None is who owns the machine, and finds everything.
+            on_trace: is given the tree of steps with their times.
         """
         query, top_k, narrow = check_query(query), check_top_k(top_k, self.settings), parse_filters(where)
         chosen = check_mode(mode)
         selection = selection_of(self.settings, diversity=diversity, merge=merge, parent=parent)
         way = multi_query_of(self.settings, multi_query)
         engine = await self._started()
-        return await engine.search(
-            query,
-            top_k,
-            narrow,
-            await engine.parts(query, way),
-            mode=chosen,
-            caller=caller,
-            selection=selection,
-        )
+        with engine.root("search") as root:
+            with root.begin("parts"):
+                parts = await engine.parts(query, way)
+            with root.begin("retrieve"):
+                found = await engine.search(
+                    query, top_k, narrow, parts, mode=chosen, caller=caller, selection=selection
+                )
+            root.note(top_k=top_k, mode=chosen, passages=len(found))
+            root.show(question=query)
+        if on_trace is not None:
+            on_trace(trace_of(root))
+        return found
 
     async def ask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """Answer a question from the index; see `ask_stream`."""
@@ -272,7 +302,7 @@ class Tekio:
         asked = understood(question, options, self.settings)
         engine = await self._started()
         variant = await asyncio.to_thread(engine.variant, asked.variant)
-        async with aclosing(engine.flow(asked.caller).stream(asked, variant)) as events:
+        async with aclosing(engine.answered(asked, variant)) as events:
             async for event in events:
                 yield event
 
@@ -335,6 +365,10 @@ class Tekio:
 
                 self._engine = Engine(self.settings, self._models, index, self._find_embedder())
             return self._engine
+
+    async def figures(self) -> tuple[bytes, str] | None:
+        """Return what Prometheus reads, and its media type; None where the settings do not offer it."""
+        return (await self._started()).figures() if self.settings.prometheus else None
 
     async def warm_up(self) -> None:
         """Load the models now rather than at the first question."""

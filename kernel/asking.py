@@ -30,6 +30,10 @@ class AskOptions(TypedDict, total=False):
             `model` (the variant).
         caller: is answered from what this caller may read; None is who owns the machine.
         strict: leave out sentences that no passage supports, rather than mark them.
+        max_new_tokens: longest answer in tokens, at most that of the settings.
+        max_prompt_tokens: longest prompt in tokens, at most that of the settings.
+        cache: false answers anew and stores nothing; None takes the setting.
+        trace: true puts the tree of steps with their times, and the prompt, into the answer.
     """
 
     variant: str | None
@@ -40,6 +44,10 @@ class AskOptions(TypedDict, total=False):
     multi_query: str | None
     caller: Caller | None
     strict: bool | None
+    max_new_tokens: int | None
+    max_prompt_tokens: int | None
+    cache: bool | None
+    trace: bool
 
 
 def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
@@ -64,6 +72,12 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
         multi_query=multi_query_of(settings, options.get("multi_query")),
         caller=options.get("caller"),
         strict=settings.strict if (strict := options.get("strict")) is None else strict,
+        max_new_tokens=_bounded("max_new_tokens", options.get("max_new_tokens"), 1, settings.max_new_tokens),
+        max_prompt_tokens=_bounded(
+            "max_prompt_tokens", options.get("max_prompt_tokens"), 1, settings.max_prompt_tokens
+        ),
+        cache=settings.answer_cache and options.get("cache") is not False,
+        trace=bool(options.get("trace")),
     )
 
 
@@ -77,6 +91,14 @@ def check_top_k(top_k: int | None, settings: Settings) -> int:
     if not 1 <= top_k <= MAX_TOP:
         raise UsageError(f"top_k must be between 1 and {MAX_TOP}, not {top_k}")
     return top_k
+
+
+def _bounded(name: str, given: int | None, least: int, most: int) -> int:
+    if given is None:
+        return most
+    if not least <= given <= most:
+        raise UsageError(f"{name} must be between {least} and {most:,}, the setting, not {given:,}")
+    return given
 
 
 def _technique(name: str) -> Technique:

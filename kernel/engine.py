@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from semantic_kernel import Kernel
 
-from kernel.answer import BASE, EXTRACTIVE
+from kernel.answer import BASE, EXTRACTIVE, AskEvent
+from kernel.answer_cache import AnswerCache
+from kernel.answer_key import folder_digest, program_digest, settings_digest
 from kernel.answering.answerability import AnswerabilityModel, load_model, measure
+from kernel.answering.asked import Asked
 from kernel.answering.claims.meaning import WordMeaning
 from kernel.answering.flow import AnswerFlow, Limits
 from kernel.answering.parts import MultiQuery
+from kernel.answering.passage_tokens import PassageTokens
 from kernel.answering.ranking import SentenceRanker
 from kernel.answering.run import Variant
 from kernel.chat.adapters import check_adapter, find_adapter, variant_names
@@ -24,9 +31,13 @@ from kernel.chat.selector import StrictServiceSelector
 from kernel.chat.transformers_chat import TransformersChatCompletion
 from kernel.embedders import find_entailment, find_reranker
 from kernel.embedding_service import EmbeddingService
+from kernel.front import Front
+from kernel.index_view import StateOfIndex
+from kernel.metrics import Metrics
 from kernel.model_store import ModelStore
 from kernel.selecting import selection_of
 from kernel.settings import Settings
+from kernel.tracing import Tracing
 from plugins.memory_plugin import PLUGIN_NAME as MEMORY
 from plugins.memory_plugin import MemoryPlugin, memory_record_type
 from plugins.prompt_functions import load_prompt_plugins
@@ -35,12 +46,23 @@ from plugins.retrieval_plugin import RetrievalPlugin
 from retrieval.access import Caller
 from retrieval.errors import UsageError
 from retrieval.faiss_collection import FaissCollection
+from retrieval.filter_text import parse_filters
 from retrieval.filters import Filter, Where
 from retrieval.passages import ANSWERABILITY, PassageIndex
 from retrieval.ranking import Mode, Query
 from retrieval.records import Passage
+from retrieval.remembered import Remembered
 from retrieval.selection import Selection
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
+from retrieval.stages import Step, step, under_way
+
+Embedded = tuple[NDArray[np.float32], NDArray[np.float32]]
+_EMBEDDED_BYTES = 16 << 20
+"""Memory for the vectors of questions and of their tokens: some hundreds."""
+
+
+def _size(embedded: Embedded) -> float:
+    return float(sum(each.nbytes for each in embedded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +92,8 @@ class Engine:
         self._language_model: LanguageModel | None = None
         self._variants: dict[str, Variant] = {}
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="language-model")
+        self._found: Remembered[Hashable, tuple[Passage, ...]] = Remembered(settings.passage_cache)
+        self._embedded: Remembered[str, Embedded] = Remembered(_EMBEDDED_BYTES, _size)
         self._embedding = EmbeddingService(embedder)
         self.kernel = Kernel(
             plugins=load_prompt_plugins(),
@@ -78,24 +102,71 @@ class Engine:
         )
         self.kernel.add_plugin(RetrievalPlugin(self.search), RETRIEVAL)
         self.kernel.add_plugin(MemoryPlugin(self._memory()), MEMORY)
-        self._ranker = SentenceRanker(embedder, index.inverse_frequencies)
+        tokens = PassageTokens(
+            embedder,
+            lambda: index.codec() or embedder.token_codec(),
+            index.known_vectors,
+            settings.chunk_tokens,
+        )
+        self._ranker = SentenceRanker(tokens, self.embedded, index.inverse_frequencies)
+        self._tracing = Tracing(settings.trace, content=settings.trace_content)
+        self._metrics = Metrics(otlp=settings.trace == "otlp", prometheus=settings.prometheus)
+        self._answers = (
+            AnswerCache(settings.answers_file, most_mb=settings.answer_cache_mb)
+            if settings.answer_cache
+            else None
+        )
         extractive = Variant(EXTRACTIVE)
         self._variants[EXTRACTIVE] = extractive
         kept = index.note(ANSWERABILITY)
         model = load_model() if kept is None else AnswerabilityModel.of(kept)
         threshold = model.threshold if settings.min_confidence is None else settings.min_confidence
+        self._front = Front(
+            lambda asked, variant, root: self.flow(asked.caller).stream(asked, variant, root),
+            self._passages_of,
+            StateOfIndex(index, lambda question: self.embedded(question)[0]),
+            cache=self._answers,
+            fixed=[
+                settings_digest(settings),
+                program_digest(),
+                repr(embedder.signature),
+                repr((model, threshold)),
+            ],
+            similar=settings.similar_questions,
+            tracing=self._tracing,
+            metrics=self._metrics,
+        )
         self._flow = AnswerFlow(
             kernel=self.kernel,
             ranker=self._ranker,
             inverse_frequencies=index.inverse_frequencies,
             answerability=model,
-            limits=Limits(
-                settings.max_new_tokens, settings.max_prompt_tokens, settings.focus_sentences, threshold
-            ),
+            limits=Limits(settings.focus_sentences, threshold),
             extractive=extractive,
+            parts_kept=Remembered(settings.passage_cache),
             likeness=WordMeaning(embedder),
             reader=find_entailment(settings, models),
         )
+
+    def root(self, name: str) -> Step:
+        """Begin a tree of steps, which is sent to where the settings say."""
+        return self._tracing.root(name)
+
+    def figures(self) -> tuple[bytes, str] | None:
+        """Return what Prometheus reads, and its media type; None where the settings do not offer it."""
+        return self._metrics.text() if self._settings.prometheus else None
+
+    def answered(self, asked: Asked, variant: Variant) -> AsyncGenerator[AskEvent, None]:
+        """Answer a question as a stream of events, from what is stored where that holds."""
+        return self._front.stream(asked, variant)
+
+    async def _passages_of(self, asked: Asked, variant: Variant) -> list[Passage] | None:
+        """Return the passages that the flow would find; None where a model would have to be asked for the parts."""
+        if asked.multi_query == "model":
+            return None
+        parts = await self._flow.parts(asked.question, variant, asked.multi_query)
+        where = parse_filters(asked.where)
+        return await self.search(asked.question, asked.top_k, where, parts, caller=asked.caller)
 
     def flow(self, caller: Caller | None) -> AnswerFlow:
         """Return what answers for a caller, over a kernel whose retrieval function searches for this caller alone.
@@ -130,11 +201,15 @@ class Engine:
         chosen = selection or selection_of(self._settings)
 
         def run() -> list[Passage]:
-            # A query without parts goes with those of other threads; one with parts is a batch of its own.
-            embedded = (
-                self._embedder.embed_each([query, *parts]) if parts else [self._embedder.embed_query(query)]
-            )
-            (vector, tokens), *others = embedded
+            reads = None if caller is None else tuple(sorted(caller.principals()))
+            key = (query, top, repr(where), tuple(parts), mode, reads, chosen, self._index.version())
+            found = self._found.get(key)
+            under_way().note(kept=found is not None)
+            return list(self._found.put(key, tuple(search())) if found is None else found)
+
+        def search() -> list[Passage]:
+            with step("embed"):
+                (vector, tokens), *others = self._embedded_each([query, *parts])
             return self._index.search(
                 query,
                 vector,
@@ -149,6 +224,22 @@ class Engine:
             )
 
         return await asyncio.to_thread(run)
+
+    def embedded(self, query: str) -> Embedded:
+        """Return a query's vector, shape (dimension,), and its tokens', shape (t, hidden). Blocks."""
+        return self._embedded_each([query])[0]
+
+    def _embedded_each(self, queries: Sequence[str]) -> list[Embedded]:
+        held = {query: self._embedded.get(query) for query in queries}
+        missing = [query for query, found in held.items() if found is None]
+        # One alone goes with those of other threads; several are a batch of their own.
+        made = (
+            self._embedder.embed_each(missing)
+            if len(missing) > 1
+            else [self._embedder.embed_query(query) for query in missing]
+        )
+        held |= {query: self._embedded.put(query, each) for query, each in zip(missing, made, strict=True)}
+        return [found for query in queries if (found := held[query]) is not None]
 
     async def parts(self, query: str, way: MultiQuery) -> tuple[str, ...]:
         """Return the parts of a query; a model that splits it is the variant of the settings."""
@@ -176,7 +267,7 @@ class Engine:
             return self._variants[name]
 
     def _register(self, name: str) -> Variant:
-        adapter, languages = None, frozenset(self._settings.generator_languages)
+        adapter, folder, languages = None, None, frozenset(self._settings.generator_languages)
         if name != BASE:
             folder = find_adapter(name, self._settings.adapters)
             if folder is None:
@@ -193,7 +284,13 @@ class Engine:
         self.kernel.add_service(
             TransformersChatCompletion(service_id=name, model=model, executor=self._executor, adapter=adapter)
         )
-        return Variant(name, languages, model.name, _Counter(model))
+        return Variant(name, languages, model.name, _Counter(model), self._revision(folder))
+
+    def _revision(self, adapter: Path | None) -> str:
+        """Return what changes with the weights of the base and of an adapter, and with how they are computed."""
+        base = self._models.resolve(self._settings.generator).revision
+        own = folder_digest(path for path in adapter.iterdir() if path.is_file()) if adapter else ""
+        return f"{base}:{self._settings.dtype}:{own}"
 
     def _model(self) -> LanguageModel:
         if self._language_model is None:
@@ -219,5 +316,9 @@ class Engine:
         self._executor.submit(self._model().load).result()
 
     def close(self) -> None:
-        """End the language model's thread."""
+        """End the language model's thread, and send what is waiting to be sent."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+        self._tracing.close()
+        self._metrics.close()
+        if self._answers is not None:
+            self._answers.close()

@@ -5,6 +5,7 @@ Read here and handed on as plain arguments by `kernel/app.py`; no other room rea
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -145,6 +146,29 @@ class Settings(BaseSettings):
         "auto", pattern="^(auto|float32|bfloat16)$", description="weights of the language model"
     )
     threads: int = Field(0, ge=0, description="threads of the models; 0 leaves it to torch")
+    answer_cache: bool = Field(
+        True, description="keep answers, and give them again where nothing that they rest on has changed"
+    )
+    answers: Path | None = Field(
+        None, description="folder of the stored answers; unset: that of the index, or .tekio/answers"
+    )
+    answer_cache_mb: int = Field(
+        64, ge=1, le=100_000, description="most that the stored answers take; those used longest ago go first"
+    )
+    similar_questions: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="cosine from which a stored answer to a question in other words is given, and marked; 0: never",
+    )
+    passage_cache: int = Field(
+        256, ge=0, le=100_000, description="searches whose passages a process keeps; 0: none"
+    )
+    trace: Literal["", "console", "otlp"] = Field(
+        "", description="where the steps of questions are sent: console, otlp (OTEL_* variables) or empty"
+    )
+    trace_content: bool = Field(False, description="put questions, prompts and drafts into what is sent")
+    prometheus: bool = Field(False, description="offer figures of the API at /metrics")
     min_confidence: float | None = Field(
         None, ge=0, le=1, description="below this an answer is refused; unset takes the calibrated value"
     )
@@ -163,10 +187,10 @@ class Settings(BaseSettings):
             raise ValueError("it is an address, postgresql://… or qdrant://…; a folder belongs into index")
         return value
 
-    @field_validator("index", "memory", "adapters", "embedders", "cache")
+    @field_validator("index", "memory", "adapters", "embedders", "cache", "answers")
     @classmethod
-    def _expand_home(cls, value: Path) -> Path:
-        return value.expanduser()
+    def _expand_home(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser()
 
     @property
     def place(self) -> Place:
@@ -177,6 +201,14 @@ class Settings(BaseSettings):
     def memory_place(self) -> Place:
         """Where the semantic memory is."""
         return beside(self.store, "memory") if self.store else self.memory
+
+    @property
+    def answers_file(self) -> Path:
+        """Where stored answers are: in the index's folder, so that they go when it goes, unless told otherwise."""
+        if self.answers is None and not self.store:
+            return self.index / "answers.sqlite"
+        place = hashlib.sha256((self.store or str(self.index.absolute())).encode()).hexdigest()[:16]
+        return (self.answers or Path(".tekio/answers")) / f"answers-{place}.sqlite"
 
     @classmethod
     def settings_customise_sources(

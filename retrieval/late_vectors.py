@@ -58,20 +58,27 @@ class TokenCodec:
             query: token vectors, shape (q, hidden).
             passages: what `pack` gave.
         """
-        width = -(-len(self.mean) // 8)
-        lengths = np.array([len(packed) // width for packed in passages], np.int64)
+        lengths = np.array([self.length(packed) for packed in passages], np.int64)
         values = np.full(len(passages), -1.0, np.float32)
         filled = np.flatnonzero(lengths)
         if not len(query) or not len(filled):
             return values
-        packed = np.frombuffer(b"".join(passages), np.uint8).reshape(-1, width)
-        bits = np.unpackbits(packed, axis=1, count=len(self.mean)).astype(np.float32)
-        asked = self._turned(query)
-        # A sign vector s is 2 * bits - 1.
-        matches = (bits @ (2 * asked.T) - asked.sum(axis=1)) / self.scale
+        matches = self.matches(query, b"".join(passages))
         starts = np.cumsum(np.concatenate([[0], lengths[filled][:-1]]))
         values[filled] = np.maximum.reduceat(matches, starts, axis=0).mean(axis=1)
         return values
+
+    def matches(self, query: Floats, packed: bytes) -> Floats:
+        """Return the estimated cosines of packed tokens and a query's, the mean vector taken off, shape (t, q)."""
+        rows = np.frombuffer(packed, np.uint8).reshape(-1, -(-len(self.mean) // 8))
+        bits = np.unpackbits(rows, axis=1, count=len(self.mean)).astype(np.float32)
+        asked = self._turned(query)
+        # A sign vector s is 2 * bits - 1.
+        return np.asarray((bits @ (2 * asked.T) - asked.sum(axis=1)) / self.scale, np.float32)
+
+    def length(self, packed: bytes) -> int:
+        """Return how many tokens are packed."""
+        return len(packed) // -(-len(self.mean) // 8)
 
     @property
     def scale(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +39,7 @@ from retrieval.records import (
     page_at,
 )
 from retrieval.selection import AS_RANKED, Selection, select
+from retrieval.stages import step
 from retrieval.stores.interface import Hit, Row
 from retrieval.stores.opening import Place, is_in, open_database
 from retrieval.table_pieces import with_table_pieces
@@ -69,6 +71,7 @@ ANSWERABILITY = "answerability"
 """The note of an estimate that was fitted to what the index's embedder finds."""
 _NOTE = "note."
 _CODEC = "token_codec"
+_IDENTITY = "identity"
 KEPT = ("signature", _CODEC, WEIGHTS_KEY)
 """The settings that an index takes with it to another place."""
 COPYING = "copying"
@@ -206,6 +209,8 @@ class PassageIndex:
         """
         with self.database.writer():
             self._check_unchanged()
+            if not self.identity():
+                self.database.set_meta(_IDENTITY, secrets.token_hex(8))
             yield
 
     def replace_embedder(self, signature: EmbedderSignature, codec: TokenCodec | None) -> None:
@@ -348,6 +353,14 @@ class PassageIndex:
         """Learn what each leg of the search is worth here, see `LegWeights.learn`."""
         self._weights.learn(self._ranker, embed_query, say=say)
 
+    def version(self) -> tuple[int, str]:
+        """Return what changes with all that a search depends on: the generation, and the weights that were learned."""
+        return self.store.generation, self.database.get_meta(WEIGHTS_KEY) or ""
+
+    def identity(self) -> str:
+        """Return what tells this index from others in its place, before or after; empty for a copy not written to."""
+        return self.database.get_meta(_IDENTITY) or ""
+
     def forget_weights(self) -> None:
         """Forget what was learned of the legs, so that it is learned anew."""
         self._weights.forget()
@@ -419,20 +432,22 @@ class PassageIndex:
             found = with_table_pieces(found, self._data_of)
             if rerank is None:
                 return found
-            return reranked(found, lambda ids: rerank(wanted.text, self._read_texts(ids)))
+            with step("rerank"):
+                return reranked(found, lambda ids: rerank(wanted.text, self._read_texts(ids)))
 
         with self.database.read():
             self._check_unchanged()
             each = [(part.text, ranking(replace(part, vector=unit(part.vector)))) for part in parts]
             ranked = fused_parts(ranking(Query(query, direction, tokens)), each)
-            chosen = select(
-                [(item.id, item.score) for item in ranked],
-                self.store.rows,
-                self._excerpts,
-                top_k,
-                selection,
-                cache(self._beside),
-            )
+            with step("select"):
+                chosen = select(
+                    [(item.id, item.score) for item in ranked],
+                    self.store.rows,
+                    self._excerpts,
+                    top_k,
+                    selection,
+                    cache(self._beside),
+                )
             starts = self._table.page_starts({each.span[0] for each in chosen})
             wider = self._excerpts([each.span for each in chosen if each.is_wider])
         found = {item.id: item for item in ranked}

@@ -20,6 +20,7 @@ from retrieval.fusion import weighted_fusion
 from retrieval.keyword_tokens import Term, keyword_terms
 from retrieval.late_vectors import TokenCodec
 from retrieval.records import LegScore
+from retrieval.stages import step
 from retrieval.stores.interface import Collection
 from retrieval.weights import Trial
 
@@ -114,12 +115,15 @@ class Ranker:
         """
         terms = keyword_terms(query.text)
         if mode == KEYWORD:
-            return _alone(KEYWORD, self._store.keyword(terms, top=depth, where=where))
+            with step(KEYWORD):
+                return _alone(KEYWORD, self._store.keyword(terms, top=depth, where=where))
         if mode == DENSE:
             dense = self._dense(query.vector, depth, where)
             return _alone(DENSE, sorted(dense.items(), key=lambda pair: (-pair[1], pair[0]))[:depth])
         ids, legs = self._candidates(query, terms, depth, where)
-        return self._ordered(ids, legs, query, weights) if ids else []
+        with step("fuse") as under_way:
+            under_way.note(candidates=len(ids))
+            return self._ordered(ids, legs, query, weights) if ids else []
 
     def trial(self, query: Query, right: int, *, depth: int) -> Trial | None:
         """Return what each leg says of the candidates for a question that a row is known to answer.
@@ -142,7 +146,9 @@ class Ranker:
     ) -> tuple[list[int], dict[str, Floats]]:
         """Return what the searching legs find, and what each of them says of all of it."""
         dense = self._dense(query.vector, depth, where)
-        keyword = self._store.keyword(terms, top=depth, where=where)
+        with step(KEYWORD) as under_way:
+            keyword = self._store.keyword(terms, top=depth, where=where)
+            under_way.note(found=len(keyword))
         ids = sorted({*dense, *(row_id for row_id, _ in keyword)})
         scores, ceiling = self._store.keyword_scores(terms, ids)
         return ids, {
@@ -179,10 +185,11 @@ class Ranker:
         """Return the late interaction of rows; None when the token vectors of one of them are not kept."""
         if self._codec is None or query.tokens is None or not len(query.tokens):
             return None
-        packed = self._store.late(ids)
-        if len(packed) < len(ids):
-            return None
-        return self._codec.scores(query.tokens, [packed[row_id] for row_id in ids])
+        with step(LATE):
+            packed = self._store.late(ids)
+            if len(packed) < len(ids):
+                return None
+            return self._codec.scores(query.tokens, [packed[row_id] for row_id in ids])
 
     def _dense(self, vector: Floats, depth: int, where: Filter | None) -> dict[int, float]:
         """Return the nearest rows with their similarity, that to their language's mean vector taken off.
@@ -192,14 +199,16 @@ class Ranker:
         Source: Libovicky, Rosa, Fraser: On the Language Neutrality of Pre-trained Multilingual Representations,
         Findings of EMNLP 2020.
         """
-        means = self._language_means()
         found: dict[int, float] = {}
-        for language, mean in means.items():
-            of_language = Where("language", "==", language)
-            both: Filter = of_language if where is None else All((of_language, where))
-            base = float(vector @ mean)
-            hits = self._store.dense(vector, top=depth, where=both if len(means) > 1 else where)
-            found.update((row_id, similarity - base) for row_id, similarity in hits)
+        with step(DENSE) as under_way:
+            means = self._language_means()
+            for language, mean in means.items():
+                of_language = Where("language", "==", language)
+                both: Filter = of_language if where is None else All((of_language, where))
+                base = float(vector @ mean)
+                hits = self._store.dense(vector, top=depth, where=both if len(means) > 1 else where)
+                found.update((row_id, similarity - base) for row_id, similarity in hits)
+            under_way.note(found=len(found))
         return found
 
     def _similarities(self, vector: Floats, ids: Sequence[int], known: Mapping[int, float]) -> Floats:

@@ -207,6 +207,19 @@ class SentenceTransformerEmbedder:
             for part, text in zip(parts, texts, strict=True)
         ]
 
+    def token_offsets(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Return where the tokens stand that `embed_packed` packs, each of shape (t, 2), in characters of the text.
+
+        Loads the tokenizer only.
+        """
+        prefix = len(self._signature.passage_prefix)
+        encodings = self._encode([encodable(self._signature.passage_prefix + text) for text in texts])
+        return [
+            np.array([encoding.offsets[row] for row in _own(encoding, prefix)], np.int32).reshape(-1, 2)
+            - prefix
+            for encoding in encodings
+        ]
+
     def warm_up(self) -> None:
         """Load the tokenizer and the model now."""
         self._tokenizer()

@@ -65,7 +65,7 @@ def _passage_line(passage: AnswerPassage, language: str) -> str:
 
 def _aside(answer: Answer, *, stderr: bool) -> None:
     """Print what a person should know beside the text: marks, notices, the time."""
-    from ui.views import seconds_of
+    from ui.views import seconds_of, stored_note
 
     language = answer.language
     if answer.unsupported:
@@ -89,6 +89,7 @@ def _aside(answer: Answer, *, stderr: bool) -> None:
         parts.append(
             label("tokens", language, prompt=usage.prompt_tokens, completion=usage.completion_tokens)
         )
+    parts += [note] if (note := stored_note(answer, language)) else []
     console(stderr=stderr).print("\n" + one_line(" · ".join(parts)), style="dim")
 
 

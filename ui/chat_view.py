@@ -15,7 +15,7 @@ from retrieval.records import DocumentSummary
 from ui.answer_text import source_line
 from ui.locales import label
 from ui.plaintext import one_line, plain
-from ui.views import cited_passage, seconds_of
+from ui.views import cited_passage, seconds_of, stored_note
 
 LISTED_DOCUMENTS = 300
 """A page with thousands of rows is slow, and is sent again at every click."""
@@ -109,6 +109,7 @@ def meta_html(answer: Answer, language: str) -> str:
             label("tokens", language, prompt=usage.prompt_tokens, completion=usage.completion_tokens)
         )
     parts += [answer.variant, label(answer.technique, language)]
+    parts += [note] if (note := stored_note(answer, language)) else []
     return text_html(" · ".join(parts), "meta")
 
 

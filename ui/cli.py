@@ -14,6 +14,7 @@ import typer
 from ui import failures
 from ui.commands.access import access
 from ui.commands.adapt import adapt_retriever, reembed
+from ui.commands.cache import cache_app
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
 from ui.commands.evaluate_calibrate import evaluate_calibrate
@@ -40,6 +41,7 @@ _evaluations.command("retrieval")(evaluate_retrieval)
 _evaluations.command("calibrate")(evaluate_calibrate)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
+app.add_typer(cache_app, name="cache")
 
 _adaptations = typer.Typer(
     rich_markup_mode=None,

@@ -17,6 +17,17 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "nearest": ("Nearest passages", "近い箇所"),
     "seconds": ("{seconds:.1f} s", "{seconds:.1f}秒"),
     "tokens": ("{prompt} + {completion} tokens", "{prompt} + {completion} トークン"),
+    "stored": (
+        "stored answer, {age} old; to the same question",
+        "保存された回答({age}前、同じ質問への回答)",
+    ),
+    "stored_similar": (
+        "stored answer, {age} old; to a question in other words: “{question}”",
+        "保存された回答({age}前、別の言い方の質問への回答:「{question}」)",
+    ),
+    "age_seconds": ("{count} s", "{count}秒"),
+    "age_minutes": ("{count} min", "{count}分"),
+    "age_hours": ("{count} h", "{count}時間"),
     "finish_cancelled": ("The answer was stopped before its end.", "回答は途中で停止されました。"),
     # the page
     "tagline": (

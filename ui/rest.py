@@ -15,6 +15,7 @@ from kernel.app import Tekio
 from retrieval.errors import IndexMissingError
 from retrieval.records import DocumentSummary
 from ui.identity import caller_of
+from ui.rest_context import TraceContext
 from ui.rest_docs import add_docs
 from ui.rest_errors import install_error_handlers
 from ui.rest_guard import Guard
@@ -74,6 +75,7 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
         title="Tekio", version="1", description=_DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     install_error_handlers(app)
+    app.add_middleware(TraceContext)
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)  # last, so that it comes first
     add_docs(app)
     _add_routes(app, tekio, warmth)
@@ -99,6 +101,9 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 multi_query=body.multi_query,
                 strict=body.strict,
                 caller=caller,
+                max_new_tokens=body.max_new_tokens,
+                max_prompt_tokens=body.max_prompt_tokens,
+                cache=None if body.cache else False,
             )
 
         if body.stream or "text/event-stream" in request.headers.get("accept", ""):
@@ -141,6 +146,15 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
             default_variant=tekio.settings.variant,
             default_technique=tekio.settings.technique.value,
         )
+
+    if tekio.settings.prometheus:
+
+        @app.get("/metrics", tags=["service"])
+        async def metrics() -> Response:
+            """Give the figures of the questions so far, as Prometheus reads them: no text of any of them."""
+            figures = await tekio.figures()
+            assert figures is not None
+            return Response(figures[0], headers={"Content-Type": figures[1]})
 
     @app.get("/healthz", tags=["service"])
     async def healthz() -> Health:

@@ -20,8 +20,8 @@ _MULTI = (
 
 
 class _Request(BaseModel):
-    # A misspelt field is a mistake to be told, not to be passed over.
-    model_config = ConfigDict(extra="forbid")
+    # A misspelt field is a mistake to be told, not to be passed over. What was sent stays out of logs.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class AskRequest(_Request):
@@ -41,6 +41,9 @@ class AskRequest(_Request):
         None,
         description="true: leave out sentences that no passage supports, rather than mark them; else the setting",
     )
+    max_new_tokens: int | None = Field(None, ge=1, description="longest answer; at most the setting")
+    max_prompt_tokens: int | None = Field(None, ge=1, description="longest prompt; at most the setting")
+    cache: bool = Field(True, description="false: answer anew, whatever is stored, and store nothing")
     stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from kernel.answer import Answer, AnswerPassage, Citation
 from retrieval.records import DocumentSummary, Passage
+from ui.locales import label
 
 
 class LegView(BaseModel):
@@ -114,6 +115,19 @@ def seconds_of(answer: Answer) -> float:
     """Return the time that an answer took, in seconds."""
     timings = answer.timings_ms
     return timings.get("total", sum(timings.values())) / 1000
+
+
+def stored_note(answer: Answer, language: str) -> str:
+    """Return a line that says that an answer was stored, of what age and for what question; empty for a new one."""
+    if answer.cache is None:
+        return ""
+    seconds = answer.cache.age_seconds
+    unit, length = next(
+        (pair for pair in (("hours", 3600), ("minutes", 60)) if seconds >= 2 * pair[1]), ("seconds", 1)
+    )
+    age = label(f"age_{unit}", language, count=round(seconds / length))
+    key = "stored" if answer.cache.hit == "exact" else "stored_similar"
+    return label(key, language, age=age, question=answer.cache.question)
 
 
 def cited_passage(answer: Answer, citation: Citation) -> AnswerPassage | None:

@@ -37,7 +37,7 @@ from evaluation.retrieval.scratch import ScratchIndex, scratch_index
 from ingest.sentences import split_sentences
 from kernel.embedders import find_embedder
 from kernel.model_store import ModelStore
-from kernel.settings import load_settings
+from kernel.settings import Settings, load_settings
 from retrieval.embedding import unit
 from retrieval.errors import TekioError, UsageError
 from retrieval.index_copy import copy_index
@@ -50,7 +50,7 @@ _A_DOCUMENT = 100
 _SEED = 20261128
 _NOISE = 0.25
 _FOLDER = "evaluations"
-_VERSION = 1
+_VERSION = 2
 _MIB = 2**20
 
 
@@ -137,7 +137,7 @@ def large_index(
             real = by_language[language][number // len(names) * _A_DOCUMENT :][:_A_DOCUMENT]
             rows = [("".join(seed.sentences), seed.vector, seed.late) for seed in real]
             rows += [_made(by_language[language], chance) for _ in range(_A_DOCUMENT - len(rows))]
-            _put(index, f"{language}-{number:05d}", language, rows)
+            _put(index, f"{language}-{number:05d}", language, rows, embedder)
             if number % 100 == 99:
                 say(f"{(number + 1) * _A_DOCUMENT:,} of {chunks:,} passages")
         index.learn_weights(embedder.embed_query)
@@ -149,6 +149,7 @@ def _put(
     name: str,
     language: str,
     rows: Sequence[tuple[str, NDArray[np.float32], bytes | None]],
+    embedder: SentenceTransformerEmbedder,
 ) -> None:
     text, pieces = "", []
     for piece, _, _ in rows:
@@ -165,7 +166,16 @@ def _put(
         mtime_ns=0,
         language=language,
     )
-    index.replace(document, pieces, np.stack([row[1] for row in rows]), (), [row[2] for row in rows])
+    # What would have been embedded, and as many token vectors as it has tokens, so that they are found by it.
+    texts = [f"{name}\n{piece.text}" for piece in pieces]
+    width = -(-len(rows[0][1]) // 8)
+    late = [
+        None
+        if row[2] is None
+        else (row[2] * (len(offsets) * width // max(1, len(row[2])) + 1))[: len(offsets) * width]
+        for row, offsets in zip(rows, embedder.token_offsets(texts), strict=True)
+    ]
+    index.replace(document, pieces, np.stack([row[1] for row in rows]), texts, late)
 
 
 def _timed(run: Callable[[str], object], questions: Sequence[str]) -> tuple[float, float]:
@@ -255,10 +265,30 @@ def print_result(result: Result) -> None:
     )
 
 
-def _questions(data: Path, count: int) -> list[str]:
+def questions_of(data: Path, count: int) -> list[str]:
     """Return questions of the sets in turns."""
-    per_set = [[text for _, text in load_beir(data / name).queries][: count // len(_SETS)] for name in _SETS]
-    return [question for row in zip(*per_set, strict=False) for question in row]
+    per_set = [
+        [text for _, text in load_beir(data / name).queries][: -(-count // len(_SETS))] for name in _SETS
+    ]
+    return [question for row in zip(*per_set, strict=False) for question in row][:count]
+
+
+def large_index_of(settings: Settings, data: Path, chunks: int, say: Callable[[str], None]) -> Path:
+    """Return the folder of the large index, made unless it is there."""
+    place = settings.cache / _FOLDER
+    folder = place / f"large-{chunks}-{_VERSION}"
+    embedder = _embedder(settings, say)
+    sets = [load_beir(data / name) for name in _SETS]
+    sources = [scratch_index(found, embedder, place, on_progress=lambda *_: None) for found in sets]
+    with closing(large_index(folder, sources, embedder, chunks, say)):
+        for source in sources:
+            source.index.close()
+    return folder
+
+
+def _embedder(settings: Settings, say: Callable[[str], None]) -> SentenceTransformerEmbedder:
+    alone = settings.model_copy(update={"index": settings.cache / _FOLDER / "none"})
+    return find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), say)
 
 
 def _copied(
@@ -290,21 +320,16 @@ def main() -> int:
 
     try:
         settings = load_settings()
-        place = settings.cache / _FOLDER
-        alone = settings.model_copy(update={"index": place / "none"})
-        embedder = find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), say)
-        sets = [load_beir(options.data / name) for name in _SETS]
-        sources = [scratch_index(found, embedder, place, on_progress=lambda *_: None) for found in sets]
-        folder = place / f"large-{options.chunks}-{_VERSION}"
-        questions = _questions(options.data, options.questions)
-        with closing(large_index(folder, sources, embedder, options.chunks, say)) as index:
-            if options.store is None:
-                result = measure(index, embedder, questions, options.clients)
-        if options.store is not None:
-            with closing(_copied(folder, options.store, embedder, say)) as index:
-                result = measure(index, embedder, questions, options.clients)
-        for source in sources:
-            source.index.close()
+        embedder = _embedder(settings, say)
+        folder = large_index_of(settings, options.data, options.chunks, say)
+        questions = questions_of(options.data, options.questions)
+        opened = (
+            PassageIndex(folder, embedder.signature)
+            if options.store is None
+            else _copied(folder, options.store, embedder, say)
+        )
+        with closing(opened) as index:
+            result = measure(index, embedder, questions, options.clients)
     except TekioError as error:
         print(error, file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1

@@ -26,3 +26,7 @@ class Asked:
     multi_query: MultiQuery
     caller: Caller | None
     strict: bool = False
+    max_new_tokens: int = 160
+    max_prompt_tokens: int = 1400
+    cache: bool = True
+    trace: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from ingest.sentences import split_sentences
 from retrieval.analysis import Token, analyze
@@ -31,12 +31,25 @@ class Sentence:
     @cached_property
     def tokens(self) -> list[Token]:
         """The search tokens of the sentence."""
-        return analyze(self.text)
+        return list(_analyzed(self.text))
 
     @cached_property
     def words(self) -> frozenset[str]:
         """The distinct tokens of the sentence."""
         return frozenset(token.text for token in self.tokens)
+
+
+@lru_cache(maxsize=4096)
+def _analyzed(sentence: str) -> tuple[Token, ...]:
+    """Return a sentence's tokens; keeps those of the last ones, which are ranked, counted and checked against."""
+    return tuple(analyze(sentence))
+
+
+def words_of(text: str) -> frozenset[str]:
+    """Return the distinct tokens of a text, sentence by sentence."""
+    return frozenset(
+        token.text for start, end in split_sentences(text) for token in _analyzed(text[start:end])
+    )
 
 
 def passage_sentences(passages: Sequence[Passage]) -> list[Sentence]:

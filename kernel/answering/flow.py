@@ -8,7 +8,6 @@ chosen by its name.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -58,6 +57,11 @@ from plugins.prompt_functions import (
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from retrieval.analysis import detect_language
 from retrieval.errors import TekioError
+from retrieval.remembered import Remembered
+from retrieval.stages import Step
+
+PartsKept = Remembered[tuple[str, ...], tuple[str, ...]]
+"""The parts of questions that were found last, by the question and who found them."""
 
 _SURE = 0.5
 """The estimate of answerability below which an answer says that it is not certain."""
@@ -67,8 +71,6 @@ _SURE = 0.5
 class Limits:
     """What bounds an answer."""
 
-    max_new_tokens: int
-    max_prompt_tokens: int
     focus_sentences: int
     threshold: float
 
@@ -84,6 +86,7 @@ class AnswerFlow:
         answerability: AnswerabilityModel,
         limits: Limits,
         extractive: Variant,
+        parts_kept: PartsKept | None = None,
         *,
         likeness: Likeness | None = None,
         reader: Reader | None = None,
@@ -96,6 +99,7 @@ class AnswerFlow:
         self._extractive = extractive
         self._likeness = likeness
         self._reader = reader
+        self._parts_kept = parts_kept
 
     def over(self, kernel: Kernel) -> AnswerFlow:
         """Return the same flow over another kernel with the same functions."""
@@ -106,19 +110,23 @@ class AnswerFlow:
             self._answerability,
             self._limits,
             self._extractive,
+            self._parts_kept,
             likeness=self._likeness,
             reader=self._reader,
         )
 
-    async def stream(self, asked: Asked, variant: Variant) -> AsyncGenerator[AskEvent, None]:
+    async def stream(
+        self, asked: Asked, variant: Variant, root: Step | None = None
+    ) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream of events; the last is always the checked answer.
 
         Args:
             asked: the question, and what was said with it.
             variant: who generates: the one that was asked for, which goes to `extractive` for a language that it
                 does not speak, unless it was asked for by name.
+            root: gets the steps of the work.
         """
-        run = await self._prepare(asked, variant)
+        run = await self._prepare(asked, variant, Clock(root))
         yield PassagesEvent(
             passages=shown_passages(run.passages, frozenset(range(len(run.passages)))),
             variant=run.variant.name,
@@ -133,19 +141,21 @@ class AnswerFlow:
                 yield TokenEvent(text=piece)
         yield AnswerEvent(answer=await self._finish(run))
 
-    async def _prepare(self, asked: Asked, variant: Variant) -> Run:
-        clock, question = Clock(), asked.question
+    async def _prepare(self, asked: Asked, variant: Variant, clock: Clock) -> Run:
+        question = asked.question
         parts: tuple[str, ...] = ()
         if asked.multi_query != "off":
             with clock("parts"):
                 parts = await self.parts(question, variant, asked.multi_query)
-        with clock("retrieve"):
+        with clock("retrieve") as step:
             arguments = KernelArguments(
                 query=question, top=asked.top_k, filters=list(asked.where), parts=list(parts)
             )
             passages = (await self._invoke(RETRIEVAL, "search", arguments)).value
-        with clock("rank"):
+            step.note(passages=len(passages), top_k=asked.top_k, parts=len(parts))
+        with clock("rank") as step:
             ranking = await asyncio.to_thread(self._ranker.rank, question, passages)
+            step.note(sentences=len(ranking.sentences))
         confidence = (
             self._answerability.probability(measure(question, passages, ranking)) if passages else 0.0
         )
@@ -167,6 +177,8 @@ class AnswerFlow:
             confidence=confidence,
             notices=notices,
             clock=clock,
+            max_new_tokens=asked.max_new_tokens,
+            max_prompt_tokens=asked.max_prompt_tokens,
             strict=asked.strict,
             threshold=self._limits.threshold,
             contradictions=disagreeing,
@@ -174,8 +186,13 @@ class AnswerFlow:
 
     async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:
         """Return the parts of a question, see `find_parts`; a model that splits it is the variant."""
+        key = (question, way, variant.name, variant.revision) if way == "model" else (question, way)
+        kept = None if self._parts_kept is None else self._parts_kept.get(key)
+        if kept is not None:
+            return kept
         write = writer_of_parts(self._kernel, variant, question) if way == "model" else None
-        return await find_parts(question, way, write)
+        found = await find_parts(question, way, write)
+        return found if self._parts_kept is None else self._parts_kept.put(key, found)
 
     async def _generate(self, run: Run) -> AsyncGenerator[str, None]:
         """Yield the draft piece by piece."""
@@ -184,17 +201,23 @@ class AnswerFlow:
             run.used = frozenset(item.number - 1 for item in kept)
         settings = self._settings(run)
         arguments = self._arguments(run, kept, settings)
-        started = time.perf_counter()
         function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
-        async with aclosing(stream_prompt(self._kernel, function, arguments)) as stream:
-            async for message in stream:
-                run.metadata.update(
-                    {key: value for key, value in message.metadata.items() if key != "arguments"}
-                )
-                if text := str(message.content or ""):
-                    run.pieces.append(text)
-                    yield text
-        run.clock.note("generate", time.perf_counter() - started)
+        # Ended by hand: between two pieces others are at work in this context.
+        step, drained = run.clock("generate"), dict[str, Any]()
+        try:
+            async with aclosing(stream_prompt(self._kernel, function, arguments, drained)) as stream:
+                async for message in stream:
+                    run.metadata.update(
+                        {key: value for key, value in message.metadata.items() if key != "arguments"}
+                    )
+                    if text := str(message.content or ""):
+                        run.pieces.append(text)
+                        yield text
+        except BaseException as error:
+            run.metadata.update(drained)
+            _note_generation(step, run, error)
+            raise
+        _note_generation(step, run)
 
     async def _fit(self, run: Run) -> list[PromptPassage]:
         counter = run.variant.counter
@@ -210,7 +233,7 @@ class AnswerFlow:
             return await asyncio.to_thread(counter.count, messages)
 
         wanted = focus(run.passages, run.ranking, sentences=self._limits.focus_sentences)
-        kept, _ = await fit_passages(wanted, count, budget=self._limits.max_prompt_tokens)
+        kept, _ = await fit_passages(wanted, count, budget=run.max_prompt_tokens)
         return kept
 
     def _arguments(
@@ -228,7 +251,7 @@ class AnswerFlow:
         if run.variant.name == EXTRACTIVE:
             sentences = [item.sentence.text for item in choose_sentences(run.ranking)]
             return ExtractiveSettings(service_id=EXTRACTIVE, sentences=sentences)
-        return TransformersSettings(service_id=run.variant.name, max_new_tokens=self._limits.max_new_tokens)
+        return TransformersSettings(service_id=run.variant.name, max_new_tokens=run.max_new_tokens)
 
     async def _finish(self, run: Run) -> Answer:
         draft = "".join(run.pieces)
@@ -269,7 +292,7 @@ class AnswerFlow:
             run.notices.append(say("unsure", run.language))
         reason = FinishReason(run.metadata.get("finish_reason", FinishReason.STOP))
         if reason is FinishReason.LENGTH:
-            run.notices.append(say("cut", run.language, tokens=self._limits.max_new_tokens))
+            run.notices.append(say("cut", run.language, tokens=run.max_new_tokens))
         return run.answer(
             text=checked.text,
             citations=checked.citations,
@@ -302,6 +325,17 @@ def _disagreement(found: Contradiction, language: str) -> str:
         second=named(found.second, found.second_date),
         other=found.second.quote,
     )
+
+
+def _note_generation(step: Step, run: Run, error: BaseException | None = None) -> None:
+    step.note(variant=run.variant.name, technique=run.technique.value)
+    if run.variant.counter is not None:
+        step.note(model=run.variant.model, max_new_tokens=run.max_new_tokens)
+        step.show(prompt=run.metadata.get("prompt", []))
+    facts = ("prompt_tokens", "completion_tokens", "seconds_to_first_token", "finish_reason")
+    step.note(**{name: run.metadata[name] for name in facts if name in run.metadata})
+    step.show(draft="".join(run.pieces))
+    step.end(error)
 
 
 def cause_of(error: BaseException) -> BaseException:

@@ -3,22 +3,30 @@
 Two measures are mixed. *Coverage*: the share of the question's meaning-carrying words, weighted by rarity,
 that stand in the sentence, its headings or its passage's title. *Late interaction*: each word of the question
 is held against every word of the sentence by the embedder's own token vectors, and the best matches are
-averaged (Khattab, Zaharia: ColBERT, SIGIR 2020), which sees synonyms and works across languages.
+averaged (Khattab, Zaharia: ColBERT, SIGIR 2020), which sees synonyms and works across languages. The sentence's
+vectors are those that the index keeps, a bit a value, see `passage_tokens`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kernel.answering.evidence import InverseFrequencies, Sentence, context_words, passage_sentences
+from kernel.answering.evidence import (
+    InverseFrequencies,
+    Sentence,
+    context_words,
+    passage_sentences,
+    words_of,
+)
+from kernel.answering.passage_tokens import PassageTokens
 from kernel.answering.support import weighted_share
 from retrieval.analysis import Token, analyze
-from retrieval.embedding import EmbedderSignature
 from retrieval.records import Passage
+from retrieval.stages import step
 
 # Chosen on data/calibration, and looked at on public questions (xquad_en) too.
 COVERAGE_WEIGHT = 0.2
@@ -26,17 +34,11 @@ RANK_COST = 0.02
 """What each place of the passage in the ranking takes off the score of its sentences."""
 LENGTH_COST = 0.0001
 """What each character takes off: a long sentence holds more words by chance."""
+SLOPE, LEVEL = 0.25, 0.74
 
 
-class TokenEmbedder(Protocol):
-    """Gives the vectors of a text's tokens: `vectors` of shape (t, d) and length one, `offsets` into the text."""
-
-    @property
-    def signature(self) -> EmbedderSignature:
-        """Names the prefixes that the model was trained with."""
-
-    def embed_tokens(self, texts: Sequence[str], *, prefix: str) -> Sequence[Any]:
-        """Return for each text its token vectors with their character offsets."""
+EmbedQuery = Callable[[str], tuple[NDArray[np.float32], NDArray[np.float32]]]
+"""Gives the vector of a question, shape (dimension,), and those of its tokens, shape (t, hidden)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,11 @@ class Ranking:
 class SentenceRanker:
     """Ranks the sentences of passages by how well they answer a question. Blocks; call it from a thread."""
 
-    def __init__(self, embedder: TokenEmbedder, inverse_frequencies: InverseFrequencies) -> None:
-        self._embedder = embedder
+    def __init__(
+        self, tokens: PassageTokens, embed_query: EmbedQuery, inverse_frequencies: InverseFrequencies
+    ) -> None:
+        self._tokens = tokens
+        self._embed_query = embed_query
         self._inverse_frequencies = inverse_frequencies
 
     def rank(self, question: str, passages: Sequence[Passage]) -> Ranking:
@@ -75,39 +80,55 @@ class SentenceRanker:
         words = question_words(question)
         asked_words = [token.text for token in words]
         weights = self._inverse_frequencies(asked_words)
-        contexts = [context_words(passage) for passage in passages]
-        sentences = [item for item in passage_sentences(passages) if not item.is_heading]
-        prefixes = self._embedder.signature
-        (asked,) = self._embedder.embed_tokens([question], prefix=prefixes.query_prefix)
-        held = self._embedder.embed_tokens(
-            [passage.text for passage in passages], prefix=prefixes.passage_prefix
-        )
-        matches = [np.asarray(asked.vectors) @ np.asarray(item.vectors).T for item in held]
+        with step("words"):
+            contexts = [context_words(passage) for passage in passages]
+            sentences = [item for item in passage_sentences(passages) if not item.is_heading]
+            held = [
+                context | words_of(passage.text) for context, passage in zip(contexts, passages, strict=True)
+            ]
+        with step("tokens"):
+            interactions = self._interactions(question, passages, sentences)
         scored = []
-        for sentence in sentences:
-            passage = passages[sentence.passage]
+        for sentence, interaction in zip(sentences, interactions, strict=True):
             covered = weighted_share(asked_words, sentence.words | contexts[sentence.passage], weights)
-            columns = _columns(
-                held[sentence.passage].offsets, sentence.start - passage.start, sentence.end - passage.start
-            )
-            best = matches[sentence.passage][:, columns]
-            interaction = float(best.max(axis=1).mean()) if best.size else 0.0
             score = COVERAGE_WEIGHT * covered + (1 - COVERAGE_WEIGHT) * interaction
             score -= RANK_COST * sentence.passage + LENGTH_COST * len(sentence.text)
             scored.append(ScoredSentence(sentence, score, covered, interaction))
         scored.sort(key=lambda item: (-item.score, item.sentence.passage, item.sentence.start))
-        passage_words = [
-            context | frozenset(token.text for token in analyze(passage.text))
-            for context, passage in zip(contexts, passages, strict=True)
-        ]
-        return Ranking(scored, words, weights, passage_words)
+        return Ranking(scored, words, weights, held)
+
+    def _interactions(
+        self, question: str, passages: Sequence[Passage], sentences: Sequence[Sentence]
+    ) -> list[float]:
+        """Return the late interaction of the question with each sentence; 0 where none of its tokens is known."""
+        _, asked = self._embed_query(question)
+        if not len(asked):  # of a model whose vectors are not those of its tokens alone
+            asked = self._tokens.question(question)
+        if not len(asked):
+            return [0.0] * len(sentences)
+        held = self._tokens.of(passages)
+        matches = [self._tokens.codec.matches(asked, tokens.packed) for tokens in held]
+        places = [tokens.start for tokens in held]  # sentences come in the order of their passages' texts
+        found = []
+        for sentence in sentences:
+            number = sentence.passage
+            start, end = held[number].place(sentence.text, places[number])
+            places[number] = max(places[number], start)
+            first, last = held[number].rows(start, end)
+            best = matches[number][first:last]
+            found.append(_as_cosine(float(best.max(axis=0).mean())) if best.size else 0.0)
+        return found
+
+
+def _as_cosine(interaction: float) -> float:
+    """Return what packed tokens say as what whole vectors would say, on the average.
+
+    The weights above, and the estimate of answerability, were fitted on the cosines of whole vectors.
+    """
+    return SLOPE * interaction + LEVEL
 
 
 def question_words(question: str) -> list[Token]:
     """Return the distinct content tokens of a question, in order."""
     words = {token.text: token for token in reversed(analyze(question)) if token.is_content}
     return sorted(words.values(), key=lambda token: token.start)
-
-
-def _columns(offsets: Sequence[tuple[int, int]], start: int, end: int) -> list[int]:
-    return [place for place, (first, last) in enumerate(offsets) if first < end and last > start]

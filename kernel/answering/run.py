@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,6 +18,7 @@ from kernel.answer import (
 )
 from kernel.answering.ranking import Ranking
 from retrieval.records import Passage
+from retrieval.stages import Step
 
 
 class PromptCounter(Protocol):
@@ -31,12 +30,14 @@ class PromptCounter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Who generates: a service of the kernel, with what it can do. `counter` is None without a tokenizer."""
+    """Who generates: a service of the kernel, with what it can do. `counter` is None without a tokenizer;
+    `revision` changes with the weights of the model and of the adapter."""
 
     name: str
     languages: frozenset[str] | None = None
     model: str = ""
     counter: PromptCounter | None = None
+    revision: str = ""
 
     def speaks(self, *languages: str) -> bool:
         """Say whether the variant speaks all of several languages; None speaks any."""
@@ -44,28 +45,28 @@ class Variant:
 
 
 class Clock:
-    """The time of each stage, in milliseconds."""
+    """The steps of a question, and the time of each stage, in milliseconds."""
 
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._stages: dict[str, float] = {}
+    def __init__(self, root: Step | None = None) -> None:
+        self.root = root or Step("question")
 
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Time a stage."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.note(stage, time.perf_counter() - started)
-
-    def note(self, stage: str, seconds: float) -> None:
-        """Note the time of a stage that was measured elsewhere."""
-        self._stages[stage] = round(1000 * seconds, 1)
+    def __call__(self, stage: str) -> Step:
+        """Time a stage, as a context: what is called in there makes its steps within it."""
+        return self.root.begin(stage)
 
     def timings(self) -> dict[str, float]:
         """Return the stages and the total so far, in milliseconds."""
-        return {**self._stages, "total": round(1000 * (time.perf_counter() - self._started), 1)}
+        seconds: dict[str, float] = {}
+        for step in self.root.within:
+            seconds[step.name] = seconds.get(step.name, 0.0) + step.seconds
+        return {
+            name: round(1000 * value, 1) for name, value in (*seconds.items(), ("total", self.root.seconds))
+        }
+
+    def tokens(self, name: str) -> int:
+        """Return the tokens that a model took in all steps, `prompt_tokens` or `completion_tokens`."""
+        counts = [step.notes.get(name) for step in self.root.all()]
+        return sum(count for count in counts if isinstance(count, int))
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class Run:
     confidence: float
     notices: list[str]
     clock: Clock
+    max_new_tokens: int
+    max_prompt_tokens: int
     strict: bool = False
     threshold: float = 0.0
     contradictions: list[Contradiction] = field(default_factory=list)
@@ -117,8 +120,8 @@ class Run:
             notices=list(self.notices),
             passages=shown_passages(self.passages, self.used),
             usage=Usage(
-                prompt_tokens=self.metadata.get("prompt_tokens", 0),
-                completion_tokens=self.metadata.get("completion_tokens", 0),
+                prompt_tokens=self.clock.tokens("prompt_tokens"),
+                completion_tokens=self.clock.tokens("completion_tokens"),
                 passages_used=len(self.used),
                 passages_omitted=len(self.passages) - len(self.used),
             ),

@@ -14,6 +14,7 @@ from kernel.chat.streaming import stream_prompt
 from kernel.chat.transformers_chat import TransformersSettings
 from plugins.prompt_functions import SUB_QUESTIONS, plugin_name
 from retrieval.analysis import detect_language
+from retrieval.stages import under_way
 
 _MOST_TOKENS = 120
 _LONGEST = 1000
@@ -37,6 +38,10 @@ def writer_of_parts(kernel: Kernel, variant: Variant, question: str) -> WritePar
         async with aclosing(stream_prompt(kernel, function, arguments)) as stream:
             async for message in stream:
                 pieces.append(str(message.content or ""))
+                counts = ("prompt_tokens", "completion_tokens")
+                under_way().note(
+                    **{name: message.metadata[name] for name in counts if name in message.metadata}
+                )
         return "".join(pieces)
 
     return write

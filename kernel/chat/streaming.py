@@ -14,9 +14,14 @@ from kernel.chat.transformers_chat import StopSignal, TransformersSettings
 
 
 async def stream_prompt(
-    kernel: Kernel, function: KernelFunction, arguments: KernelArguments
+    kernel: Kernel,
+    function: KernelFunction,
+    arguments: KernelArguments,
+    drained: dict[str, Any] | None = None,
 ) -> AsyncGenerator[StreamingChatMessageContent, None]:
     """Yield the messages of a prompt function; the last carries `finish_reason`.
+
+    What the messages tell that come after the consumer has left, such as how many tokens there were, goes to `drained`.
 
     Semantic Kernel nests generators without closing them. When a consumer leaves, the inner ones are left to the
     garbage collector: OpenTelemetry logs a traceback, and where a log handler keeps that, the generation goes on
@@ -35,6 +40,7 @@ async def stream_prompt(
     finally:
         stop.set()
         if is_local:
-            async for _ in stream:
-                pass
+            async for batch in stream:
+                if drained is not None:
+                    drained.update(cast(list[StreamingChatMessageContent], batch)[0].metadata)
         await stream.aclose()

@@ -47,7 +47,7 @@ class TransformersChatCompletion(ChatCompletionClientBase):
     """Chat completion by a local model. The event loop never waits: the model runs in a thread of its own.
 
     Several services share one `LanguageModel` and its thread: `base`, and one for each adapter. The last
-    message of a stream carries `finish_reason` and, in `metadata`, the token counts and times.
+    message of a stream carries `finish_reason` and, in `metadata`, the token counts and times; the first, the prompt.
     """
 
     model: Annotated[Any, Field(exclude=True)]
@@ -116,6 +116,9 @@ class TransformersChatCompletion(ChatCompletionClientBase):
         generation = self._start(chat_history, settings, hand_over, stop)
         generation.add_done_callback(lambda _: pieces.put_nowait(None))
         try:
+            first = self._piece("", function_invoke_attempt)
+            first.metadata = {"prompt": _messages(chat_history)}
+            yield [first]
             while (piece := await pieces.get()) is not None:
                 yield [self._piece(piece, function_invoke_attempt)]
             done = await generation
@@ -134,7 +137,7 @@ class TransformersChatCompletion(ChatCompletionClientBase):
         on_text: Callable[[str], None] | None,
         stop: StopSignal,
     ) -> asyncio.Future[Generation]:
-        messages = [{"role": str(item.role.value), "content": item.content} for item in chat_history.messages]
+        messages = _messages(chat_history)
         return asyncio.get_running_loop().run_in_executor(
             self.executor,
             lambda: self.model.generate(
@@ -150,6 +153,10 @@ class TransformersChatCompletion(ChatCompletionClientBase):
             ai_model_id=self.ai_model_id,
             function_invoke_attempt=attempt,
         )
+
+
+def _messages(chat_history: ChatHistory) -> list[dict[str, str]]:
+    return [{"role": str(item.role.value), "content": item.content} for item in chat_history.messages]
 
 
 def _metadata(done: Generation) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from kernel.answer import (
     FinishReason,
     PassagesEvent,
     TokenEvent,
+    TraceStep,
     Usage,
 )
 from kernel.answering.parts import check_multi_query
@@ -108,9 +109,12 @@ class ScriptedTekio(app.Tekio):
             said["where"] = list(where)
         if (multi_query := options.get("multi_query")) is not None:
             said["multi_query"] = check_multi_query(multi_query)
-        if (strict := options.get("strict")) is not None:
-            said["strict"] = strict
-        type(self).asked.append({"question": question, **said})
+        rest = {
+            name: value
+            for name, value in options.items()
+            if name not in ("where", "multi_query", "caller") and value not in (None, False)
+        }
+        type(self).asked.append({"question": question, **said, **rest})
         return self._events(options.get("variant"))
 
     async def _events(self, variant: str | None) -> AsyncGenerator[AskEvent, None]:
@@ -142,6 +146,7 @@ class ScriptedTekio(app.Tekio):
         parent: bool | None = None,
         multi_query: str | None = None,
         caller: Caller | None = None,
+        on_trace: Callable[[TraceStep], None] | None = None,
     ) -> list[Passage]:
         if self.error is not None:
             raise self.error

@@ -23,11 +23,12 @@ from ui.options import (
     shown_readers,
 )
 from ui.plaintext import one_line, plain_piece
+from ui.trace_text import say_trace
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from kernel.answer import Answer, AskEvent
+    from kernel.answer import Answer, AskEvent, TraceStep
 
 QuestionArgument = Annotated[str, typer.Argument(help="The question; - reads it from standard input.")]
 VariantOption = Annotated[
@@ -100,6 +101,22 @@ ExplainFlag = Annotated[
 ]
 
 
+TraceFlag = Annotated[
+    bool, typer.Option("--trace", help="Show the steps with their times, and the prompt, on standard error.")
+]
+NoCacheFlag = Annotated[
+    bool, typer.Option("--no-cache", help="Answer anew, whatever is stored, and store nothing.")
+]
+NewTokensOption = Annotated[
+    int | None,
+    typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.", show_default=False),
+]
+PromptTokensOption = Annotated[
+    int | None,
+    typer.Option("--max-prompt-tokens", min=1, help="Longest prompt, in tokens.", show_default=False),
+]
+
+
 def ask(
     question: QuestionArgument,
     variant: VariantOption = None,
@@ -111,6 +128,10 @@ def ask(
     strict: StrictFlag = None,
     user: AsOption = None,
     group: GroupOption = None,
+    max_new_tokens: NewTokensOption = None,
+    max_prompt_tokens: PromptTokensOption = None,
+    no_cache: NoCacheFlag = False,
+    trace: TraceFlag = False,
     as_json: JsonFlag = False,
     index: IndexOption = None,
 ) -> None:
@@ -130,14 +151,20 @@ def ask(
                     multi_query=multi,
                     strict=strict,
                     caller=caller,
+                    max_new_tokens=max_new_tokens,
+                    max_prompt_tokens=max_prompt_tokens,
+                    cache=False if no_cache else None,
+                    trace=trace,
                 )
             ),
             live=live,
         )
     if as_json:
         print_json(answer.model_dump(mode="json"))
-    else:
-        print_answer(answer, draft=draft if live else None)
+        return
+    print_answer(answer, draft=draft if live else None)
+    if answer.trace is not None:
+        say_trace(answer.trace)
 
 
 def search(
@@ -152,11 +179,13 @@ def search(
     multi: MultiOption = None,
     user: AsOption = None,
     group: GroupOption = None,
+    trace: TraceFlag = False,
     as_json: JsonFlag = False,
     index: IndexOption = None,
 ) -> None:
     """Find the passages nearest to a query."""
     text, caller = _text_or_stdin(query), chosen_caller(user, group)
+    steps: list[TraceStep] = []
     from ui.views import view_passage
 
     with opened(index) as tekio, event_loop() as loop:
@@ -171,13 +200,15 @@ def search(
                 parent=parent,
                 multi_query=multi,
                 caller=caller,
+                **({"on_trace": steps.append} if trace else {}),
             )
         )
         passages = [view_passage(passage, explain=explain) for passage in found]
     if as_json:
         left_out = None if explain else {"legs", "parts"}
         rows = [passage.model_dump(exclude=left_out) for passage in passages]
-        print_json({"query": text, "passages": rows})
+        traced = {"trace": steps[0].model_dump(mode="json")} if steps else {}
+        print_json({"query": text, "passages": rows, **traced})
         return
     if not passages:
         say("no passage was found; `tekio documents` shows what is in the index")
@@ -193,6 +224,8 @@ def search(
         if passage.also_in:
             print_text("   also in " + one_line(", ".join(passage.also_in)))
         print_text("   " + passage.text.strip().replace("\n", "\n   ") + "\n")
+    for step in steps:
+        say_trace(step)
 
 
 def documents(
