@@ -15,7 +15,10 @@ from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from ui.cli import main
 
-THINGS = "pump valve boiler crane lathe press drill furnace mixer dryer freezer scale".split()
+THINGS = """
+pump valve boiler crane lathe press drill furnace mixer dryer freezer scale
+grinder welder conveyor robot oven kettle chiller filter turbine compressor ladder forklift
+""".split()
 
 
 def tekio_main(*args: str) -> int:
