@@ -19,6 +19,7 @@ from kernel.asking import AskOptions, check_top_k, understood
 from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
+from kernel.memories import Memories
 from kernel.model_store import ModelStore
 from kernel.reembedding import reembed_index
 from kernel.selecting import multi_query_of, selection_of
@@ -52,6 +53,13 @@ class Tekio:
         self._embedder: SentenceTransformerEmbedder | None = None
         self._index: PassageIndex | None = None
         self._engine: Engine | None = None
+        self.memory = Memories(
+            settings.memory_place,
+            settings.memory,
+            self._find_embedder,
+            lambda names, caller: self._open_index().contents(names, caller=caller),
+            lambda passage, start, end, caller: self.quote(passage, start, end, caller=caller),
+        )
 
     # -- documents ----------------------------------------------------------------------------------------
 
@@ -307,7 +315,7 @@ class Tekio:
                 index = self._open_index()
                 from kernel.engine import Engine  # Semantic Kernel takes seconds to import
 
-                self._engine = Engine(self.settings, self._models, index, self._find_embedder())
+                self._engine = Engine(self.settings, self._models, index, self._find_embedder(), self.memory)
             return self._engine
 
     async def warm_up(self) -> None:
@@ -322,4 +330,5 @@ class Tekio:
                 self._engine.close()
             if self._index is not None:
                 self._index.close()
+            self.memory.close()
             self._engine = self._index = None

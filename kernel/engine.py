@@ -21,19 +21,22 @@ from kernel.chat.extractive_chat import ExtractiveChatCompletion
 from kernel.chat.language_model import LanguageModel
 from kernel.chat.selector import StrictServiceSelector
 from kernel.chat.transformers_chat import TransformersChatCompletion
+from kernel.conversation.listening import Listener
+from kernel.conversation.nearest import nearest_by
 from kernel.embedders import find_reranker
 from kernel.embedding_service import EmbeddingService
+from kernel.memories import Memories
 from kernel.model_store import ModelStore
 from kernel.selecting import selection_of
 from kernel.settings import Settings
+from plugins.memory.records import owner_of
 from plugins.memory_plugin import PLUGIN_NAME as MEMORY
-from plugins.memory_plugin import MemoryPlugin, memory_record_type
+from plugins.memory_plugin import MemoryPlugin
 from plugins.prompt_functions import load_prompt_plugins
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from plugins.retrieval_plugin import RetrievalPlugin
 from retrieval.access import Caller
 from retrieval.errors import UsageError
-from retrieval.faiss_collection import FaissCollection
 from retrieval.filters import Filter, Where
 from retrieval.passages import PassageIndex
 from retrieval.ranking import Mode, Query
@@ -59,11 +62,13 @@ class Engine:
         models: ModelStore,
         index: PassageIndex,
         embedder: SentenceTransformerEmbedder,
+        memories: Memories,
     ) -> None:
         self._settings = settings
         self._models = models
         self._index = index
         self._embedder = embedder
+        self._memories = memories
         self._reranker = find_reranker(settings, models)
         self._lock = threading.Lock()
         self._language_model: LanguageModel | None = None
@@ -76,7 +81,7 @@ class Engine:
             ai_service_selector=StrictServiceSelector(),
         )
         self.kernel.add_plugin(RetrievalPlugin(self.search), RETRIEVAL)
-        self.kernel.add_plugin(MemoryPlugin(self._memory()), MEMORY)
+        self.kernel.add_plugin(MemoryPlugin(memories.store, owner_of(None)), MEMORY)
         self._ranker = SentenceRanker(embedder, index.inverse_frequencies)
         extractive = Variant(EXTRACTIVE)
         self._variants[EXTRACTIVE] = extractive
@@ -91,12 +96,20 @@ class Engine:
                 settings.max_new_tokens, settings.max_prompt_tokens, settings.focus_sentences, threshold
             ),
             extractive=extractive,
+            listener=Listener(
+                weights=index.inverse_frequencies,
+                nearest=nearest_by(embedder),
+                count=embedder.count_tokens,
+                fresh=lambda found, caller: memories.fresh(found, caller=caller),
+                budget=settings.conversation_tokens,
+                top=settings.memories,
+            ),
         )
 
     def flow(self, caller: Caller | None) -> AnswerFlow:
-        """Return what answers for a caller, over a kernel whose retrieval function searches for this caller alone.
+        """Return what answers for a caller, over a kernel whose functions search and remember for this caller alone.
 
-        Who asks is no argument of that function, so nothing that a model writes into a call can widen it.
+        Who asks is no argument of these functions, so nothing that a model writes into a call can widen them.
         """
         if caller is None:
             return self._flow
@@ -106,6 +119,7 @@ class Engine:
             return await self.search(query, top, where, parts, caller=caller)
 
         kernel.add_plugin(RetrievalPlugin(search), RETRIEVAL)
+        kernel.add_plugin(MemoryPlugin(self._memories.store, owner_of(caller)), MEMORY)
         return self._flow.over(kernel)
 
     async def search(
@@ -197,15 +211,6 @@ class Engine:
                 found.name, found.folder, dtype=self._settings.dtype, threads=self._settings.threads
             )
         return self._language_model
-
-    def _memory(self) -> FaissCollection[str, object]:
-        signature = self._embedder.signature
-        return FaissCollection(  # type: ignore[call-arg]
-            record_type=memory_record_type(signature.dimension),
-            folder=self._settings.memory_place,
-            embedding_generator=self._embedding,
-            signature=signature,
-        )
 
     def load(self) -> None:
         """Load the embedder and the base model. Blocks."""

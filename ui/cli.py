@@ -19,6 +19,7 @@ from ui.commands.evaluate import evaluate
 from ui.commands.evaluate_retrieval import evaluate_retrieval
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
+from ui.commands.memory import memory_app
 from ui.commands.query import ask, documents, search
 from ui.commands.servers import chat, serve
 from ui.commands.setup import config, models
@@ -38,6 +39,7 @@ _evaluations.callback(invoke_without_command=True)(evaluate)
 _evaluations.command("retrieval")(evaluate_retrieval)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
+app.add_typer(memory_app, name="memory")
 
 _adaptations = typer.Typer(
     rich_markup_mode=None,

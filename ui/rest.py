@@ -18,6 +18,7 @@ from ui.identity import caller_of
 from ui.rest_docs import add_docs
 from ui.rest_errors import install_error_handlers
 from ui.rest_guard import Guard
+from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
     AskRequest,
     Counts,
@@ -77,6 +78,7 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)  # last, so that it comes first
     add_docs(app)
     _add_routes(app, tekio, warmth)
+    add_memory_routes(app, tekio, _ERRORS)
     return app
 
 
@@ -97,6 +99,10 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 language=body.language,
                 where=body.where,
                 multi_query=body.multi_query,
+                history=[(turn.question, turn.answer, turn.asked) for turn in body.history],
+                conversation=body.conversation,
+                follow_ups=body.follow_ups,
+                memory=body.memory,
                 caller=caller,
             )
 

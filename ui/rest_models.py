@@ -24,6 +24,14 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class TurnModel(_Request):
+    """A question that was asked before, with its answer."""
+
+    question: str
+    answer: str = ""
+    asked: str = Field("", description="the question as it was made to stand alone: `asked` of its answer")
+
+
 class AskRequest(_Request):
     """A question."""
 
@@ -37,6 +45,18 @@ class AskRequest(_Request):
     language: str | None = Field(None, description="`en` or `ja`; the question's own unless given")
     where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
     multi_query: str | None = Field(None, description=_MULTI)
+    history: list[TurnModel] = Field(
+        [], description="the turns before the question, oldest first; at most 2,000"
+    )
+    conversation: str = Field(
+        "", max_length=200, description="its name, which brings what is remembered for it alone"
+    )
+    follow_ups: str | None = Field(
+        None,
+        description="how a question that leans on the turns before it is made to stand alone: `off`, `rules` or "
+        "`model`; else the setting",
+    )
+    memory: bool = Field(True, description="false recalls nothing that is remembered")
     stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kernel.answer import Technique
 from kernel.answering.parts import MultiQuery
+from kernel.conversation.history import FollowUps, PastTurn
 from retrieval.access import Caller
 
 
@@ -22,3 +23,7 @@ class Asked:
     where: tuple[str, ...]
     multi_query: MultiQuery
     caller: Caller | None
+    history: tuple[PastTurn, ...] = ()
+    conversation: str = ""
+    follow_ups: FollowUps = "rules"
+    memory: bool = True

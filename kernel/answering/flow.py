@@ -32,6 +32,7 @@ from kernel.answer import (
 from kernel.answering.answerability import AnswerabilityModel, measure
 from kernel.answering.asked import Asked
 from kernel.answering.budget import fit_passages
+from kernel.answering.causes import cause_of
 from kernel.answering.citations import CheckedText, check_citations, cite, join_sentences
 from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.extraction import choose_sentences
@@ -45,6 +46,9 @@ from kernel.chat.extractive_chat import ExtractiveSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
 from kernel.chat.transformers_chat import TransformersSettings
+from kernel.conversation.heard import render_memories
+from kernel.conversation.listening import Listener
+from plugins.memory.rules import fact_to_remember
 from plugins.prompt_functions import (
     PromptPassage,
     plugin_name,
@@ -54,7 +58,7 @@ from plugins.prompt_functions import (
 )
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from retrieval.analysis import detect_language
-from retrieval.errors import TekioError
+from retrieval.errors import UsageError
 
 _SURE = 0.5
 """The estimate of answerability below which an answer says that it is not certain."""
@@ -81,6 +85,7 @@ class AnswerFlow:
         answerability: AnswerabilityModel,
         limits: Limits,
         extractive: Variant,
+        listener: Listener,
     ) -> None:
         self._kernel = kernel
         self._ranker = ranker
@@ -88,6 +93,7 @@ class AnswerFlow:
         self._answerability = answerability
         self._limits = limits
         self._extractive = extractive
+        self._listener = listener
 
     def over(self, kernel: Kernel) -> AnswerFlow:
         """Return the same flow over another kernel with the same functions."""
@@ -98,6 +104,7 @@ class AnswerFlow:
             self._answerability,
             self._limits,
             self._extractive,
+            self._listener,
         )
 
     async def stream(self, asked: Asked, variant: Variant) -> AsyncGenerator[AskEvent, None]:
@@ -108,6 +115,11 @@ class AnswerFlow:
             variant: who generates: the one that was asked for, which goes to `extractive` for a language that it
                 does not speak, unless it was asked for by name.
         """
+        if (fact := fact_to_remember(asked.question)) is not None:
+            answer = await self._listener.remember(self._kernel, asked, fact)
+            yield PassagesEvent(passages=[], variant=answer.variant, technique=answer.technique)
+            yield AnswerEvent(answer=answer)
+            return
         run = await self._prepare(asked, variant)
         yield PassagesEvent(
             passages=shown_passages(run.passages, frozenset(range(len(run.passages)))),
@@ -124,7 +136,9 @@ class AnswerFlow:
         yield AnswerEvent(answer=await self._finish(run))
 
     async def _prepare(self, asked: Asked, variant: Variant) -> Run:
-        clock, question = Clock(), asked.question
+        clock = Clock()
+        heard = await self._listener.hear(self._kernel, asked, variant, clock)
+        question = heard.question
         parts: tuple[str, ...] = ()
         if asked.multi_query != "off":
             with clock("parts"):
@@ -137,15 +151,25 @@ class AnswerFlow:
         with clock("rank"):
             ranking = await asyncio.to_thread(self._ranker.rank, question, passages)
         confidence = self._answerability.probability(measure(passages, ranking)) if passages else 0.0
-        language = asked.language or detect_language(question)
-        notices = [] if passages else [say("empty_index", language)]
+        language = asked.language or detect_language(asked.question)
+        notices = [*heard.notices, *([] if passages else [say("empty_index", language)])]
         spoken = [detect_language(passage.text) for passage in passages[:1]]
         if variant.counter is not None and not variant.speaks(language, *spoken):
             key = "language_asked_for" if asked.chosen else "language_not_spoken"
             notices.append(say(key, language, model=variant.model))
             variant = variant if asked.chosen else self._extractive
         return Run(
-            question, language, asked.technique, variant, passages, ranking, confidence, notices, clock
+            question,
+            language,
+            asked.technique,
+            variant,
+            passages,
+            ranking,
+            confidence,
+            notices,
+            clock,
+            said=asked.question,
+            heard=heard,
         )
 
     async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:
@@ -186,7 +210,14 @@ class AnswerFlow:
             return await asyncio.to_thread(counter.count, messages)
 
         wanted = focus(run.passages, run.ranking, sentences=self._limits.focus_sentences)
-        kept, _ = await fit_passages(wanted, count, budget=self._limits.max_prompt_tokens)
+        run.heard.block = render_memories(run.heard.memories, run.language)
+        try:
+            kept, _ = await fit_passages(wanted, count, budget=self._limits.max_prompt_tokens)
+        except UsageError:
+            if not run.heard.block:
+                raise
+            run.heard.block = ""  # what is remembered goes before a passage does
+            kept, _ = await fit_passages(wanted, count, budget=self._limits.max_prompt_tokens)
         return kept
 
     def _arguments(
@@ -195,7 +226,7 @@ class AnswerFlow:
         # New for every call: Semantic Kernel writes into the arguments it is given.
         return KernelArguments(
             settings=settings,
-            passages=shield(render_passages(passages, run.language)),
+            passages=shield(render_passages(passages, run.language) + run.heard.block),
             question=shield(run.question),
             examples=shield(render_examples(run.technique.value, run.language)),
         )
@@ -254,13 +285,3 @@ class AnswerFlow:
             return await self._kernel.invoke(plugin_name=plugin, function_name=function, arguments=arguments)
         except Exception as error:
             raise cause_of(error) from error
-
-
-def cause_of(error: BaseException) -> BaseException:
-    """Return the error of ours that Semantic Kernel wrapped, or the error itself."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, TekioError):
-            return inner
-        inner = inner.__cause__
-    return error

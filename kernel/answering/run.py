@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from kernel.answer import Answer, AnswerPassage, Citation, FinishReason, Technique, Usage
 from kernel.answering.ranking import Ranking
+from kernel.conversation.heard import Heard
 from retrieval.records import Passage
 
 
@@ -75,6 +76,8 @@ class Run:
     used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
+    heard: Heard = field(default_factory=lambda: Heard(""))
 
     def answer(
         self,
@@ -88,7 +91,8 @@ class Run:
     ) -> Answer:
         """Return the answer with a text and its citations."""
         return Answer(
-            question=self.question,
+            question=self.said or self.question,
+            asked=self.question,
             answer=text,
             refused=refused,
             confidence=round(self.confidence, 4),
@@ -99,6 +103,8 @@ class Run:
             language=self.language,
             reasoning=reasoning,
             notices=list(self.notices),
+            memories=self.heard.shown(),
+            conversation=self.heard.conversation,
             passages=shown_passages(self.passages, self.used),
             usage=Usage(
                 prompt_tokens=self.metadata.get("prompt_tokens", 0),

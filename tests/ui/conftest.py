@@ -22,6 +22,7 @@ from kernel.answer import (
     Usage,
 )
 from kernel.answering.parts import check_multi_query
+from kernel.conversation.history import GivenTurn, PastTurn
 from kernel.settings import Settings
 from retrieval.access import Caller
 from retrieval.errors import IndexMissingError, UsageError
@@ -109,6 +110,10 @@ class ScriptedTekio(app.Tekio):
         language: str | None = None,
         where: Sequence[str] = (),
         multi_query: str | None = None,
+        history: Sequence[GivenTurn] = (),
+        conversation: str = "",
+        follow_ups: str | None = None,
+        memory: bool = True,
         caller: Caller | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         options: dict[str, object] = {
@@ -121,6 +126,8 @@ class ScriptedTekio(app.Tekio):
             options["where"] = list(where)
         if multi_query is not None:
             options["multi_query"] = check_multi_query(multi_query)
+        if history:
+            options["history"] = [turn if isinstance(turn, PastTurn) else PastTurn(*turn) for turn in history]
         type(self).asked.append({"question": question, **options})
         return self._events(variant)
 

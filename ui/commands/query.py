@@ -87,6 +87,26 @@ MultiOption = Annotated[
         show_default=False,
     ),
 ]
+ConversationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--conversation",
+        metavar="NAME",
+        help="Go on with a conversation of this name, and keep the turn.",
+        show_default=False,
+    ),
+]
+FollowUpsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--follow-ups",
+        help="How a question that leans on those before it is made to stand alone: off, rules or model.",
+        show_default=False,
+    ),
+]
+MemoryFlag = Annotated[
+    bool, typer.Option("--memory/--no-memory", help="Recall what is remembered of the question.")
+]
 ExplainFlag = Annotated[
     bool,
     typer.Option("--explain", help="Show each leg's rank, score and weight, and what the parts found."),
@@ -101,6 +121,9 @@ def ask(
     language: LanguageOption = None,
     where: WhereOption = None,
     multi: MultiOption = None,
+    conversation: ConversationOption = None,
+    follow_ups: FollowUpsOption = None,
+    memory: MemoryFlag = True,
     user: AsOption = None,
     group: GroupOption = None,
     as_json: JsonFlag = False,
@@ -110,6 +133,7 @@ def ask(
     text, caller = _text_or_stdin(question), chosen_caller(user, group)
     live = sys.stdout.isatty() and not as_json
     with opened(index) as tekio, event_loop() as loop:
+        turns = tekio.memory.turns(conversation, caller=caller) if conversation else []
         answer, draft = _listen(
             loop.iterate(
                 lambda: tekio.ask_stream(
@@ -120,11 +144,17 @@ def ask(
                     language=language,
                     where=where or (),
                     multi_query=multi,
+                    history=[(turn.question, turn.answer, turn.asked) for turn in turns],
+                    conversation=conversation or "",
+                    follow_ups=follow_ups,
+                    memory=memory,
                     caller=caller,
                 )
             ),
             live=live,
         )
+        if conversation:
+            tekio.memory.keep(conversation, answer, caller=caller)
     if as_json:
         print_json(answer.model_dump(mode="json"))
     else:
