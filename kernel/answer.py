@@ -124,6 +124,35 @@ class Usage(_Frozen):
     passages_omitted: int = 0
 
 
+class AnswerMemory(_Frozen):
+    """Something remembered for whoever asks that fits the question. It is no source: nothing cites it."""
+
+    id: str
+    kind: Literal["fact", "answer"] = Field(description="a fact, or a question with its answer")
+    text: str = Field(description="the fact, or the question that was asked then")
+    answer: str = ""
+    created: str = ""
+    confirmed_at: str = Field(default="", description="when the user last said that it is right, ISO 8601")
+    score: float = Field(description="by meaning, age and confirmations, 0 to 1")
+    similarity: float = Field(description="by meaning alone, 0 to 1")
+    in_prompt: bool = Field(default=False, description="true when the language model was shown it")
+    offered: bool = Field(
+        default=False, description="true for an answer that the user confirmed to the same question"
+    )
+
+
+class AnswerConversation(_Frozen):
+    """What was made of the turns before the question."""
+
+    turns: int
+    kept: int = Field(description="the newest turns, kept whole")
+    summarized: int = Field(description="older turns that are in the summary")
+    left_out: int = Field(description="the oldest turns, beyond the budget of the summary")
+    tokens: int
+    summary: str = ""
+    rewritten_by: Literal["none", "rules", "model"] = "none"
+
+
 class CacheHit(_Frozen):
     """Where a stored answer comes from."""
 
@@ -152,6 +181,10 @@ class Answer(_Frozen):
     """A checked answer. A refusal has `refused` true, no citations, and says so in the question's language."""
 
     question: str
+    asked: str = Field(
+        default="",
+        description="the question as it was searched for: a follow-up question made to stand alone",
+    )
     answer: str
     refused: bool
     confidence: float = Field(description="estimated probability that the passages hold the answer")
@@ -173,6 +206,8 @@ class Answer(_Frozen):
     notices: list[str] = Field(
         default=[], description="what the reader should know, e.g. that another variant answered"
     )
+    memories: list[AnswerMemory] = Field(default=[], description="what was remembered of it, best first")
+    conversation: AnswerConversation | None = None
     passages: list[AnswerPassage]
     usage: Usage
     finish_reason: FinishReason

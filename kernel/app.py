@@ -22,6 +22,7 @@ from kernel.asking import AskOptions, check_top_k, understood
 from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
+from kernel.memories import Memories
 from kernel.model_store import ModelStore
 from kernel.reembedding import reembed_index
 from kernel.selecting import multi_query_of, selection_of
@@ -66,6 +67,13 @@ class Tekio:
         self._embedder: SentenceTransformerEmbedder | None = None
         self._index: PassageIndex | None = None
         self._engine: Engine | None = None
+        self.memory = Memories(
+            settings.memory_place,
+            settings.memory,
+            self._find_embedder,
+            lambda names, caller: self._open_index().contents(names, caller=caller),
+            lambda passage, start, end, caller: self.quote(passage, start, end, caller=caller),
+        )
 
     # -- documents ----------------------------------------------------------------------------------------
 
@@ -363,7 +371,7 @@ class Tekio:
                 index = self._open_index()
                 from kernel.engine import Engine  # Semantic Kernel takes seconds to import
 
-                self._engine = Engine(self.settings, self._models, index, self._find_embedder())
+                self._engine = Engine(self.settings, self._models, index, self._find_embedder(), self.memory)
             return self._engine
 
     async def figures(self) -> tuple[bytes, str] | None:
@@ -382,4 +390,5 @@ class Tekio:
                 self._engine.close()
             if self._index is not None:
                 self._index.close()
+            self.memory.close()
             self._engine = self._index = None

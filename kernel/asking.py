@@ -7,8 +7,10 @@ from typing import TypedDict
 
 from kernel.answer import Technique
 from kernel.answering.asked import Asked
+from kernel.conversation.history import GivenTurn, check_follow_ups, check_history
 from kernel.selecting import multi_query_of
 from kernel.settings import Settings
+from plugins.memory.records import check_name
 from retrieval.access import Caller
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
@@ -28,6 +30,12 @@ class AskOptions(TypedDict, total=False):
         where: filters that must hold for the passages, such as `language=ja` or `tag.ward=icu`.
         multi_query: how the parts of the question are found that are searched for as well, `off`, `rules` or
             `model` (the variant).
+        history: the turns before the question, oldest first, each (question, answer), or with the question as it
+            was made to stand alone as third.
+        conversation: its name, which brings what is remembered for it alone.
+        follow_ups: how a question that leans on the turns before it is made to stand alone: `off`, `rules` or
+            `model` (the variant, checked; else the rules).
+        memory: False recalls nothing.
         caller: is answered from what this caller may read; None is who owns the machine.
         strict: leave out sentences that no passage supports, rather than mark them.
         max_new_tokens: longest answer in tokens, at most that of the settings.
@@ -42,6 +50,10 @@ class AskOptions(TypedDict, total=False):
     language: str | None
     where: Sequence[str]
     multi_query: str | None
+    history: Sequence[GivenTurn]
+    conversation: str
+    follow_ups: str | None
+    memory: bool
     caller: Caller | None
     strict: bool | None
     max_new_tokens: int | None
@@ -78,6 +90,10 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
         ),
         cache=settings.answer_cache and options.get("cache") is not False,
         trace=bool(options.get("trace")),
+        history=check_history(options.get("history") or ()),
+        conversation=check_name(options.get("conversation") or ""),
+        follow_ups=check_follow_ups(options.get("follow_ups") or settings.follow_ups),
+        memory=options.get("memory", True),
     )
 
 

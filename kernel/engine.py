@@ -29,23 +29,27 @@ from kernel.chat.extractive_chat import ExtractiveChatCompletion
 from kernel.chat.language_model import LanguageModel
 from kernel.chat.selector import StrictServiceSelector
 from kernel.chat.transformers_chat import TransformersChatCompletion
+from kernel.conversation.listening import Listener
+from kernel.conversation.nearest import nearest_by
 from kernel.embedders import find_entailment, find_reranker
 from kernel.embedding_service import EmbeddingService
 from kernel.front import Front
 from kernel.index_view import StateOfIndex
+from kernel.memories import Memories
 from kernel.metrics import Metrics
 from kernel.model_store import ModelStore
 from kernel.selecting import selection_of
 from kernel.settings import Settings
 from kernel.tracing import Tracing
+from plugins.memory.records import owner_of
+from plugins.memory.rules import fact_to_remember
 from plugins.memory_plugin import PLUGIN_NAME as MEMORY
-from plugins.memory_plugin import MemoryPlugin, memory_record_type
+from plugins.memory_plugin import MemoryPlugin
 from plugins.prompt_functions import load_prompt_plugins
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from plugins.retrieval_plugin import RetrievalPlugin
 from retrieval.access import Caller
-from retrieval.errors import UsageError
-from retrieval.faiss_collection import FaissCollection
+from retrieval.errors import TekioError, UsageError
 from retrieval.filter_text import parse_filters
 from retrieval.filters import Filter, Where
 from retrieval.passages import ANSWERABILITY, PassageIndex
@@ -82,11 +86,13 @@ class Engine:
         models: ModelStore,
         index: PassageIndex,
         embedder: SentenceTransformerEmbedder,
+        memories: Memories,
     ) -> None:
         self._settings = settings
         self._models = models
         self._index = index
         self._embedder = embedder
+        self._memories = memories
         self._reranker = find_reranker(settings, models)
         self._lock = threading.Lock()
         self._language_model: LanguageModel | None = None
@@ -101,7 +107,7 @@ class Engine:
             ai_service_selector=StrictServiceSelector(),
         )
         self.kernel.add_plugin(RetrievalPlugin(self.search), RETRIEVAL)
-        self.kernel.add_plugin(MemoryPlugin(self._memory()), MEMORY)
+        self.kernel.add_plugin(MemoryPlugin(memories.store, owner_of(None)), MEMORY)
         tokens = PassageTokens(
             embedder,
             lambda: index.codec() or embedder.token_codec(),
@@ -126,6 +132,7 @@ class Engine:
             self._passages_of,
             StateOfIndex(index, lambda question: self.embedded(question)[0]),
             cache=self._answers,
+            personal=self._is_personal,
             fixed=[
                 settings_digest(settings),
                 program_digest(),
@@ -146,7 +153,26 @@ class Engine:
             parts_kept=Remembered(settings.passage_cache),
             likeness=WordMeaning(embedder),
             reader=find_entailment(settings, models),
+            listener=Listener(
+                weights=index.inverse_frequencies,
+                nearest=nearest_by(embedder),
+                count=embedder.count_tokens,
+                fresh=lambda found, caller: memories.fresh(found, caller=caller),
+                budget=settings.conversation_tokens,
+                top=settings.memories,
+            ),
         )
+
+    def _is_personal(self, asked: Asked) -> bool:
+        """Say whether an answer may rest on what is remembered for whoever asks: such ones are not shared."""
+        if fact_to_remember(asked.question) is not None:
+            return True
+        if not asked.memory or not self._settings.memories:
+            return False
+        try:
+            return bool(self._memories.listed(asked.caller))
+        except TekioError:
+            return True
 
     def root(self, name: str) -> Step:
         """Begin a tree of steps, which is sent to where the settings say."""
@@ -169,9 +195,9 @@ class Engine:
         return await self.search(asked.question, asked.top_k, where, parts, caller=asked.caller)
 
     def flow(self, caller: Caller | None) -> AnswerFlow:
-        """Return what answers for a caller, over a kernel whose retrieval function searches for this caller alone.
+        """Return what answers for a caller, over a kernel whose functions search and remember for this caller alone.
 
-        Who asks is no argument of that function, so nothing that a model writes into a call can widen it.
+        Who asks is no argument of these functions, so nothing that a model writes into a call can widen them.
         """
         if caller is None:
             return self._flow
@@ -181,6 +207,7 @@ class Engine:
             return await self.search(query, top, where, parts, caller=caller)
 
         kernel.add_plugin(RetrievalPlugin(search), RETRIEVAL)
+        kernel.add_plugin(MemoryPlugin(self._memories.store, owner_of(caller)), MEMORY)
         return self._flow.over(kernel)
 
     async def search(
@@ -299,15 +326,6 @@ class Engine:
                 found.name, found.folder, dtype=self._settings.dtype, threads=self._settings.threads
             )
         return self._language_model
-
-    def _memory(self) -> FaissCollection[str, object]:
-        signature = self._embedder.signature
-        return FaissCollection(  # type: ignore[call-arg]
-            record_type=memory_record_type(signature.dimension),
-            folder=self._settings.memory_place,
-            embedding_generator=self._embedding,
-            signature=signature,
-        )
 
     def load(self) -> None:
         """Load the embedder and the base model. Blocks."""

@@ -73,6 +73,7 @@ class Front:
         index: IndexView,
         *,
         cache: AnswerCache | None,
+        personal: Callable[[Asked], bool],
         fixed: Sequence[str],
         similar: float,
         tracing: Tracing,
@@ -85,6 +86,7 @@ class Front:
             find: gives the passages that the flow would find for a question; None where that is dear.
             index: that is asked.
             cache: the stored answers; None stores none.
+            personal: says whether an answer may be one person's, by what is remembered for whoever asks; it may block.
             fixed: what else all answers depend on: the settings, the program, the embedder.
             similar: cosine from which a question in other words counts as the same; 0 never does.
             tracing: makes the tree of steps.
@@ -94,6 +96,7 @@ class Front:
         self._find = find
         self._index = index
         self._cache = cache
+        self._personal = personal
         self._fixed = list(fixed)
         self._similar = similar
         self._tracing = tracing
@@ -127,7 +130,12 @@ class Front:
             self._metrics.record(root, answer)
 
     async def _events(self, asked: Asked, variant: Variant, root: Step) -> AsyncGenerator[AskEvent, None]:
-        if self._cache is None or not asked.cache or not may_be_stored(asked):
+        if (
+            self._cache is None
+            or not asked.cache
+            or not may_be_stored(asked)
+            or await asyncio.to_thread(self._personal, asked)
+        ):
             async with aclosing(self._make(asked, variant, root)) as events:
                 async for event in events:
                     yield event
@@ -258,7 +266,7 @@ def _events_of(stored: Stored, hit: str, asked: Asked, root: Step) -> list[AskEv
 def _is_whole(answer: Answer, root: Step) -> bool:
     """Say whether an answer came to its own end: neither it nor a draft on the way to it was cut or stopped."""
     cut = {FinishReason.LENGTH.value, FinishReason.CANCELLED.value}
-    if answer.finish_reason.value in cut or not answer.passages:
+    if answer.finish_reason.value in cut or not answer.passages or answer.memories:
         return False
     return all(step.notes.get("finish_reason") not in cut and not step.error for step in root.all())
 

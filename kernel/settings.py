@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from kernel.answer import Technique
 from kernel.answering.parts import MultiQuery
+from kernel.conversation.history import FollowUps
 from retrieval.errors import UsageError
 from retrieval.stores.opening import Place, beside, is_address
 
@@ -94,6 +95,19 @@ class Settings(BaseSettings):
     )
     strict: bool = Field(
         False, description="leave out sentences that no passage supports, rather than mark them"
+    )
+    follow_ups: FollowUps = Field(
+        "rules",
+        description="how a question that leans on the turns before it is made to stand alone: off, rules or model",
+    )
+    conversation_tokens: int = Field(
+        1000,
+        ge=64,
+        le=100_000,
+        description="tokens of a conversation that are kept; older turns are summarised",
+    )
+    memories: int = Field(
+        3, ge=0, le=20, description="things remembered that a question recalls; 0 recalls nothing"
     )
     max_new_tokens: int = Field(160, ge=1, le=4096, description="longest answer, in tokens")
     max_prompt_tokens: int = Field(

@@ -154,6 +154,27 @@ def proper_names(text: str) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Morpheme:
+    """A word or particle of a Japanese text as it stands; `part` and `detail` are Sudachi's parts of speech."""
+
+    surface: str
+    normal: str
+    part: str
+    detail: str
+    kind: str
+
+
+def japanese_morphemes(text: str) -> list[Morpheme]:
+    """Cut a text into short words, particles and marks included; their surfaces together are the text."""
+    found = []
+    for piece in range(0, len(text), _SUDACHI_PIECE):
+        for word in _sudachi(False).tokenize(text[piece : piece + _SUDACHI_PIECE]):
+            part, detail, kind = word.part_of_speech()[:3]
+            found.append(Morpheme(word.surface(), word.normalized_form().lower(), part, detail, kind))
+    return found
+
+
 def _short() -> Any:
     from sudachipy import SplitMode
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -155,14 +155,12 @@ class DocumentTable:
 
     def summaries(self, caller: Caller | None = None) -> list[DocumentSummary]:
         """List the documents by name; for a caller those that the caller may read."""
-        principals = () if caller is None else caller.principals()
-        marks = ", ".join("?" * len(principals))
-        readable = f"id IN (SELECT document_id FROM readers WHERE principal IN ({marks}))"
+        readable, principals = _readable(caller)
         readers = self._readers()
         rows = self._database.connection.execute(
             "SELECT id, name, path, title, format, language, page_starts, chunks, length(text), outcome,"
             " ingested_at, created, modified, tags, given_tags, owner FROM documents"
-            f" WHERE {'true' if caller is None else readable} ORDER BY name, path",
+            f" WHERE {readable} ORDER BY name, path",
             principals,
         )
         return [
@@ -185,6 +183,17 @@ class DocumentTable:
             )
             for row in rows
         ]
+
+    def contents(self, names: Sequence[str], caller: Caller | None = None) -> dict[str, frozenset[str]]:
+        """Return the hashes of what the documents of some names hold; a caller gets those that the caller may read."""
+        readable, principals = _readable(caller)
+        query = f"SELECT content_hash FROM documents WHERE name = ? AND {readable}"
+        found: dict[str, frozenset[str]] = {}
+        for name in dict.fromkeys(names):
+            rows = self._database.connection.execute(query, (name, *principals))
+            if hashes := frozenset(str(row[0]) for row in rows):
+                found[name] = hashes
+        return found
 
     def text(self, document_id: int) -> str | None:
         """Return the text of a document as it was read; spans are offsets into it."""
@@ -248,6 +257,15 @@ class DocumentTable:
             access=Access(row[20], self._readers().get(document_id, ())),
         )
         return document, row[21]
+
+
+def _readable(caller: Caller | None) -> tuple[str, tuple[str, ...]]:
+    """Return the condition that a caller may read a document, and its parameters; None may read all."""
+    if caller is None:
+        return "true", ()
+    principals = caller.principals()
+    marks = ", ".join("?" * len(principals))
+    return f"id IN (SELECT document_id FROM readers WHERE principal IN ({marks}))", principals
 
 
 def _tags(text: str) -> dict[str, tuple[str, ...]]:

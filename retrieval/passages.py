@@ -524,6 +524,10 @@ class PassageIndex:
             text = self._table.text(document_id)
         return None if text is None else text[start:end]
 
+    def contents(self, names: Sequence[str], *, caller: Caller | None = None) -> dict[str, frozenset[str]]:
+        """Return the hashes of what documents hold, by name; only of those that the caller may read."""
+        return self._table.contents(names, caller)
+
     def documents(self, *, caller: Caller | None = None) -> list[DocumentSummary]:
         """List the documents by name; for a caller those that the caller may read."""
         return self._table.summaries(caller)

@@ -11,7 +11,7 @@ from ui.locales import label
 from ui.plaintext import one_line, plain
 
 if TYPE_CHECKING:
-    from kernel.answer import Answer, AnswerPassage, Citation
+    from kernel.answer import Answer, AnswerMemory, AnswerPassage, Citation
 
 
 def print_answer(answer: Answer, *, draft: str | None) -> None:
@@ -23,6 +23,8 @@ def print_answer(answer: Answer, *, draft: str | None) -> None:
     from ui.views import cited_passage
 
     language = answer.language
+    if answer.asked and answer.asked != answer.question:
+        console(stderr=True).print(label("asked", language, question=one_line(answer.asked)), style="dim")
     final = plain(answer.answer).strip()
     if draft is None:
         print_text(final)
@@ -76,6 +78,11 @@ def _aside(answer: Answer, *, stderr: bool) -> None:
             if (citation := against.get(sentence)) is not None:
                 line = f"  {label('against', language)} {source_line(citation, language)}"
                 console(stderr=stderr).print(line)
+    remembered = [item for item in answer.memories if not item.offered and answer.variant != "memory"]
+    if remembered:
+        _heading(label("remembered", language), stderr=stderr)
+        for item in remembered:
+            console(stderr=stderr).print(f"- {memory_line(item)}")
     notices = list(answer.notices)
     if answer.finish_reason.value == "cancelled":  # a cut at the limit is among the notices already
         notices.append(label("finish_cancelled", language))
@@ -91,6 +98,12 @@ def _aside(answer: Answer, *, stderr: bool) -> None:
         )
     parts += [note] if (note := stored_note(answer, language)) else []
     console(stderr=stderr).print("\n" + one_line(" · ".join(parts)), style="dim")
+
+
+def memory_line(memory: AnswerMemory) -> str:
+    """Return something remembered as one line: the fact, or the question with its answer."""
+    text = one_line(memory.text)
+    return f"{text} → {one_line(memory.answer)}" if memory.answer else text
 
 
 def _heading(text: str, *, stderr: bool = False) -> None:

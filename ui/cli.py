@@ -21,6 +21,7 @@ from ui.commands.evaluate_calibrate import evaluate_calibrate
 from ui.commands.evaluate_retrieval import evaluate_retrieval
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
+from ui.commands.memory import memory_app
 from ui.commands.query import ask, documents, search
 from ui.commands.servers import chat, serve
 from ui.commands.setup import config, models
@@ -42,6 +43,7 @@ _evaluations.command("calibrate")(evaluate_calibrate)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
 app.add_typer(cache_app, name="cache")
+app.add_typer(memory_app, name="memory")
 
 _adaptations = typer.Typer(
     rich_markup_mode=None,

@@ -15,6 +15,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "unsupported": ("Not supported by the sources", "出典による裏付けがない文"),
     "notices": ("Please note", "お知らせ"),
     "nearest": ("Nearest passages", "近い箇所"),
+    "asked": ("understood as: {question}", "次の質問として検索: {question}"),
+    "remembered": ("Remembered (no source)", "覚えていること(出典ではありません)"),
     "seconds": ("{seconds:.1f} s", "{seconds:.1f}秒"),
     "tokens": ("{prompt} + {completion} tokens", "{prompt} + {completion} トークン"),
     "stored": (

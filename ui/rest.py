@@ -19,6 +19,7 @@ from ui.rest_context import TraceContext
 from ui.rest_docs import add_docs
 from ui.rest_errors import install_error_handlers
 from ui.rest_guard import Guard
+from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
     AskRequest,
     Counts,
@@ -79,6 +80,7 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)  # last, so that it comes first
     add_docs(app)
     _add_routes(app, tekio, warmth)
+    add_memory_routes(app, tekio, _ERRORS)
     return app
 
 
@@ -100,6 +102,10 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 where=body.where,
                 multi_query=body.multi_query,
                 strict=body.strict,
+                history=[(turn.question, turn.answer, turn.asked) for turn in body.history],
+                conversation=body.conversation,
+                follow_ups=body.follow_ups,
+                memory=body.memory,
                 caller=caller,
                 max_new_tokens=body.max_new_tokens,
                 max_prompt_tokens=body.max_prompt_tokens,

@@ -24,6 +24,14 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
+class TurnModel(_Request):
+    """A question that was asked before, with its answer."""
+
+    question: str
+    answer: str = ""
+    asked: str = Field("", description="the question as it was made to stand alone: `asked` of its answer")
+
+
 class AskRequest(_Request):
     """A question."""
 
@@ -44,6 +52,18 @@ class AskRequest(_Request):
     max_new_tokens: int | None = Field(None, ge=1, description="longest answer; at most the setting")
     max_prompt_tokens: int | None = Field(None, ge=1, description="longest prompt; at most the setting")
     cache: bool = Field(True, description="false: answer anew, whatever is stored, and store nothing")
+    history: list[TurnModel] = Field(
+        [], description="the turns before the question, oldest first; at most 2,000"
+    )
+    conversation: str = Field(
+        "", max_length=200, description="its name, which brings what is remembered for it alone"
+    )
+    follow_ups: str | None = Field(
+        None,
+        description="how a question that leans on the turns before it is made to stand alone: `off`, `rules` or "
+        "`model`; else the setting",
+    )
+    memory: bool = Field(True, description="false recalls nothing that is remembered")
     stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
 
 

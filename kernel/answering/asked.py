@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kernel.answer import Technique
 from kernel.answering.parts import MultiQuery
+from kernel.conversation.history import FollowUps, PastTurn
 from retrieval.access import Caller
 
 
@@ -30,3 +31,7 @@ class Asked:
     max_prompt_tokens: int = 1400
     cache: bool = True
     trace: bool = False
+    history: tuple[PastTurn, ...] = ()
+    conversation: str = ""
+    follow_ups: FollowUps = "rules"
+    memory: bool = True

@@ -32,6 +32,7 @@ from kernel.answer import (
 from kernel.answering.answerability import AnswerabilityModel, measure
 from kernel.answering.asked import Asked
 from kernel.answering.budget import fit_passages
+from kernel.answering.causes import cause_of
 from kernel.answering.citations import CheckedText, check_citations, quoted
 from kernel.answering.claims.windows import Likeness, Reader
 from kernel.answering.contradictions import contradictions
@@ -47,6 +48,9 @@ from kernel.chat.extractive_chat import ExtractiveSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
 from kernel.chat.transformers_chat import TransformersSettings
+from kernel.conversation.heard import render_memories
+from kernel.conversation.listening import Listener
+from plugins.memory.rules import fact_to_remember
 from plugins.prompt_functions import (
     PromptPassage,
     plugin_name,
@@ -56,7 +60,7 @@ from plugins.prompt_functions import (
 )
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from retrieval.analysis import detect_language
-from retrieval.errors import TekioError
+from retrieval.errors import UsageError
 from retrieval.remembered import Remembered
 from retrieval.stages import Step
 
@@ -86,8 +90,9 @@ class AnswerFlow:
         answerability: AnswerabilityModel,
         limits: Limits,
         extractive: Variant,
-        parts_kept: PartsKept | None = None,
+        listener: Listener,
         *,
+        parts_kept: PartsKept | None = None,
         likeness: Likeness | None = None,
         reader: Reader | None = None,
     ) -> None:
@@ -97,6 +102,7 @@ class AnswerFlow:
         self._answerability = answerability
         self._limits = limits
         self._extractive = extractive
+        self._listener = listener
         self._likeness = likeness
         self._reader = reader
         self._parts_kept = parts_kept
@@ -110,7 +116,8 @@ class AnswerFlow:
             self._answerability,
             self._limits,
             self._extractive,
-            self._parts_kept,
+            self._listener,
+            parts_kept=self._parts_kept,
             likeness=self._likeness,
             reader=self._reader,
         )
@@ -126,6 +133,11 @@ class AnswerFlow:
                 does not speak, unless it was asked for by name.
             root: gets the steps of the work.
         """
+        if (fact := fact_to_remember(asked.question)) is not None:
+            answer = await self._listener.remember(self._kernel, asked, fact)
+            yield PassagesEvent(passages=[], variant=answer.variant, technique=answer.technique)
+            yield AnswerEvent(answer=answer)
+            return
         run = await self._prepare(asked, variant, Clock(root))
         yield PassagesEvent(
             passages=shown_passages(run.passages, frozenset(range(len(run.passages)))),
@@ -142,7 +154,8 @@ class AnswerFlow:
         yield AnswerEvent(answer=await self._finish(run))
 
     async def _prepare(self, asked: Asked, variant: Variant, clock: Clock) -> Run:
-        question = asked.question
+        heard = await self._listener.hear(self._kernel, asked, variant, clock)
+        question = heard.question
         parts: tuple[str, ...] = ()
         if asked.multi_query != "off":
             with clock("parts"):
@@ -159,8 +172,8 @@ class AnswerFlow:
         confidence = (
             self._answerability.probability(measure(question, passages, ranking)) if passages else 0.0
         )
-        language = asked.language or detect_language(question)
-        notices = [] if passages else [say("empty_index", language)]
+        language = asked.language or detect_language(asked.question)
+        notices = [*heard.notices, *([] if passages else [say("empty_index", language)])]
         spoken = [detect_language(passage.text) for passage in passages[:1]]
         if variant.counter is not None and not variant.speaks(language, *spoken):
             key = "language_asked_for" if asked.chosen else "language_not_spoken"
@@ -182,6 +195,8 @@ class AnswerFlow:
             strict=asked.strict,
             threshold=self._limits.threshold,
             contradictions=disagreeing,
+            said=asked.question,
+            heard=heard,
         )
 
     async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:
@@ -233,7 +248,14 @@ class AnswerFlow:
             return await asyncio.to_thread(counter.count, messages)
 
         wanted = focus(run.passages, run.ranking, sentences=self._limits.focus_sentences)
-        kept, _ = await fit_passages(wanted, count, budget=run.max_prompt_tokens)
+        run.heard.block = render_memories(run.heard.memories, run.language)
+        try:
+            kept, _ = await fit_passages(wanted, count, budget=run.max_prompt_tokens)
+        except UsageError:
+            if not run.heard.block:
+                raise
+            run.heard.block = ""  # what is remembered goes before a passage does
+            kept, _ = await fit_passages(wanted, count, budget=run.max_prompt_tokens)
         return kept
 
     def _arguments(
@@ -242,7 +264,7 @@ class AnswerFlow:
         # New for every call: Semantic Kernel writes into the arguments it is given.
         return KernelArguments(
             settings=settings,
-            passages=shield(render_passages(passages, run.language)),
+            passages=shield(render_passages(passages, run.language) + run.heard.block),
             question=shield(run.question),
             examples=shield(render_examples(run.technique.value, run.language)),
         )
@@ -336,13 +358,3 @@ def _note_generation(step: Step, run: Run, error: BaseException | None = None) -
     step.note(**{name: run.metadata[name] for name in facts if name in run.metadata})
     step.show(draft="".join(run.pieces))
     step.end(error)
-
-
-def cause_of(error: BaseException) -> BaseException:
-    """Return the error of ours that Semantic Kernel wrapped, or the error itself."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, TekioError):
-            return inner
-        inner = inner.__cause__
-    return error

@@ -17,6 +17,7 @@ from kernel.answer import (
     Usage,
 )
 from kernel.answering.ranking import Ranking
+from kernel.conversation.heard import Heard
 from retrieval.records import Passage
 from retrieval.stages import Step
 
@@ -90,6 +91,8 @@ class Run:
     used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    said: str = ""
+    heard: Heard = field(default_factory=lambda: Heard(""))
 
     def answer(
         self,
@@ -104,7 +107,8 @@ class Run:
     ) -> Answer:
         """Return the answer with a text and its citations."""
         return Answer(
-            question=self.question,
+            question=self.said or self.question,
+            asked=self.question,
             answer=text,
             refused=refused,
             confidence=round(self.confidence, 4),
@@ -118,6 +122,8 @@ class Run:
             language=self.language,
             reasoning=reasoning,
             notices=list(self.notices),
+            memories=self.heard.shown(),
+            conversation=self.heard.conversation,
             passages=shown_passages(self.passages, self.used),
             usage=Usage(
                 prompt_tokens=self.clock.tokens("prompt_tokens"),

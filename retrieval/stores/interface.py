@@ -103,6 +103,12 @@ class Documents(Protocol):
     def summaries(self, caller: Caller | None = None) -> list[DocumentSummary]:
         """List the documents by name; for a caller those that the caller may read."""
 
+    def contents(self, names: Sequence[str], caller: Caller | None = None) -> dict[str, frozenset[str]]:
+        """Return the hashes of what the documents of some names hold; a caller gets those that the caller may read.
+
+        A name that no such document has is left out; several documents may have the same.
+        """
+
     def text(self, document_id: int) -> str | None:
         """Return the text of a document as it was read; spans are offsets into it."""
 

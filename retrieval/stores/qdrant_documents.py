@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -220,6 +220,18 @@ class QdrantDocuments:
             for document_id, row in self._all(condition).items()
         ]
         return sorted(found, key=lambda row: (row.document, row.path))
+
+    def contents(self, names: Sequence[str], caller: Caller | None = None) -> dict[str, frozenset[str]]:
+        """Return the hashes of what the documents of some names hold; a caller gets those that the caller may read."""
+        found: dict[str, frozenset[str]] = {}
+        wanted = {storable(name): name for name in names}
+        if not wanted:
+            return found
+        for row in self._all(self._having("name", wanted)).values():
+            if caller is None or not set(row["readers"]).isdisjoint(caller.principals()):
+                name = wanted[row["name"]]
+                found[name] = found.get(name, frozenset()) | {row["content_hash"]}
+        return found
 
     def text(self, document_id: int) -> str | None:
         """Return the text of a document as it was read; spans are offsets into it."""

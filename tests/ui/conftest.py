@@ -24,6 +24,7 @@ from kernel.answer import (
 )
 from kernel.answering.parts import check_multi_query
 from kernel.asking import AskOptions
+from kernel.conversation.history import PastTurn
 from kernel.settings import Settings
 from retrieval.access import Caller
 from retrieval.errors import IndexMissingError, UsageError
@@ -109,12 +110,15 @@ class ScriptedTekio(app.Tekio):
             said["where"] = list(where)
         if (multi_query := options.get("multi_query")) is not None:
             said["multi_query"] = check_multi_query(multi_query)
-        rest = {
+        if history := options.get("history"):
+            said["history"] = [turn if isinstance(turn, PastTurn) else PastTurn(*turn) for turn in history]
+        known = {*said, "where", "multi_query", "history", "caller", "conversation", "follow_ups", "memory"}
+        said |= {
             name: value
             for name, value in options.items()
-            if name not in ("where", "multi_query", "caller") and value not in (None, False)
+            if name not in known and value is not None and value is not False
         }
-        type(self).asked.append({"question": question, **said, **rest})
+        type(self).asked.append({"question": question, **said})
         return self._events(options.get("variant"))
 
     async def _events(self, variant: str | None) -> AsyncGenerator[AskEvent, None]:

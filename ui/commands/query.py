@@ -95,6 +95,26 @@ MultiOption = Annotated[
         show_default=False,
     ),
 ]
+ConversationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--conversation",
+        metavar="NAME",
+        help="Go on with a conversation of this name, and keep the turn.",
+        show_default=False,
+    ),
+]
+FollowUpsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--follow-ups",
+        help="How a question that leans on those before it is made to stand alone: off, rules or model.",
+        show_default=False,
+    ),
+]
+MemoryFlag = Annotated[
+    bool, typer.Option("--memory/--no-memory", help="Recall what is remembered of the question.")
+]
 ExplainFlag = Annotated[
     bool,
     typer.Option("--explain", help="Show each leg's rank, score and weight, and what the parts found."),
@@ -126,6 +146,9 @@ def ask(
     where: WhereOption = None,
     multi: MultiOption = None,
     strict: StrictFlag = None,
+    conversation: ConversationOption = None,
+    follow_ups: FollowUpsOption = None,
+    memory: MemoryFlag = True,
     user: AsOption = None,
     group: GroupOption = None,
     max_new_tokens: NewTokensOption = None,
@@ -139,6 +162,7 @@ def ask(
     text, caller = _text_or_stdin(question), chosen_caller(user, group)
     live = sys.stdout.isatty() and not as_json
     with opened(index) as tekio, event_loop() as loop:
+        turns = tekio.memory.turns(conversation, caller=caller) if conversation else []
         answer, draft = _listen(
             loop.iterate(
                 lambda: tekio.ask_stream(
@@ -150,6 +174,10 @@ def ask(
                     where=where or (),
                     multi_query=multi,
                     strict=strict,
+                    history=[(turn.question, turn.answer, turn.asked) for turn in turns],
+                    conversation=conversation or "",
+                    follow_ups=follow_ups,
+                    memory=memory,
                     caller=caller,
                     max_new_tokens=max_new_tokens,
                     max_prompt_tokens=max_prompt_tokens,
@@ -159,6 +187,8 @@ def ask(
             ),
             live=live,
         )
+        if conversation:
+            tekio.memory.keep(conversation, answer, caller=caller)
     if as_json:
         print_json(answer.model_dump(mode="json"))
         return

@@ -1,0 +1,1 @@
+"""A conversation: questions made to stand alone, turns kept within a budget of tokens."""

@@ -1,0 +1,95 @@
+"""Conversations that have a name: their turns, kept for whoever goes on with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from plugins.memory.records import check_name, encodable
+from plugins.memory.said import SaidFile
+from retrieval.errors import UsageError
+
+MOST_TURNS = 2000
+"""Turns of a conversation that are kept; the oldest go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question of a conversation with its answer; `asked` is the question as it was made to stand alone."""
+
+    question: str
+    answer: str
+    asked: str = ""
+    refused: bool = False
+
+
+class TurnStore:
+    """The turns of all users' conversations in one folder; each method reaches those of one user alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = SaidFile(folder)
+
+    def read(self, owner: str, conversation: str, *, most: int = MOST_TURNS) -> list[Turn]:
+        """Return the newest turns of a conversation, in their order; none for one that is not there."""
+        name = self._named(conversation)
+        if not owner or not self._file.is_there():
+            return []
+        with self._file.connection() as connection:
+            rows = connection.execute(
+                "SELECT question, answer, asked, refused FROM turns WHERE user = ? AND conversation = ?"
+                " ORDER BY id DESC LIMIT ?",
+                (owner, name, most),
+            ).fetchall()
+        return [
+            Turn(question, answer, asked, bool(refused)) for question, answer, asked, refused in rows[::-1]
+        ]
+
+    def add(self, owner: str, conversation: str, turn: Turn, at: str) -> None:
+        """Keep a turn.
+
+        Raises:
+            UsageError: the conversation has no name, or nobody is known whose it is.
+        """
+        name = self._named(conversation)
+        if not owner:
+            raise UsageError("a conversation is kept for a user, who must be named")
+        texts = [encodable(text) for text in (turn.question, turn.asked, turn.answer)]
+        with self._file.connection() as connection:
+            connection.execute(
+                "INSERT INTO turns (user, conversation, question, asked, answer, refused, at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (owner, name, *texts, turn.refused, at),
+            )
+            connection.execute(
+                "DELETE FROM turns WHERE user = ? AND conversation = ? AND id <= (SELECT max(id) FROM turns"
+                " WHERE user = ? AND conversation = ?) - ? AND id NOT IN (SELECT id FROM turns WHERE user = ?"
+                " AND conversation = ? ORDER BY id DESC LIMIT ?)",
+                (owner, name, owner, name, MOST_TURNS, owner, name, MOST_TURNS),
+            )
+
+    def names(self, owner: str) -> dict[str, int]:
+        """Return a user's conversations, each with the number of its turns."""
+        if not owner or not self._file.is_there():
+            return {}
+        with self._file.connection() as connection:
+            rows = connection.execute(
+                "SELECT conversation, count(*) FROM turns WHERE user = ? GROUP BY conversation ORDER BY max(id) DESC",
+                (owner,),
+            ).fetchall()
+        return {str(name): int(count) for name, count in rows}
+
+    def forget(self, owner: str, conversation: str) -> int:
+        """Delete a conversation; return how many turns it had."""
+        name = self._named(conversation)
+        if not owner or not self._file.is_there():
+            return 0
+        with self._file.connection() as connection:
+            query = "DELETE FROM turns WHERE user = ? AND conversation = ?"
+            return connection.execute(query, (owner, name)).rowcount
+
+    @staticmethod
+    def _named(conversation: str) -> str:
+        name = check_name(conversation)
+        if not name:
+            raise UsageError("a conversation needs a name")
+        return name

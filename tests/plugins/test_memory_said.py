@@ -1,0 +1,122 @@
+"""Conversations and feedback in their file: each user's apart, in order, and refused in one line when it cannot be."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from plugins.memory.feedback import FeedbackStore, preference_pairs
+from plugins.memory.records import MACHINE
+from plugins.memory.rules import fact_to_remember
+from plugins.memory.said import SAID_FILE
+from plugins.memory.turns import MOST_TURNS, Turn, TurnStore
+from retrieval.errors import TekioError, UsageError
+
+AT = "2026-03-01T12:00:00+00:00"
+
+
+def answer(text: str) -> dict[str, object]:
+    return {"answer": {"answer": text}}
+
+
+def test_turns_come_back_in_their_order_and_only_to_whose_they_are(tmp_path: Path) -> None:
+    store = TurnStore(tmp_path)
+    assert store.read(MACHINE, "plant") == []
+    assert not (tmp_path / SAID_FILE).exists()
+    turns = [Turn("How long?", "Two days.", "How long?"), Turn("And why?", "わかりません。", "Why?", True)]
+    for turn in turns:
+        store.add("user:aki", "plant", turn, AT)
+    store.add("user:ben", "plant", Turn("Ben's", "own"), AT)
+    assert store.read("user:aki", " plant ") == turns
+    assert store.read("user:aki", "plant", most=1) == turns[1:]
+    assert store.names("user:aki") == {"plant": 2}
+    for other in (MACHINE, "", "user:Aki", "user:%", "user:aki' --"):
+        assert store.read(other, "plant") == []
+        assert store.names(other) == {}
+        assert store.forget(other, "plant") == 0
+    assert store.forget("user:aki", "plant") == 2
+    assert [turn.question for turn in store.read("user:ben", "plant")] == ["Ben's"]
+
+
+def test_the_oldest_turns_go_when_there_are_too_many(tmp_path: Path) -> None:
+    store = TurnStore(tmp_path)
+    store.add("user:aki", "long", Turn("first", ""), AT)
+    with sqlite3.connect(tmp_path / SAID_FILE) as connection:
+        connection.executemany(
+            "INSERT INTO turns (user, conversation, question, asked, answer, refused, at) VALUES (?,?,?,?,?,?,?)",
+            [("user:aki", "long", f"q{number}", "", "", 0, AT) for number in range(MOST_TURNS)],
+        )
+    store.add("user:aki", "long", Turn("last", ""), AT)
+    held = store.read("user:aki", "long", most=10 * MOST_TURNS)
+    assert len(held) == MOST_TURNS
+    assert (held[0].question, held[-1].question) == ("q1", "last")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 201])
+def test_a_conversation_needs_a_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        TurnStore(tmp_path).add("user:aki", name, Turn("q", "a"), AT)
+
+
+def test_feedback_gives_approved_answers_and_preference_pairs(tmp_path: Path) -> None:
+    store = FeedbackStore(tmp_path)
+    store.add("user:aki", "up", "How long?", answer("Two days."), AT)
+    store.add("user:aki", "down", "How long?", answer("Three weeks."), AT)
+    store.add("user:aki", "down", "Why?", answer("No idea.") | {"correction": "Because of rust."}, AT)
+    store.add("user:ben", "down", "How long?", answer("Five days."), AT)
+    rows = store.read("user:aki")
+    assert [(row.approved, row.rejected) for row in rows] == [
+        ("Two days.", ""),
+        ("", "Three weeks."),
+        ("Because of rust.", "No idea."),
+    ]
+    assert preference_pairs(store.read(None)) == [
+        ("How long?", "Two days.", "Three weeks."),
+        ("Why?", "Because of rust.", "No idea."),
+    ]
+    assert len(store.read(None)) == 4
+    assert store.read("") == store.read(MACHINE) == []
+
+
+def test_a_rating_that_is_none_and_a_user_who_is_nobody_are_refused(tmp_path: Path) -> None:
+    for owner, rating in (("user:aki", "sideways"), ("", "up")):
+        with pytest.raises(UsageError):
+            FeedbackStore(tmp_path).add(owner, rating, "q", answer("a"), AT)
+
+
+@pytest.mark.parametrize("content", [b"no database" * 1000, None])
+def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+    if content is None:
+        with sqlite3.connect(tmp_path / SAID_FILE) as connection:
+            connection.execute("PRAGMA user_version = 99")
+    else:
+        (tmp_path / SAID_FILE).write_bytes(content)
+    with pytest.raises(TekioError) as raised:
+        TurnStore(tmp_path).read(MACHINE, "x")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("remember that the key is in drawer 4.", "the key is in drawer 4."),
+        ("Please remember: pump P-7 is broken", "pump P-7 is broken"),
+        ("Can you remember that the kiln is K2?", "the kiln is K2"),
+        ("鍵は棚Bにあることを覚えておいて", "鍵は棚Bにある"),
+        ("鍵の番号は4711と覚えておいてください。", "鍵の番号は4711"),
+        ("私の担当は第二工場です。覚えておいてね。", "私の担当は第二工場です。"),
+        ("覚えておいて：会議は金曜", "会議は金曜"),
+        ("Do you remember that the key is in drawer 4?", None),
+        ("What should I remember when I fire the kiln?", None),
+        ("Remember that pump? Where is it?", None),
+        ("Remember the pump", None),
+        ("Note that I have no card. How do I get in?", None),
+        ("これを覚えておいて", None),
+        ("鍵の場所を覚えていますか。", None),
+        ("何を覚えておくべきですか。", None),
+    ],
+)
+def test_what_asks_to_be_remembered_is_told_from_what_asks(text: str, fact: str | None) -> None:
+    assert fact_to_remember(text) == fact
