@@ -52,6 +52,15 @@ class Citation(_Frozen):
     score: float = Field(description="support of the answer's sentence by the quote, 0 to 1")
 
 
+class ShortAnswer(_Frozen):
+    """The words of a citation's quote that alone would answer: the document's text from `start` to `end`."""
+
+    text: str
+    marker: int = Field(description="number of the passage, as in [1]")
+    start: int = Field(description="character offset into the text of the document as it was read")
+    end: int
+
+
 class AnswerPassage(_Frozen):
     """A passage that was found for the question. Its marker in the answer is its place in the list, from 1."""
 
@@ -86,6 +95,9 @@ class Answer(_Frozen):
     confidence: float = Field(description="estimated probability that the passages hold the answer")
     citations: list[Citation]
     unsupported: list[str] = Field(description="sentences of the answer that no passage supports")
+    short_answer: ShortAnswer | None = Field(
+        default=None, description="the words within the first quote that answer, where rules can tell them"
+    )
     variant: str
     technique: str
     language: str

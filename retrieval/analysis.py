@@ -142,6 +142,35 @@ def japanese_words(run: str, *, compounds: bool = False) -> tuple[JapaneseWord, 
     return tuple(words)
 
 
+@dataclass(frozen=True, slots=True)
+class TaggedWord:
+    """A word with its part of speech, four levels of Sudachi's; offsets are into the text as it stands."""
+
+    surface: str
+    normal: str
+    tags: tuple[str, ...]
+    start: int
+    end: int
+
+
+def tagged_words(text: str) -> list[TaggedWord]:
+    """Cut a text into short words, particles and punctuation included."""
+    tokenizer = _sudachi(False)
+    found = []
+    for piece in range(0, len(text), _SUDACHI_PIECE):
+        for word in tokenizer.tokenize(text[piece : piece + _SUDACHI_PIECE]):
+            found.append(
+                TaggedWord(
+                    word.surface(),
+                    word.normalized_form().lower(),
+                    tuple(word.part_of_speech()[:4]),
+                    piece + word.begin(),
+                    piece + word.end(),
+                )
+            )
+    return found
+
+
 def _short() -> Any:
     from sudachipy import SplitMode
 

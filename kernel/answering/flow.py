@@ -27,6 +27,7 @@ from kernel.answer import (
     Citation,
     FinishReason,
     PassagesEvent,
+    ShortAnswer,
     TokenEvent,
 )
 from kernel.answering.answerability import AnswerabilityModel, measure
@@ -39,6 +40,7 @@ from kernel.answering.focus import focus
 from kernel.answering.parts import MultiQuery, find_parts
 from kernel.answering.ranking import ScoredSentence, SentenceRanker
 from kernel.answering.run import Clock, Run, Variant, shown_passages
+from kernel.answering.spans import short_of
 from kernel.answering.sub_questions import writer_of_parts
 from kernel.answering.texts import admits_ignorance, say, without_echo
 from kernel.chat.extractive_chat import ExtractiveSettings
@@ -229,9 +231,12 @@ class AnswerFlow:
         chosen: list[ScoredSentence] = choose_sentences(run.ranking)
         citations: list[Citation] = [cite([item.sentence], run.passages, 1.0) for item in chosen]
         written = [f"{item.sentence.text} [{item.sentence.passage + 1}]" for item in chosen]
-        return self._answer(run, CheckedText(join_sentences(written), citations, []), reasoning)
+        short = short_of(run.question, chosen[0].sentence) if chosen else None
+        return self._answer(run, CheckedText(join_sentences(written), citations, []), reasoning, short)
 
-    def _answer(self, run: Run, checked: CheckedText, reasoning: str | None) -> Answer:
+    def _answer(
+        self, run: Run, checked: CheckedText, reasoning: str | None, short: ShortAnswer | None = None
+    ) -> Answer:
         if run.confidence < _SURE:
             run.notices.append(say("unsure", run.language))
         reason = FinishReason(run.metadata.get("finish_reason", FinishReason.STOP))
@@ -241,6 +246,7 @@ class AnswerFlow:
             text=checked.text,
             citations=checked.citations,
             unsupported=checked.unsupported,
+            short_answer=short,
             reasoning=reasoning,
             finish_reason=reason,
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kernel.answer import Answer, AnswerPassage, Citation, FinishReason, Technique, Usage
+from kernel.answer import Answer, AnswerPassage, Citation, FinishReason, ShortAnswer, Technique, Usage
 from kernel.answering.ranking import Ranking
 from retrieval.records import Passage
 
@@ -85,6 +85,7 @@ class Run:
         refused: bool = False,
         citations: Sequence[Citation] = (),
         unsupported: Sequence[str] = (),
+        short_answer: ShortAnswer | None = None,
     ) -> Answer:
         """Return the answer with a text and its citations."""
         return Answer(
@@ -94,6 +95,7 @@ class Run:
             confidence=round(self.confidence, 4),
             citations=list(citations),
             unsupported=list(unsupported),
+            short_answer=short_answer,
             variant=self.variant.name,
             technique=self.technique.value,
             language=self.language,
