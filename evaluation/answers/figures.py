@@ -100,7 +100,7 @@ def _share(flags: Sequence[bool]) -> Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class PairedTest:
     """A metric of two runs over the same questions: `second` less `first`, and how likely by chance.
 
     `adjusted` is the p-value after Holm's correction over all that were tested together.
@@ -127,7 +127,9 @@ class Test:
         return {name: getattr(self, name) for name in self.__slots__} | {"interval": list(self.interval)}
 
 
-def paired_tests(first: str, before: Sequence[Outcome], second: str, after: Sequence[Outcome]) -> list[Test]:
+def paired_tests(
+    first: str, before: Sequence[Outcome], second: str, after: Sequence[Outcome]
+) -> list[PairedTest]:
     """Compare two runs by every metric that counts, over the questions of which both have it."""
     others = {outcome.id: outcome for outcome in after}
     pairs = [(outcome, others[outcome.id]) for outcome in before if outcome.id in others]
@@ -145,7 +147,7 @@ def paired_tests(first: str, before: Sequence[Outcome], second: str, after: Sequ
         both = np.array(values, np.float64)
         tested = compare(both[:, 0], both[:, 1])
         found.append(
-            Test(
+            PairedTest(
                 first,
                 second,
                 name,
@@ -160,10 +162,10 @@ def paired_tests(first: str, before: Sequence[Outcome], second: str, after: Sequ
     return found
 
 
-def holm(tests: Sequence[Test]) -> list[Test]:
+def holm(tests: Sequence[PairedTest]) -> list[PairedTest]:
     """Return tests with their adjusted p-values, in the same order.
 
-    Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics, 1979.
+    Source: Holm, "A Simple Sequentially Rejective Multiple PairedTest Procedure", Scandinavian Journal of Statistics, 1979.
     """
     order = sorted(range(len(tests)), key=lambda place: tests[place].p_value)
     adjusted = [1.0] * len(tests)
@@ -172,6 +174,6 @@ def holm(tests: Sequence[Test]) -> list[Test]:
         highest = max(highest, min(1.0, (len(tests) - rank) * tests[place].p_value))
         adjusted[place] = highest
     return [
-        Test(**{name: getattr(test, name) for name in Test.__slots__} | {"adjusted": value})
+        PairedTest(**{name: getattr(test, name) for name in PairedTest.__slots__} | {"adjusted": value})
         for test, value in zip(tests, adjusted, strict=True)
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.answers.figures import Test, holm, paired_tests
+from evaluation.answers.figures import PairedTest, holm, paired_tests
 from evaluation.answers.metrics import METRICS
 from evaluation.answers.runfile import RunFile, common_runs, same_questions
 from evaluation.answers.table import SIGNIFICANT
@@ -17,8 +17,8 @@ class Regression:
     """What came of a comparison. `tests` are all of them, adjusted together; `falls` those that are significant."""
 
     runs: tuple[str, ...]
-    tests: tuple[Test, ...]
-    falls: tuple[Test, ...]
+    tests: tuple[PairedTest, ...]
+    falls: tuple[PairedTest, ...]
     alpha: float
     notices: tuple[str, ...]
 
@@ -74,7 +74,7 @@ def regress(baseline: RunFile, run: RunFile, path: Path, *, alpha: float = SIGNI
     return Regression(tuple(names), tuple(tests), falls, alpha, tuple(notices))
 
 
-def _line(test: Test) -> str:
+def _line(test: PairedTest) -> str:
     low, high = test.interval
     return (
         f"{test.second}: {METRICS[test.metric].label} {test.before:.3f} to {test.after:.3f}, "
