@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,14 @@ from retrieval.errors import TekioError
 
 FOLD = "2/2"
 _PARTS = 5
-_STRENGTHS = (0.0003, 0.001, 0.003)
-_STEPS = 240
-_WARM = 100
-_RATE = 0.05
+_STRENGTHS = (0.0003, 0.001)
+_WARM = 60
+_STEPS = 60
 _OTHERS = 80
 """Spans of each example, beside the best ones, by which is fitted."""
+
+
+Objective = Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,41 +88,75 @@ def _sentence(item: Item, texts: dict[str, str]) -> str | None:
     return max(holding, key=lambda one: len(asked & set(words(one, item.language))), default=None)
 
 
+@dataclass(frozen=True)
+class Stack:
+    """Examples below each other: all rows, where each example begins, and how many rows it has."""
+
+    matrix: NDArray[np.float32]
+    worth: NDArray[np.float32]
+    best: NDArray[np.float32]
+    begins: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    @staticmethod
+    def of(examples: Sequence[Example]) -> Stack:
+        """Put examples together, each with its best spans and some of the others by chance."""
+        rows = [_drawn(example, np.random.default_rng(number)) for number, example in enumerate(examples)]
+        worths = [example.worth[chosen] for example, chosen in zip(examples, rows, strict=True)]
+        sizes = np.array([len(worth) for worth in worths])
+        return Stack(
+            np.concatenate([example.matrix[chosen] for example, chosen in zip(examples, rows, strict=True)]),
+            np.concatenate(worths),
+            np.concatenate([(worth >= worth.max() - 1e-6).astype(np.float32) for worth in worths]),
+            np.concatenate([[0], np.cumsum(sizes)[:-1]]),
+            sizes,
+        )
+
+    def shares(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return how likely each span is among those of its example."""
+        scores = self.matrix @ weights.astype(np.float32)
+        highest = np.repeat(np.maximum.reduceat(scores, self.begins), self.sizes)
+        likely = np.exp(scores - highest)
+        return np.asarray(likely / np.repeat(np.add.reduceat(likely, self.begins), self.sizes), np.float32)
+
+    def unlikeliness(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the mean of minus the log-likelihood of the best spans, and its gradient."""
+        shares = self.shares(weights)
+        right = np.add.reduceat(shares * self.best, self.begins) + 1e-9
+        slope = shares - shares * self.best / np.repeat(right, self.sizes)
+        return float(-np.log(right).mean()), self._gradient(slope)
+
+    def missed(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the mean of minus the expected F1, and its gradient."""
+        shares = self.shares(weights)
+        expected = np.add.reduceat(shares * self.worth, self.begins)
+        slope = -shares * (self.worth - np.repeat(expected, self.sizes))
+        return float(-expected.mean()), self._gradient(slope)
+
+    def _gradient(self, slope: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray(slope @ self.matrix, np.float64) / len(self.sizes)
+
+
 def fit(examples: Sequence[Example], strength: float) -> NDArray[np.float64]:
     """Return the weights that make the expected F1 greatest, less `strength` times their squares.
 
-    The first steps go up the likelihood of the best spans instead, which has one summit.
+    It begins at the weights that make the best spans likeliest, since that has one summit.
     """
-    import torch
+    from scipy.optimize import minimize
 
-    torch.manual_seed(0)
-    chosen = [_drawn(example, np.random.default_rng(number)) for number, example in enumerate(examples)]
-    pairs = list(zip(examples, chosen, strict=True))
-    matrices = [torch.from_numpy(example.matrix[rows]) for example, rows in pairs]
-    worths = [torch.from_numpy(example.worth[rows]) for example, rows in pairs]
-    sizes = [len(worth) for worth in worths]
-    everything = torch.cat(matrices)
-    owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes))
-    worth = torch.cat(worths)
-    best = torch.cat([(one >= one.max() - 1e-6).float() for one in worths])
-    weights = torch.zeros(everything.shape[1], requires_grad=True)
-    optimiser = torch.optim.Adam([weights], lr=_RATE)
-    for step in range(_STEPS):
-        scores = everything @ weights
-        highest = torch.full((len(sizes),), -torch.inf).scatter_reduce(0, owner, scores, "amax").detach()
-        likely = torch.exp(scores - highest[owner])
-        total = torch.zeros(len(sizes)).index_add(0, owner, likely)
-        shares = likely / total[owner]
-        if step < _WARM:
-            right = torch.zeros(len(sizes)).index_add(0, owner, shares * best)
-            loss = -torch.log(right + 1e-9).mean()
-        else:
-            loss = -torch.zeros(len(sizes)).index_add(0, owner, shares * worth).mean()
-        loss = loss + strength * (weights**2).sum()
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    return np.asarray(weights.detach().numpy(), np.float64)
+    stack = Stack.of(examples)
+    weights = np.zeros(stack.matrix.shape[1])
+    for objective, steps in ((stack.unlikeliness, _WARM), (stack.missed, _STEPS)):
+
+        def penalised(
+            at: NDArray[np.float64], objective: Objective = objective
+        ) -> tuple[float, NDArray[np.float64]]:
+            loss, gradient = objective(at)
+            return loss + strength * float(at @ at), gradient + 2 * strength * at
+
+        found = minimize(penalised, weights, jac=True, method="L-BFGS-B", options={"maxiter": steps})
+        weights = np.asarray(found.x, np.float64)
+    return weights
 
 
 def _drawn(example: Example, random: np.random.Generator) -> NDArray[np.int64]:

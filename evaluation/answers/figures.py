@@ -165,7 +165,7 @@ def paired_tests(
 def holm(tests: Sequence[PairedTest]) -> list[PairedTest]:
     """Return tests with their adjusted p-values, in the same order.
 
-    Source: Holm, "A Simple Sequentially Rejective Multiple PairedTest Procedure", Scandinavian Journal of Statistics, 1979.
+    Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics, 1979.
     """
     order = sorted(range(len(tests)), key=lambda place: tests[place].p_value)
     adjusted = [1.0] * len(tests)

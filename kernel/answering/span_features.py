@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernel.answering.span_questions import KINDS, Asking
-from kernel.answering.span_words import Word
+from kernel.answering.span_words import ENDINGS, Word
 
 Floats = NDArray[np.float64]
 _LONGEST = {"ja": 24, "en": 16}
@@ -94,6 +94,7 @@ def _add_shape(spans: Spans, words: Sequence[Word]) -> None:
         "function": [word.kind == "function" for word in words],
         "bracket": [word.bracket != 0 for word in words],
         "mark": [word.kind == "mark" and word.bracket == 0 for word in words],
+        **{ending: [word.ending == ending for word in words] for ending in ENDINGS},
     }
     for name, flag in flags.items():
         found = _within(flag, spans)
@@ -184,8 +185,20 @@ def _add_question(spans: Spans, words: Sequence[Word], asking: Asking) -> None:
     spans.features["asked around"] = _density(array, spans)
     unasked = array.sum() - asked
     spans.features["asked outside"] = unasked / max(1.0, float(array.sum()))
+    sums = np.concatenate([[0], np.cumsum(array)])
+    left_share = sums[starts] / max(1.0, float(array.sum()))
+    right_share = (sums[-1] - sums[ends]) / max(1.0, float(array.sum()))
+    spans.features["asked left share"] = left_share
+    spans.features["asked right share"] = right_share
+    spans.features["topical, asked left share"] = left_share * float(asking.topical)
+    spans.features["topical, asked right share"] = right_share * float(asking.topical)
     keys = [word.key for word in words]
-    for name, key in (("before", asking.before), ("after", asking.after), ("head", asking.head)):
+    for name, key in (
+        ("before", asking.before),
+        ("after", asking.after),
+        ("last", asking.last),
+        ("head", asking.head),
+    ):
         places = [key != "" and one == key for one in keys]
         known = float(any(places))
         near_left, near_right = _gaps(places)

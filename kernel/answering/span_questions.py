@@ -44,6 +44,7 @@ class Asking:
         words: the question's words, the question word and what is only of the form left out.
         before: key of the last content word before the question word, or "".
         after: key of the first content word after the question phrase, or "".
+        last: key of the last content word, or "".
         head: key of the word that the question word belongs to: 議席 of 何議席, year of "which year", or "".
         particle: the particle after the question word, or "".
         topical: the question is a topic alone, 「…は？」, or ends with its question word, 「…は何か」.
@@ -53,6 +54,7 @@ class Asking:
     words: frozenset[str]
     before: str
     after: str
+    last: str
     head: str
     particle: str
     topical: bool
@@ -73,7 +75,7 @@ def _japanese(words: Sequence[Word]) -> Asking | None:
             return None
         keys = frozenset(word.key for word in content)
         tail = next((word.key for word in reversed(words) if word.kind == "content"), "")
-        return Asking(_japanese_kind("", tail, keys), keys, tail, "", "", "", True)
+        return Asking(_japanese_kind("", tail, keys), keys, tail, "", tail, "", "", True)
     wh = words[at]
     rest = words[at + 1 :]
     head = rest[0].key if rest and rest[0].kind == "content" and wh.text in ("何", "どの", "なん") else ""
@@ -84,7 +86,8 @@ def _japanese(words: Sequence[Word]) -> Asking | None:
     keys = frozenset(word.key for word in content if word is not wh and not _is_japanese_wh(word))
     topical = not behind or particle in ("か", "です")
     kind = _japanese_kind(wh.text, head or (before if topical else ""), keys)
-    return Asking(kind, keys, before, behind[0].key if behind else "", head, particle, topical)
+    last = behind[-1].key if behind else before
+    return Asking(kind, keys, before, behind[0].key if behind else "", last, head, particle, topical)
 
 
 def _is_japanese_wh(word: Word) -> bool:
@@ -114,7 +117,7 @@ def _english(words: Sequence[Word]) -> Asking | None:
         if lower and lower[0] in _AUXILIARY:
             return None
         keys = frozenset(word.key for word in words if word.kind == "content")
-        return Asking("thing", keys, "", "", "", "", True)
+        return Asking("thing", keys, "", "", "", "", "", True)
     wh, following = lower[at], lower[at + 1 : at + 2]
     amount = wh == "how" and bool(following) and following[0] in _EN_AMOUNT
     rest = [
@@ -133,7 +136,8 @@ def _english(words: Sequence[Word]) -> Asking | None:
     )
     before = next((word.key for word in reversed(words[:at]) if word.kind == "content"), "")
     behind = rest[1:] if head else rest
-    return Asking(kind, keys, before, behind[0].key if behind else "", head, "", verb_next)
+    last = behind[-1].key if behind else before
+    return Asking(kind, keys, before, behind[0].key if behind else "", last, head, "", verb_next)
 
 
 def _english_kind(wh: str, head: str, amount: bool) -> str:

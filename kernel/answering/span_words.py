@@ -33,6 +33,7 @@ _DATES = frozenset(
     spring summer autumn winter decade
     """.split()
 )
+ENDINGS = ("ed", "ing", "ly")
 _YEAR = re.compile(r"1[0-9]{3}s?|20[0-9]{2}s?|[0-9]{4}[–-][0-9]{2,4}")
 _JA_DATE = frozenset(
     "年 月 日 世紀 年代 年度 時代 頃 時 分 曜日 昭和 平成 令和 大正 明治 紀元前 初頭 前半 後半 末".split()
@@ -53,6 +54,7 @@ class Word:
         name: it looks like a part of a name.
         person: it is a person's name (Japanese alone).
         place: it is a place's name (Japanese alone).
+        ending: `ed`, `ing` or `ly` of an English word that ends so, else "".
         bracket: 1 opens, -1 closes, 0 is neither.
     """
 
@@ -66,6 +68,7 @@ class Word:
     name: bool = False
     person: bool = False
     place: bool = False
+    ending: str = ""
     bracket: int = 0
 
 
@@ -95,6 +98,7 @@ def _english(text: str) -> Iterator[Word]:
             number=number,
             date=bool(_YEAR.fullmatch(bare)) or (bare in _DATES and (bare != "may" or capital)),
             name=capital and not function and not (begins and bare in _FUNCTION),
+            ending=next((ending for ending in ENDINGS if len(bare) > 4 and bare.endswith(ending)), ""),
         )
         begins = False
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.answers.figures import Prices, PairedTest, figures, holm, paired_tests
+from evaluation.answers.figures import PairedTest, Prices, figures, holm, paired_tests
 from evaluation.answers.items import Item, digest
 from evaluation.answers.journal import Journal, write_whole
 from evaluation.answers.outcome import Outcome
