@@ -90,6 +90,15 @@ class Contradiction(_Frozen):
     about: str = Field(description="in what they differ: figure, limit or denial")
 
 
+class ShortAnswer(_Frozen):
+    """The words of a citation's quote that alone would answer: the document's text from `start` to `end`."""
+
+    text: str
+    marker: int = Field(description="number of the passage, as in [1]")
+    start: int = Field(description="character offset into the text of the document as it was read")
+    end: int
+
+
 class AnswerPassage(_Frozen):
     """A passage that was found for the question. Its marker in the answer is its place in the list, from 1."""
 
@@ -192,6 +201,9 @@ class Answer(_Frozen):
     citations: list[Citation]
     unsupported: list[str] = Field(
         description="sentences that no passage supports; in the answer [?] stands behind each, or they are left out"
+    )
+    short_answer: ShortAnswer | None = Field(
+        default=None, description="the words within the first quote that answer, where rules can tell them"
     )
     claims: list[Claim] = Field(default=[], description="each sentence with what the passages make of it")
     contradictions: list[Contradiction] = Field(

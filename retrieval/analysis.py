@@ -142,37 +142,43 @@ def japanese_words(run: str, *, compounds: bool = False) -> tuple[JapaneseWord, 
     return tuple(words)
 
 
-def proper_names(text: str) -> list[str]:
-    """Return the Japanese words of a text that are proper names by the dictionary, in their normalised form."""
-    tokenizer = _sudachi(False)
-    return [
-        word.normalized_form().lower()
-        for run in japanese_runs(normalize(text))
-        for start in range(0, len(run), _SUDACHI_PIECE)
-        for word in tokenizer.tokenize(run[start : start + _SUDACHI_PIECE])
-        if word.part_of_speech()[1] == "固有名詞"
-    ]
-
-
 @dataclass(frozen=True, slots=True)
-class Morpheme:
-    """A word or particle of a Japanese text as it stands; `part` and `detail` are Sudachi's parts of speech."""
+class TaggedWord:
+    """A word, particle or mark with its part of speech, four levels of Sudachi's; offsets are into the text."""
 
     surface: str
     normal: str
-    part: str
-    detail: str
-    kind: str
+    tags: tuple[str, ...]
+    start: int
+    end: int
 
 
-def japanese_morphemes(text: str) -> list[Morpheme]:
+def tagged_words(text: str) -> list[TaggedWord]:
     """Cut a text into short words, particles and marks included; their surfaces together are the text."""
+    tokenizer = _sudachi(False)
     found = []
     for piece in range(0, len(text), _SUDACHI_PIECE):
-        for word in _sudachi(False).tokenize(text[piece : piece + _SUDACHI_PIECE]):
-            part, detail, kind = word.part_of_speech()[:3]
-            found.append(Morpheme(word.surface(), word.normalized_form().lower(), part, detail, kind))
+        for word in tokenizer.tokenize(text[piece : piece + _SUDACHI_PIECE]):
+            found.append(
+                TaggedWord(
+                    word.surface(),
+                    word.normalized_form().lower(),
+                    tuple(word.part_of_speech()[:4]),
+                    piece + word.begin(),
+                    piece + word.end(),
+                )
+            )
     return found
+
+
+def proper_names(text: str) -> list[str]:
+    """Return the Japanese words of a text that are proper names by the dictionary, in their normalised form."""
+    return [
+        word.normal
+        for run in japanese_runs(normalize(text))
+        for word in tagged_words(run)
+        if word.tags[1] == "固有名詞"
+    ]
 
 
 def _short() -> Any:

@@ -17,6 +17,7 @@ from ui.commands.adapt import adapt_retriever, reembed
 from ui.commands.cache import cache_app
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
+from ui.commands.evaluate_answers import evaluate_answers, evaluate_regress
 from ui.commands.evaluate_calibrate import evaluate_calibrate
 from ui.commands.evaluate_retrieval import evaluate_retrieval
 from ui.commands.index import index_app
@@ -39,6 +40,8 @@ for _command in (ask, search, documents, access, ingest, chat, serve, models, co
 _evaluations = typer.Typer(rich_markup_mode=None)
 _evaluations.callback(invoke_without_command=True)(evaluate)
 _evaluations.command("retrieval")(evaluate_retrieval)
+_evaluations.command("answers")(evaluate_answers)
+_evaluations.command("regress")(evaluate_regress)
 _evaluations.command("calibrate")(evaluate_calibrate)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")

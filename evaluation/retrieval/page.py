@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evaluation.plots import embedded, png, pyplot
 from evaluation.retrieval.measure import Run, table
 from evaluation.retrieval.metrics import METRICS
 from retrieval.errors import TekioError
@@ -38,20 +37,8 @@ def write_report(folder: Path, whole: Mapping[str, Any], runs: Sequence[Run]) ->
     return page
 
 
-def _pyplot() -> Any:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise TekioError("a report needs matplotlib: install tekio[reports]") from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    return pyplot
-
-
 def _metrics(whole: Mapping[str, Any]) -> bytes:
-    pyplot = _pyplot()
-    figure, axes = pyplot.subplots(figsize=(9, 4))
+    figure, axes = pyplot().subplots(figsize=(9, 4))
     runs = whole["runs"]
     width = 0.8 / len(runs)
     for place, run in enumerate(runs):
@@ -65,31 +52,20 @@ def _metrics(whole: Mapping[str, Any]) -> bytes:
     axes.set_xticks([column + 0.4 - width / 2 for column in range(len(METRICS))], list(METRICS))
     axes.set_ylim(0, 1)
     axes.legend()
-    return _png(figure, pyplot)
+    return png(figure)
 
 
 def _latency(runs: Sequence[Run]) -> bytes:
-    pyplot = _pyplot()
-    figure, axes = pyplot.subplots(figsize=(9, 3))
+    figure, axes = pyplot().subplots(figsize=(9, 3))
     axes.boxplot([run.seconds * 1000 for run in runs], orientation="horizontal", whis=(1, 99))
     axes.set_yticks(range(1, len(runs) + 1), [run.mode for run in runs])
     axes.set_xlabel("ms a query")
-    return _png(figure, pyplot)
-
-
-def _png(figure: Any, pyplot: Any) -> bytes:
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110, bbox_inches="tight")
-    pyplot.close(figure)
-    return file.getvalue()
+    return png(figure)
 
 
 def _page(whole: Mapping[str, Any], plots: Mapping[str, bytes]) -> str:
     title = html.escape(f"{whole['set']} ({whole['split']})")
-    images = "".join(
-        f'<p><img alt="{html.escape(name)}" src="data:image/png;base64,{base64.b64encode(image).decode()}"></p>'
-        for name, image in plots.items()
-    )
+    images = "".join(embedded(name, image) for name, image in plots.items())
     figures = html.escape("\n".join(table(whole)))
     data = html.escape(json.dumps(whole, ensure_ascii=False, indent=1))
     return (

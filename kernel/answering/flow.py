@@ -27,6 +27,7 @@ from kernel.answer import (
     Contradiction,
     FinishReason,
     PassagesEvent,
+    ShortAnswer,
     TokenEvent,
 )
 from kernel.answering.answerability import AnswerabilityModel, measure
@@ -42,6 +43,7 @@ from kernel.answering.focus import focus
 from kernel.answering.parts import MultiQuery, find_parts
 from kernel.answering.ranking import SentenceRanker
 from kernel.answering.run import Clock, Run, Variant, shown_passages
+from kernel.answering.spans import short_of
 from kernel.answering.sub_questions import writer_of_parts
 from kernel.answering.texts import admits_ignorance, say, without_echo
 from kernel.chat.extractive_chat import ExtractiveSettings
@@ -302,10 +304,14 @@ class AnswerFlow:
     def _quoting(self, run: Run, reasoning: str | None) -> Answer:
         """Return an answer of the passages' own sentences, each of which is its own evidence."""
         run.metadata.pop("finish_reason", None)  # a draft that was cut is not what is shown
-        chosen = [(item.sentence, item.interaction) for item in choose_sentences(run.ranking)]
-        return self._answer(run, quoted(chosen, run.passages), reasoning)
+        best = choose_sentences(run.ranking)
+        short = short_of(run.question, best[0].sentence) if best else None
+        chosen = [(item.sentence, item.interaction) for item in best]
+        return self._answer(run, quoted(chosen, run.passages), reasoning, short)
 
-    def _answer(self, run: Run, checked: CheckedText, reasoning: str | None) -> Answer:
+    def _answer(
+        self, run: Run, checked: CheckedText, reasoning: str | None, short: ShortAnswer | None = None
+    ) -> Answer:
         run.notices += [_disagreement(each, run.language) for each in run.contradictions]
         if checked.unsupported:
             key = "left_out" if run.strict else "marked"
@@ -320,6 +326,7 @@ class AnswerFlow:
             citations=checked.citations,
             unsupported=checked.unsupported,
             claims=checked.claims,
+            short_answer=short,
             reasoning=reasoning,
             finish_reason=reason,
         )

@@ -13,6 +13,7 @@ from kernel.answer import (
     Claim,
     Contradiction,
     FinishReason,
+    ShortAnswer,
     Technique,
     Usage,
 )
@@ -104,6 +105,7 @@ class Run:
         citations: Sequence[Citation] = (),
         unsupported: Sequence[str] = (),
         claims: Sequence[Claim] = (),
+        short_answer: ShortAnswer | None = None,
     ) -> Answer:
         """Return the answer with a text and its citations."""
         return Answer(
@@ -117,6 +119,7 @@ class Run:
             unsupported=list(unsupported),
             claims=list(claims),
             contradictions=[] if refused else list(self.contradictions),
+            short_answer=short_answer,
             variant=self.variant.name,
             technique=self.technique.value,
             language=self.language,

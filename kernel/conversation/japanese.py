@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from retrieval.analysis import STOP_WORDS, Morpheme, content_tokens, japanese_morphemes
+from retrieval.analysis import STOP_WORDS, TaggedWord, content_tokens, tagged_words
 
 _LEAD = re.compile(
     r"^(?:(?:それでは|それなら|それじゃあ?|では|じゃあ|じゃ|ならば|なら|だったら|でも|そしたら|とすると)[、,\s]*|で[、,]\s*)"
@@ -75,14 +75,16 @@ def leans(question: str, before: Sequence[str]) -> bool:
 def _leaves_out(text: str) -> bool:
     """Say whether the one word of a question is what is done, or a relation to something, with nothing that has it."""
     bare = text.rstrip("?？。. ")
-    words = japanese_morphemes(bare)
+    words = tagged_words(bare)
     for place, word in enumerate(words):
-        if word.part not in ("名詞", "動詞", "形容詞", "形状詞") or word.normal in STOP_WORDS:
+        if word.tags[0] not in ("名詞", "動詞", "形容詞", "形状詞") or word.normal in STOP_WORDS:
             continue
         following = words[place + 1] if place + 1 < len(words) else None
-        if word.part == "名詞":
+        if word.tags[0] == "名詞":
             verbal = (
-                word.kind == "サ変可能" and following is not None and following.normal in ("為る", "出来る")
+                word.tags[2] == "サ変可能"
+                and following is not None
+                and following.normal in ("為る", "出来る")
             )
             marked = following is None or following.surface in ("は", "が", "って")
             return verbal or bool(RELATION.search(word.surface) and marked)
@@ -93,9 +95,9 @@ def _leaves_out(text: str) -> bool:
 def phrases(question: str) -> list[str]:
     """Return the noun phrases of a question, with 「の」 between their words, without what is asked for."""
     found: list[str] = []
-    run: list[Morpheme] = []
-    for word in [*japanese_morphemes(question), None]:
-        if word is not None and (_is_noun(word) or (run and word.surface == "の" and word.part == "助詞")):
+    run: list[TaggedWord] = []
+    for word in [*tagged_words(question), None]:
+        if word is not None and (_is_noun(word) or (run and word.surface == "の" and word.tags[0] == "助詞")):
             run.append(word)
             continue
         while run and run[-1].surface == "の":
@@ -114,18 +116,18 @@ def words(question: str) -> list[str]:
 
 def topic(question: str) -> str | None:
     """Return the noun phrase with which a question begins and which 「は」 marks; None where there is none."""
-    run: list[Morpheme] = []
-    for word in japanese_morphemes(question.strip()):
-        if word.part == "助詞" and word.surface == "は" and run:
+    run: list[TaggedWord] = []
+    for word in tagged_words(question.strip()):
+        if word.tags[0] == "助詞" and word.surface == "は" and run:
             text = "".join(item.surface for item in run)
             return text if content_tokens(text) and not _ASKING.search(text) else None
-        if not _is_noun(word) and not (run and word.surface == "の" and word.part == "助詞"):
+        if not _is_noun(word) and not (run and word.surface == "の" and word.tags[0] == "助詞"):
             return None
         run.append(word)
     return None
 
 
-def _is_noun(word: Morpheme) -> bool:
-    if word.part == "名詞" and (word.detail == "代名詞" or word.surface in _EMPTY):
+def _is_noun(word: TaggedWord) -> bool:
+    if word.tags[0] == "名詞" and (word.tags[1] == "代名詞" or word.surface in _EMPTY):
         return False
-    return word.part in _NOUNS
+    return word.tags[0] in _NOUNS

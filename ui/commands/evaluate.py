@@ -36,7 +36,7 @@ def evaluate(
         return
     if questions is None:
         raise UsageError("name the questions: --questions FILE, or `tekio evaluate retrieval --beir FOLDER`")
-    from evaluation.answers import ask_all, figures, rows
+    from evaluation.answers.plain import ask_all, figures, rows
     from evaluation.questions import load_questions
 
     asked = load_questions(questions)
