@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
-from kernel.answer import Technique
+from kernel.answer import EXTRACTIVE, NamedTechnique, Technique
 from kernel.answering.asked import Asked
 from kernel.selecting import multi_query_of
 from kernel.settings import Settings
+from plugins.prompt_folders import prompt_folders
 from retrieval.access import Caller
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
 from retrieval.queries import MAX_TOP, check_query
 
 ANSWER_LANGUAGES = ("en", "ja")
+STEPPED = (Technique.CHAIN_OF_THOUGHT, Technique.HYBRID)
+"""The techniques that write steps before the answer."""
+MOST_SAMPLES = 10
 
 
 class AskOptions(TypedDict, total=False):
@@ -28,6 +32,7 @@ class AskOptions(TypedDict, total=False):
         where: filters that must hold for the passages, such as `language=ja` or `tag.ward=icu`.
         multi_query: how the parts of the question are found that are searched for as well, `off`, `rules` or
             `model` (the variant).
+        samples: how many drafts to write and to vote on, 1 to 10; with steps before the answer only.
         caller: is answered from what this caller may read; None is who owns the machine.
     """
 
@@ -37,6 +42,7 @@ class AskOptions(TypedDict, total=False):
     language: str | None
     where: Sequence[str]
     multi_query: str | None
+    samples: int | None
     caller: Caller | None
 
 
@@ -47,21 +53,32 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
         UsageError: something of it is wrong; the message says what.
     """
     variant, language = options.get("variant"), options.get("language")
-    if language is not None and language not in ANSWER_LANGUAGES:
-        raise UsageError(f"an answer can be in en or ja, not '{language}'")
+    check_language(language)
     where = tuple(options.get("where") or ())
     parse_filters(where)
+    technique = _technique(options.get("technique") or settings.technique, settings)
     return Asked(
         question=check_query(question),
         variant=variant or settings.variant,
         chosen=variant is not None,
-        technique=_technique(options.get("technique") or settings.technique),
+        technique=technique,
         top_k=check_top_k(options.get("top_k"), settings),
         language=language,
         where=where,
         multi_query=multi_query_of(settings, options.get("multi_query")),
         caller=options.get("caller"),
+        samples=_samples(options.get("samples"), technique, variant or settings.variant),
     )
+
+
+def check_language(language: str | None) -> None:
+    """Check the language of an answer; None leaves it open.
+
+    Raises:
+        UsageError: there are no prompts in it.
+    """
+    if language is not None and language not in ANSWER_LANGUAGES:
+        raise UsageError(f"an answer can be in en or ja, not '{language}'")
 
 
 def check_top_k(top_k: int | None, settings: Settings) -> int:
@@ -76,8 +93,21 @@ def check_top_k(top_k: int | None, settings: Settings) -> int:
     return top_k
 
 
-def _technique(name: str) -> Technique:
-    try:
+def _technique(name: str, settings: Settings) -> Technique | NamedTechnique:
+    own = [path.name for path in prompt_folders(settings.prompts)]
+    if name in list(Technique):
         return Technique(name)
-    except ValueError:
-        raise UsageError(f"there is no technique '{name}'; there are {', '.join(Technique)}") from None
+    if name in own:
+        return NamedTechnique(name)
+    raise UsageError(f"there is no technique '{name}'; there are {', '.join([*Technique, *own])}")
+
+
+def _samples(given: int | None, technique: str, variant: str) -> int:
+    samples = 1 if given is None else given
+    if not 1 <= samples <= MOST_SAMPLES:
+        raise UsageError(f"samples must be between 1 and {MOST_SAMPLES}, not {samples}")
+    if samples > 1 and variant == EXTRACTIVE:
+        raise UsageError("samples need a language model: extractive answers the same each time")
+    if samples > 1 and technique not in STEPPED:
+        raise UsageError(f"samples go with {' or '.join(STEPPED)}, not with {technique}")
+    return samples

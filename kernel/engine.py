@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from semantic_kernel import Kernel
 
 from kernel.answer import BASE, EXTRACTIVE
 from kernel.answering.answerability import load_model, measure
+from kernel.answering.examples import Examples
 from kernel.answering.flow import AnswerFlow, Limits
 from kernel.answering.parts import MultiQuery
 from kernel.answering.ranking import SentenceRanker
@@ -26,8 +29,10 @@ from kernel.embedding_service import EmbeddingService
 from kernel.model_store import ModelStore
 from kernel.selecting import selection_of
 from kernel.settings import Settings
+from plugins.example_store import ExampleStore
 from plugins.memory_plugin import PLUGIN_NAME as MEMORY
 from plugins.memory_plugin import MemoryPlugin, memory_record_type
+from plugins.own_prompts import add_own_prompts
 from plugins.prompt_functions import load_prompt_plugins
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from plugins.retrieval_plugin import RetrievalPlugin
@@ -59,6 +64,7 @@ class Engine:
         models: ModelStore,
         index: PassageIndex,
         embedder: SentenceTransformerEmbedder,
+        examples: ExampleStore,
     ) -> None:
         self._settings = settings
         self._models = models
@@ -70,27 +76,36 @@ class Engine:
         self._variants: dict[str, Variant] = {}
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="language-model")
         self._embedding = EmbeddingService(embedder)
+        prompts = load_prompt_plugins()
+        add_own_prompts(prompts, settings.prompts)
         self.kernel = Kernel(
-            plugins=load_prompt_plugins(),
+            plugins=prompts,
             services=[self._embedding, ExtractiveChatCompletion()],
             ai_service_selector=StrictServiceSelector(),
         )
         self.kernel.add_plugin(RetrievalPlugin(self.search), RETRIEVAL)
         self.kernel.add_plugin(MemoryPlugin(self._memory()), MEMORY)
-        self._ranker = SentenceRanker(embedder, index.inverse_frequencies)
+        self.ranker = SentenceRanker(embedder, index.inverse_frequencies)
         extractive = Variant(EXTRACTIVE)
         self._variants[EXTRACTIVE] = extractive
         model = load_model()
         threshold = model.threshold if settings.min_confidence is None else settings.min_confidence
         self._flow = AnswerFlow(
             kernel=self.kernel,
-            ranker=self._ranker,
+            ranker=self.ranker,
             inverse_frequencies=index.inverse_frequencies,
             answerability=model,
             limits=Limits(
-                settings.max_new_tokens, settings.max_prompt_tokens, settings.focus_sentences, threshold
+                settings.max_new_tokens,
+                settings.max_prompt_tokens,
+                settings.focus_sentences,
+                threshold,
+                settings.example_tokens,
+                settings.sample_temperature,
+                settings.sample_seed,
             ),
             extractive=extractive,
+            examples=Examples(examples, embedder),
         )
 
     def flow(self, caller: Caller | None) -> AnswerFlow:
@@ -146,6 +161,10 @@ class Engine:
 
         return await asyncio.to_thread(run)
 
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts as passages are, shape (n, dimension), each of length one. Blocks."""
+        return self._embedder.embed_passages(texts)
+
     async def parts(self, query: str, way: MultiQuery) -> tuple[str, ...]:
         """Return the parts of a query; a model that splits it is the variant of the settings."""
         variant = Variant(EXTRACTIVE)
@@ -157,7 +176,7 @@ class Engine:
         """Return the features of answerability of a question."""
         where = None if without_document is None else Where("document", "!=", without_document)
         passages = await self.search(question, top, where)
-        return measure(passages, await asyncio.to_thread(self._ranker.rank, question, passages))
+        return measure(passages, await asyncio.to_thread(self.ranker.rank, question, passages))
 
     def variant(self, name: str) -> Variant:
         """Return a variant, loading its adapter first if it is one. Blocks.

@@ -11,7 +11,7 @@ from ui.locales import label
 from ui.plaintext import one_line, plain
 
 if TYPE_CHECKING:
-    from kernel.answer import Answer, AnswerPassage, Citation
+    from kernel.answer import Answer, AnswerPassage, Citation, Samples
 
 
 def print_answer(answer: Answer, *, draft: str | None) -> None:
@@ -85,7 +85,14 @@ def _aside(answer: Answer, *, stderr: bool) -> None:
         parts.append(
             label("tokens", language, prompt=usage.prompt_tokens, completion=usage.completion_tokens)
         )
+    if answer.samples is not None:
+        parts.append(samples_line(answer.samples, language))
     console(stderr=stderr).print("\n" + one_line(" · ".join(parts)), style="dim")
+
+
+def samples_line(samples: Samples, language: str) -> str:
+    """Return how many of the drafts agree with the answer."""
+    return label("samples_agree", language, agreeing=round(samples.n * samples.agreement), n=samples.n)
 
 
 def _heading(text: str, *, stderr: bool = False) -> None:

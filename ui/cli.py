@@ -17,9 +17,11 @@ from ui.commands.adapt import adapt_retriever, reembed
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
 from ui.commands.evaluate_retrieval import evaluate_retrieval
+from ui.commands.examples import examples_app, prompts
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.query import ask, documents, search
+from ui.commands.reading import compare, extract, summarize
 from ui.commands.servers import chat, serve
 from ui.commands.setup import config, models
 
@@ -38,6 +40,9 @@ _evaluations.callback(invoke_without_command=True)(evaluate)
 _evaluations.command("retrieval")(evaluate_retrieval)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
+for _command in (prompts, summarize, compare, extract):
+    app.command()(_command)
+app.add_typer(examples_app, name="examples")
 
 _adaptations = typer.Typer(
     rich_markup_mode=None,

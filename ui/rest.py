@@ -10,13 +10,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sse_starlette import EventSourceResponse
 
-from kernel.answer import Answer, AskEvent, Technique
+from kernel.answer import Answer, AskEvent
 from kernel.app import Tekio
 from retrieval.errors import IndexMissingError
 from retrieval.records import DocumentSummary
 from ui.identity import caller_of
 from ui.rest_docs import add_docs
+from ui.rest_documents import add_document_routes
 from ui.rest_errors import install_error_handlers
+from ui.rest_examples import add_example_routes
 from ui.rest_guard import Guard
 from ui.rest_models import (
     AskRequest,
@@ -77,6 +79,8 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)  # last, so that it comes first
     add_docs(app)
     _add_routes(app, tekio, warmth)
+    add_document_routes(app, tekio, _ERRORS)
+    add_example_routes(app, tekio, _ERRORS)
     return app
 
 
@@ -97,6 +101,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 language=body.language,
                 where=body.where,
                 multi_query=body.multi_query,
+                samples=body.samples,
                 caller=caller,
             )
 
@@ -136,7 +141,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
         """Name who can answer and how prompts can be built."""
         return VariantsResponse(
             variants=await run_in_threadpool(tekio.variants),
-            techniques=[technique.value for technique in Technique],
+            techniques=await run_in_threadpool(tekio.techniques),
             default_variant=tekio.settings.variant,
             default_technique=tekio.settings.technique.value,
         )

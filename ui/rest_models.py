@@ -37,6 +37,9 @@ class AskRequest(_Request):
     language: str | None = Field(None, description="`en` or `ja`; the question's own unless given")
     where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
     multi_query: str | None = Field(None, description=_MULTI)
+    samples: int | None = Field(
+        None, ge=1, le=10, description="drafts to write and to vote on; for chain_of_thought and hybrid"
+    )
     stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
 
 

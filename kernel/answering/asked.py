@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernel.answer import Technique
+from kernel.answer import NamedTechnique, Technique
 from kernel.answering.parts import MultiQuery
 from retrieval.access import Caller
 
@@ -16,9 +16,10 @@ class Asked:
     question: str
     variant: str
     chosen: bool
-    technique: Technique
+    technique: Technique | NamedTechnique
     top_k: int
     language: str | None
     where: tuple[str, ...]
     multi_query: MultiQuery
     caller: Caller | None
+    samples: int = 1

@@ -8,8 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kernel.answer import Answer, AnswerPassage, Citation, FinishReason, Technique, Usage
+from kernel.answer import (
+    Answer,
+    AnswerPassage,
+    Citation,
+    FinishReason,
+    NamedTechnique,
+    Samples,
+    Technique,
+    Usage,
+)
 from kernel.answering.ranking import Ranking
+from plugins.prompt_functions import PromptPassage
 from retrieval.records import Passage
 
 
@@ -65,7 +75,7 @@ class Run:
 
     question: str
     language: str
-    technique: Technique
+    technique: Technique | NamedTechnique
     variant: Variant
     passages: list[Passage]
     ranking: Ranking
@@ -75,6 +85,10 @@ class Run:
     used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    examples: str = ""
+    prompt: str = ""  # another than the technique's
+    kept: list[PromptPassage] = field(default_factory=list)
+    samples: Samples | None = None
 
     def answer(
         self,
@@ -98,6 +112,7 @@ class Run:
             technique=self.technique.value,
             language=self.language,
             reasoning=reasoning,
+            samples=self.samples,
             notices=list(self.notices),
             passages=shown_passages(self.passages, self.used),
             usage=Usage(

@@ -109,6 +109,7 @@ class ScriptedTekio(app.Tekio):
         language: str | None = None,
         where: Sequence[str] = (),
         multi_query: str | None = None,
+        samples: int | None = None,
         caller: Caller | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         options: dict[str, object] = {
@@ -121,6 +122,8 @@ class ScriptedTekio(app.Tekio):
             options["where"] = list(where)
         if multi_query is not None:
             options["multi_query"] = check_multi_query(multi_query)
+        if samples is not None:
+            options["samples"] = samples
         type(self).asked.append({"question": question, **options})
         return self._events(variant)
 

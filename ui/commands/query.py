@@ -40,7 +40,8 @@ TechniqueOption = Annotated[
     str | None,
     typer.Option(
         "--technique",
-        help="How the prompt is built: zero_shot, one_shot, few_shot, chain_of_thought, hybrid.",
+        help="How the prompt is built: zero_shot, one_shot, few_shot, chain_of_thought, hybrid, or a folder of "
+        "your own (`tekio prompts`).",
         show_default=False,
     ),
 ]
@@ -87,6 +88,16 @@ MultiOption = Annotated[
         show_default=False,
     ),
 ]
+SamplesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--samples",
+        min=1,
+        max=10,
+        help="Drafts to write and to vote on, for chain_of_thought and hybrid.",
+        show_default=False,
+    ),
+]
 ExplainFlag = Annotated[
     bool,
     typer.Option("--explain", help="Show each leg's rank, score and weight, and what the parts found."),
@@ -101,6 +112,7 @@ def ask(
     language: LanguageOption = None,
     where: WhereOption = None,
     multi: MultiOption = None,
+    samples: SamplesOption = None,
     user: AsOption = None,
     group: GroupOption = None,
     as_json: JsonFlag = False,
@@ -120,6 +132,7 @@ def ask(
                     language=language,
                     where=where or (),
                     multi_query=multi,
+                    samples=samples,
                     caller=caller,
                 )
             ),
