@@ -27,12 +27,24 @@ class Technique(StrEnum):
 
 
 class FinishReason(StrEnum):
-    """Why an answer ended."""
+    """Why an answer ended; `repetition` is a model that went round in circles."""
 
     STOP = "stop"
     LENGTH = "length"
+    REPETITION = "repetition"
     CANCELLED = "cancelled"
     REFUSED = "refused"
+
+
+class NamedTechnique(str):
+    """A technique that is a folder of the reader's own, used where one of `Technique` is."""
+
+    __slots__ = ()
+
+    @property
+    def value(self) -> str:
+        """Its name."""
+        return str(self)
 
 
 class _Frozen(BaseModel):
@@ -186,6 +198,13 @@ class TraceStep(_Frozen):
     steps: list[TraceStep] = []
 
 
+class Samples(_Frozen):
+    """Drafts that were voted on."""
+
+    n: int = Field(description="how many drafts were written")
+    agreement: float = Field(description="share of them that say what the answer says, 0 to 1")
+
+
 class Answer(_Frozen):
     """A checked answer. A refusal has `refused` true, no citations, and says so in the question's language."""
 
@@ -214,6 +233,9 @@ class Answer(_Frozen):
     language: str
     reasoning: str | None = Field(
         default=None, description="steps before the answer, for chain_of_thought and hybrid"
+    )
+    samples: Samples | None = Field(
+        default=None, description="the vote, where several drafts were asked for and written"
     )
     notices: list[str] = Field(
         default=[], description="what the reader should know, e.g. that another variant answered"

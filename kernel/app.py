@@ -11,14 +11,14 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ingest.pipeline import Progress, check_paths, ingest_paths
 from ingest.report import IngestReport
-from kernel.answer import Answer, AnswerEvent, AskEvent, TraceStep
+from kernel.answer import Answer, AnswerEvent, AskEvent, Technique, TraceStep
 from kernel.answer_cache import AnswerCache, CacheState
 from kernel.answering.answerability import AnswerabilityModel
-from kernel.asking import AskOptions, check_top_k, understood
+from kernel.asking import AskOptions, check_language, check_top_k, understood
 from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
@@ -28,6 +28,7 @@ from kernel.reembedding import reembed_index
 from kernel.selecting import multi_query_of, selection_of
 from kernel.settings import Settings
 from kernel.trace_view import trace_of
+from plugins.prompt_folders import prompt_folders
 from retrieval.access import Access, Caller
 from retrieval.embedding import Embedder
 from retrieval.errors import UsageError
@@ -42,7 +43,11 @@ from retrieval.records import DocumentSummary, Passage, Tags
 from retrieval.stores.opening import Place
 
 if TYPE_CHECKING:
+    from kernel.documents.results import Comparison, Extraction, Summary
+    from kernel.documents.tasks import DocumentTasks
     from kernel.engine import Engine
+    from kernel.example_book import ExampleBook
+    from plugins.own_prompts import PromptState
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
 
@@ -74,6 +79,7 @@ class Tekio:
             lambda names, caller: self._open_index().contents(names, caller=caller),
             lambda passage, start, end, caller: self.quote(passage, start, end, caller=caller),
         )
+        self._examples: ExampleBook | None = None
 
     # -- documents ----------------------------------------------------------------------------------------
 
@@ -341,6 +347,159 @@ class Tekio:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""
         return variant_names(self.settings.adapters)
 
+    # -- whole documents ----------------------------------------------------------------------------------
+
+    async def summarize(
+        self,
+        document: str,
+        *,
+        sentences: int = 5,
+        variant: str | None = None,
+        language: str | None = None,
+        caller: Caller | None = None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Summary:
+        """Summarise a document, each sentence cited.
+
+        Args:
+            document: its name, as `documents` lists it, or the end of it.
+            sentences: how many of its own sentences to take where no language model writes, 1 to 30.
+            variant: who writes; None takes the setting, and `extractive` for a language that it does not speak.
+            language: of the prompt, `en` or `ja`; None takes the document's.
+            caller: reads what this caller may read; None is who owns the machine.
+            on_progress: is told how many parts of how many are done, for a document that is summarised in parts.
+
+        Raises:
+            UsageError: there is no such document, or one of the arguments is wrong.
+            IndexMissingError: there is no index yet.
+        """
+        check_language(language)
+        return await (await self._tasks(caller)).summarize(
+            document,
+            sentences=sentences,
+            variant=variant or self.settings.variant,
+            chosen=variant is not None,
+            language=language,
+            on_progress=on_progress,
+        )
+
+    async def compare(
+        self,
+        first: str,
+        second: str,
+        *,
+        about: str | None = None,
+        variant: str | None = None,
+        language: str | None = None,
+        caller: Caller | None = None,
+    ) -> Comparison:
+        """Compare two documents sentence by sentence: what they say alike, differently, and alone.
+
+        Args:
+            first: name of a document, see `summarize`.
+            second: name of another.
+            about: compares what is nearest to this alone.
+            variant: who writes the differences in words; `extractive` writes none.
+            language: see `summarize`.
+            caller: see `summarize`.
+        """
+        check_language(language)
+        return await (await self._tasks(caller)).compare(
+            first,
+            second,
+            about=None if about is None else check_query(about),
+            variant=variant or self.settings.variant,
+            chosen=variant is not None,
+            language=language,
+        )
+
+    async def extract(
+        self,
+        schema: Any,
+        *,
+        document: str | None = None,
+        question: str | None = None,
+        variant: str | None = None,
+        language: str | None = None,
+        caller: Caller | None = None,
+    ) -> Extraction:
+        """Read facts out of a document, or out of what is found for a question, as JSON that follows a schema.
+
+        Args:
+            schema: a JSON Schema (draft 2020-12) of an object.
+            document: name of a document, see `summarize`; this or a question.
+            question: is searched for.
+            variant: who writes; what it writes is kept where the passages hold it.
+            language: see `summarize`.
+            caller: see `summarize`.
+
+        Raises:
+            UsageError: the schema is not valid, contradicts itself, or one of the arguments is wrong.
+        """
+        check_language(language)
+        if (document is None) == (question is None):
+            raise UsageError("name a document or ask a question, one of them")
+        from kernel.documents.schema import Schema
+
+        checked = Schema(schema)
+        return await (await self._tasks(caller)).extract(
+            checked,
+            document=document,
+            question=None if question is None else check_query(question),
+            top_k=self.settings.top_k,
+            variant=variant or self.settings.variant,
+            chosen=variant is not None,
+            language=language,
+        )
+
+    async def _tasks(self, caller: Caller | None) -> DocumentTasks:
+        engine = await self._started()
+        from kernel.documents.tasks import DocumentTasks
+
+        limits = self.settings.max_prompt_tokens, self.settings.max_new_tokens
+        return DocumentTasks(engine, self._open_index(), caller, *limits)
+
+    # -- examples -----------------------------------------------------------------------------------------
+
+    @property
+    def examples(self) -> ExampleBook:
+        """The worked examples of prompts: those that ship, and those that experts added."""
+        with self._lock:
+            if self._examples is None:
+                from kernel.example_book import ExampleBook  # imports Semantic Kernel
+
+                self._examples = ExampleBook(self.settings.examples, self.documents, self._say)
+            return self._examples
+
+    def add_example(self, answer: Answer, *, caller: Caller | None = None) -> str:
+        """Keep an answer that somebody approved as an example for later prompts; return its id.
+
+        Args:
+            answer: is supported throughout.
+            caller: whose example it is, shown in their own prompts alone; None makes it everyone's.
+
+        Raises:
+            UsageError: it is a refusal, has sentences that nothing supports or was cut, or would show everyone what
+                not everyone may read.
+        """
+        return self.examples.approve(answer, caller=caller)[0].id
+
+    def techniques(self) -> list[str]:
+        """Name how prompts can be built: the techniques, and the reader's own folders that answer questions."""
+        own = prompt_folders(self.settings.prompts)
+        if not own:
+            return list(Technique)
+        return [*Technique, *(state.name for state in self.prompts() if state.answers and not state.shipped)]
+
+    def prompts(self) -> list[PromptState]:
+        """List the prompt functions, those that ship and those of folders, with what is wrong of them."""
+        from plugins.own_prompts import add_own_prompts, shipped_prompts
+        from plugins.prompt_functions import load_prompt_plugins
+
+        plugins = load_prompt_plugins()
+        shipped = shipped_prompts(plugins)
+        return [*shipped, *add_own_prompts(plugins, self.settings.prompts)]
+
     # -- parts --------------------------------------------------------------------------------------------
 
     @property
@@ -371,7 +530,10 @@ class Tekio:
                 index = self._open_index()
                 from kernel.engine import Engine  # Semantic Kernel takes seconds to import
 
-                self._engine = Engine(self.settings, self._models, index, self._find_embedder(), self.memory)
+                examples = self.examples.store
+                self._engine = Engine(
+                    self.settings, self._models, index, self._find_embedder(), self.memory, examples
+                )
             return self._engine
 
     async def figures(self) -> tuple[bytes, str] | None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
-from kernel.answer import Technique
+from kernel.answer import EXTRACTIVE, NamedTechnique, Technique
 from kernel.answering.asked import Asked
 from kernel.conversation.history import GivenTurn, check_follow_ups, check_history
 from kernel.selecting import multi_query_of
 from kernel.settings import Settings
 from plugins.memory.records import check_name
+from plugins.prompt_folders import prompt_folders
 from retrieval.access import Caller
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
 from retrieval.queries import MAX_TOP, check_query
 
 ANSWER_LANGUAGES = ("en", "ja")
+STEPPED = (Technique.CHAIN_OF_THOUGHT, Technique.HYBRID)
+"""The techniques that write steps before the answer."""
+MOST_SAMPLES = 10
 
 
 class AskOptions(TypedDict, total=False):
@@ -36,6 +40,7 @@ class AskOptions(TypedDict, total=False):
         follow_ups: how a question that leans on the turns before it is made to stand alone: `off`, `rules` or
             `model` (the variant, checked; else the rules).
         memory: False recalls nothing.
+        samples: how many drafts to write and to vote on, 1 to 10; with steps before the answer only.
         caller: is answered from what this caller may read; None is who owns the machine.
         strict: leave out sentences that no passage supports, rather than mark them.
         max_new_tokens: longest answer in tokens, at most that of the settings.
@@ -54,6 +59,7 @@ class AskOptions(TypedDict, total=False):
     conversation: str
     follow_ups: str | None
     memory: bool
+    samples: int | None
     caller: Caller | None
     strict: bool | None
     max_new_tokens: int | None
@@ -69,15 +75,15 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
         UsageError: something of it is wrong; the message says what.
     """
     variant, language = options.get("variant"), options.get("language")
-    if language is not None and language not in ANSWER_LANGUAGES:
-        raise UsageError(f"an answer can be in en or ja, not '{language}'")
+    check_language(language)
     where = tuple(options.get("where") or ())
     parse_filters(where)
+    technique = _technique(options.get("technique") or settings.technique, settings)
     return Asked(
         question=check_query(question),
         variant=variant or settings.variant,
         chosen=variant is not None,
-        technique=_technique(options.get("technique") or settings.technique),
+        technique=technique,
         top_k=check_top_k(options.get("top_k"), settings),
         language=language,
         where=where,
@@ -94,7 +100,18 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
         conversation=check_name(options.get("conversation") or ""),
         follow_ups=check_follow_ups(options.get("follow_ups") or settings.follow_ups),
         memory=options.get("memory", True),
+        samples=_samples(options.get("samples"), technique, variant or settings.variant),
     )
+
+
+def check_language(language: str | None) -> None:
+    """Check the language of an answer; None leaves it open.
+
+    Raises:
+        UsageError: there are no prompts in it.
+    """
+    if language is not None and language not in ANSWER_LANGUAGES:
+        raise UsageError(f"an answer can be in en or ja, not '{language}'")
 
 
 def check_top_k(top_k: int | None, settings: Settings) -> int:
@@ -117,8 +134,21 @@ def _bounded(name: str, given: int | None, least: int, most: int) -> int:
     return given
 
 
-def _technique(name: str) -> Technique:
-    try:
+def _technique(name: str, settings: Settings) -> Technique | NamedTechnique:
+    own = [path.name for path in prompt_folders(settings.prompts)]
+    if name in list(Technique):
         return Technique(name)
-    except ValueError:
-        raise UsageError(f"there is no technique '{name}'; there are {', '.join(Technique)}") from None
+    if name in own:
+        return NamedTechnique(name)
+    raise UsageError(f"there is no technique '{name}'; there are {', '.join([*Technique, *own])}")
+
+
+def _samples(given: int | None, technique: str, variant: str) -> int:
+    samples = 1 if given is None else given
+    if not 1 <= samples <= MOST_SAMPLES:
+        raise UsageError(f"samples must be between 1 and {MOST_SAMPLES}, not {samples}")
+    if samples > 1 and variant == EXTRACTIVE:
+        raise UsageError("samples need a language model: extractive answers the same each time")
+    if samples > 1 and technique not in STEPPED:
+        raise UsageError(f"samples go with {' or '.join(STEPPED)}, not with {technique}")
+    return samples

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import threading
 from collections.abc import AsyncGenerator, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from semantic_kernel import Kernel
 
-from kernel.answer import BASE, EXTRACTIVE, AskEvent
+from kernel.answer import BASE, EXTRACTIVE, AskEvent, Technique
 from kernel.answer_cache import AnswerCache
 from kernel.answer_key import folder_digest, program_digest, settings_digest
 from kernel.answering.answerability import AnswerabilityModel, load_model, measure
 from kernel.answering.asked import Asked
 from kernel.answering.claims.meaning import WordMeaning
+from kernel.answering.examples import Examples
 from kernel.answering.flow import AnswerFlow, Limits
 from kernel.answering.parts import MultiQuery
 from kernel.answering.passage_tokens import PassageTokens
@@ -41,11 +44,13 @@ from kernel.model_store import ModelStore
 from kernel.selecting import selection_of
 from kernel.settings import Settings
 from kernel.tracing import Tracing
+from plugins.example_store import ExampleStore
 from plugins.memory.records import owner_of
 from plugins.memory.rules import fact_to_remember
 from plugins.memory_plugin import PLUGIN_NAME as MEMORY
 from plugins.memory_plugin import MemoryPlugin
-from plugins.prompt_functions import load_prompt_plugins
+from plugins.own_prompts import add_own_prompts
+from plugins.prompt_functions import examples_of, load_prompt_plugins
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from plugins.retrieval_plugin import RetrievalPlugin
 from retrieval.access import Caller
@@ -87,12 +92,14 @@ class Engine:
         index: PassageIndex,
         embedder: SentenceTransformerEmbedder,
         memories: Memories,
+        examples: ExampleStore,
     ) -> None:
         self._settings = settings
         self._models = models
         self._index = index
         self._embedder = embedder
         self._memories = memories
+        self._examples = examples
         self._reranker = find_reranker(settings, models)
         self._lock = threading.Lock()
         self._language_model: LanguageModel | None = None
@@ -101,8 +108,10 @@ class Engine:
         self._found: Remembered[Hashable, tuple[Passage, ...]] = Remembered(settings.passage_cache)
         self._embedded: Remembered[str, Embedded] = Remembered(_EMBEDDED_BYTES, _size)
         self._embedding = EmbeddingService(embedder)
+        prompts = load_prompt_plugins()
+        add_own_prompts(prompts, settings.prompts)
         self.kernel = Kernel(
-            plugins=load_prompt_plugins(),
+            plugins=prompts,
             services=[self._embedding, ExtractiveChatCompletion()],
             ai_service_selector=StrictServiceSelector(),
         )
@@ -114,7 +123,7 @@ class Engine:
             index.known_vectors,
             settings.chunk_tokens,
         )
-        self._ranker = SentenceRanker(tokens, self.embedded, index.inverse_frequencies)
+        self.ranker = SentenceRanker(tokens, self.embedded, index.inverse_frequencies)
         self._tracing = Tracing(settings.trace, content=settings.trace_content)
         self._metrics = Metrics(otlp=settings.trace == "otlp", prometheus=settings.prometheus)
         self._answers = (
@@ -133,11 +142,15 @@ class Engine:
             StateOfIndex(index, lambda question: self.embedded(question)[0]),
             cache=self._answers,
             personal=self._is_personal,
+            moving=self._moving,
             fixed=[
                 settings_digest(settings),
                 program_digest(),
                 repr(embedder.signature),
                 repr((model, threshold)),
+                folder_digest(
+                    path for root in settings.prompts for path in root.rglob("*") if path.is_file()
+                ),
             ],
             similar=settings.similar_questions,
             tracing=self._tracing,
@@ -145,11 +158,18 @@ class Engine:
         )
         self._flow = AnswerFlow(
             kernel=self.kernel,
-            ranker=self._ranker,
+            ranker=self.ranker,
             inverse_frequencies=index.inverse_frequencies,
             answerability=model,
-            limits=Limits(settings.focus_sentences, threshold),
+            limits=Limits(
+                settings.focus_sentences,
+                threshold,
+                settings.example_tokens,
+                settings.sample_temperature,
+                settings.sample_seed,
+            ),
             extractive=extractive,
+            examples=Examples(examples, embedder),
             parts_kept=Remembered(settings.passage_cache),
             likeness=WordMeaning(embedder),
             reader=find_entailment(settings, models),
@@ -173,6 +193,14 @@ class Engine:
             return bool(self._memories.listed(asked.caller))
         except TekioError:
             return True
+
+    def _moving(self, asked: Asked) -> list[str]:
+        """Return what changes with the worked examples that a prompt for a question may show."""
+        if isinstance(asked.technique, Technique) and not examples_of(asked.technique.value):
+            return []
+        user = None if asked.caller is None else asked.caller.user
+        rows = [item.as_dict() for item in self._examples.examples(user=user)]
+        return [hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()]
 
     def root(self, name: str) -> Step:
         """Begin a tree of steps, which is sent to where the settings say."""
@@ -268,6 +296,10 @@ class Engine:
         held |= {query: self._embedded.put(query, each) for query, each in zip(missing, made, strict=True)}
         return [found for query in queries if (found := held[query]) is not None]
 
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts as passages are, shape (n, dimension), each of length one. Blocks."""
+        return self._embedder.embed_passages(texts)
+
     async def parts(self, query: str, way: MultiQuery) -> tuple[str, ...]:
         """Return the parts of a query; a model that splits it is the variant of the settings."""
         variant = Variant(EXTRACTIVE)
@@ -279,7 +311,7 @@ class Engine:
         """Return the features of answerability of a question."""
         where = None if without_document is None else Where("document", "!=", without_document)
         passages = await self.search(question, top, where)
-        ranking = await asyncio.to_thread(self._ranker.rank, question, passages)
+        ranking = await asyncio.to_thread(self.ranker.rank, question, passages)
         return measure(question, passages, ranking)
 
     def variant(self, name: str) -> Variant:

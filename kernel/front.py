@@ -74,6 +74,7 @@ class Front:
         *,
         cache: AnswerCache | None,
         personal: Callable[[Asked], bool],
+        moving: Callable[[Asked], Sequence[str]],
         fixed: Sequence[str],
         similar: float,
         tracing: Tracing,
@@ -87,6 +88,7 @@ class Front:
             index: that is asked.
             cache: the stored answers; None stores none.
             personal: says whether an answer may be one person's, by what is remembered for whoever asks; it may block.
+            moving: gives what a question's answer depends on and may change at any time; it may block.
             fixed: what else all answers depend on: the settings, the program, the embedder.
             similar: cosine from which a question in other words counts as the same; 0 never does.
             tracing: makes the tree of steps.
@@ -97,6 +99,7 @@ class Front:
         self._index = index
         self._cache = cache
         self._personal = personal
+        self._moving = moving
         self._fixed = list(fixed)
         self._similar = similar
         self._tracing = tracing
@@ -141,7 +144,8 @@ class Front:
                     yield event
             return
         language = asked.language or detect_language(asked.question)
-        key = answer_key(asked, variant, language, self._fixed)
+        moving = await asyncio.to_thread(self._moving, asked)
+        key = answer_key(asked, variant, language, [*self._fixed, *moving])
         with root.begin("cache") as step:
             version = await asyncio.to_thread(self._index.version)
             found = await self._stored(asked, variant, key, version)

@@ -41,6 +41,15 @@ class Settings(BaseSettings):
         description="address of the index where it is in no folder: postgresql://… or qdrant://…",
     )
     memory: Path = Field(Path(".tekio/memory"), description="folder of the semantic memory")
+    examples: Path = Field(
+        Path(".tekio/examples"), description="folder of the worked examples that were added"
+    )
+    edit_examples: bool = Field(
+        False, description="let the API list, add and delete worked examples, which hold text of documents"
+    )
+    prompts: list[Path] = Field(
+        [Path(".tekio/prompts")], description="folders whose folders are prompt functions"
+    )
     adapters: Path = Field(
         Path(".tekio/adapters"), description="folder in which a variant's name is an adapter folder"
     )
@@ -113,6 +122,13 @@ class Settings(BaseSettings):
     max_prompt_tokens: int = Field(
         1400, ge=256, description="longest prompt, in tokens; low-ranked passages go first"
     )
+    example_tokens: int = Field(
+        600, ge=32, le=100_000, description="most tokens of a prompt that worked examples may have"
+    )
+    sample_temperature: float = Field(
+        0.7, gt=0, le=2, description="how freely drafts are written that are voted on"
+    )
+    sample_seed: int = Field(0, ge=0, description="makes drafts that are voted on come out the same again")
     # One, since the default model of 135M parameters mixes up several; measured on data/calibration.
     focus_sentences: int = Field(
         1, ge=0, le=1000, description="best sentences that the model is shown; 0 shows it whole passages"
@@ -201,10 +217,15 @@ class Settings(BaseSettings):
             raise ValueError("it is an address, postgresql://… or qdrant://…; a folder belongs into index")
         return value
 
-    @field_validator("index", "memory", "adapters", "embedders", "cache", "answers")
+    @field_validator("index", "memory", "examples", "adapters", "embedders", "cache", "answers")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser()
+
+    @field_validator("prompts")
+    @classmethod
+    def _expand_homes(cls, value: list[Path]) -> list[Path]:
+        return [path.expanduser() for path in value]
 
     @property
     def place(self) -> Place:

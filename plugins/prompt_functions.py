@@ -15,6 +15,7 @@ from pathlib import Path
 
 from semantic_kernel.contents import ChatHistory
 from semantic_kernel.exceptions import KernelException
+from semantic_kernel.functions.kernel_function import KernelFunction
 from semantic_kernel.functions.kernel_function_from_prompt import KernelFunctionFromPrompt
 from semantic_kernel.functions.kernel_plugin import KernelPlugin
 
@@ -27,10 +28,28 @@ TECHNIQUES = ("zero_shot", "one_shot", "few_shot", "chain_of_thought", "hybrid")
 SUB_QUESTIONS = "sub_questions"
 REWRITE_QUESTION = "rewrite_question"
 SUMMARIZE_CONVERSATION = "summarize_conversation"
-_CONVERSATION = (REWRITE_QUESTION, SUMMARIZE_CONVERSATION)
+SUMMARIZE, COMPARE, EXTRACT = "summarize", "compare", "extract"
+SHIPPED_FUNCTIONS = (
+    *TECHNIQUES,
+    SUB_QUESTIONS,
+    REWRITE_QUESTION,
+    SUMMARIZE_CONVERSATION,
+    SUMMARIZE,
+    COMPARE,
+    EXTRACT,
+)
+KNOWN_VARIABLES = frozenset({"question", "passages", "examples", "document", "text"})
 LANGUAGES = ("en", "ja")
 
 _EXAMPLES_OF = {"one_shot": 1, "few_shot": 3, "hybrid": 3}
+_VARIABLES_OF = {
+    SUB_QUESTIONS: ("question",),
+    REWRITE_QUESTION: ("conversation", "question"),
+    SUMMARIZE_CONVERSATION: ("conversation",),
+    SUMMARIZE: ("document",),
+    COMPARE: ("document", "text"),
+    EXTRACT: ("document", "text"),
+}
 _STEPS = ("chain_of_thought", "hybrid")
 _LABELS = {
     "en": {
@@ -39,6 +58,8 @@ _LABELS = {
         "steps": "Steps: ",
         "answer": "Answer: ",
         "page": "p. {}",
+        "cited": "The question is answered by {}.",
+        "uncited": "No passage answers the question.",
     },
     "ja": {
         "passages": "文章：",
@@ -46,6 +67,8 @@ _LABELS = {
         "steps": "手順：",
         "answer": "回答：",
         "page": "{}ページ",
+        "cited": "質問には{}が答えている。",
+        "uncited": "どの文章も質問に答えていない。",
     },
 }
 # Models write the marks in bold, as headings, or with the other script's colon.
@@ -88,8 +111,8 @@ def load_prompt_plugins(folder: Path = PROMPTS_FOLDER) -> list[KernelPlugin]:
         KernelPlugin(
             name=plugin_name(language),
             functions=[
-                _load(folder / language / name, plugin_name(language))
-                for name in (*TECHNIQUES, SUB_QUESTIONS, *_CONVERSATION)
+                load_function(folder / language / name, plugin_name(language), wanted=variables_of(name))
+                for name in SHIPPED_FUNCTIONS
             ],
         )
         for language in LANGUAGES
@@ -98,34 +121,52 @@ def load_prompt_plugins(folder: Path = PROMPTS_FOLDER) -> list[KernelPlugin]:
 
 def variables_of(function: str) -> set[str]:
     """Name the variables that the prompt of a technique, or another prompt function, shows."""
-    if function == SUB_QUESTIONS:
-        return {"question"}
-    if function in _CONVERSATION:
-        return {"conversation"} | ({"question"} if function == REWRITE_QUESTION else set())
+    if function in _VARIABLES_OF:
+        return set(_VARIABLES_OF[function])
     return {"passages", "question"} | ({"examples"} if function in _EXAMPLES_OF else set())
 
 
-def _load(folder: Path, plugin: str) -> KernelFunctionFromPrompt:
+def shown_by(function: KernelFunction) -> tuple[str, ...]:
+    """Name the variables that a prompt function shows, sorted."""
+    return tuple(sorted(each.name for each in function.parameters if each.name))
+
+
+def load_function(
+    folder: Path, plugin: str, *, name: str | None = None, wanted: set[str] | None = None
+) -> KernelFunctionFromPrompt:
+    """Load one prompt function and check its roles and variables.
+
+    Args:
+        folder: holds its two files.
+        plugin: that it is for.
+        name: of the function; None takes the folder's.
+        wanted: the variables that it must show; None takes those that its config names.
+
+    Raises:
+        TekioError: it is missing, cannot be read, or has other roles or variables than it should.
+    """
     try:
         function = KernelFunctionFromPrompt.from_directory(str(folder), plugin_name=plugin)
-    except (KernelException, OSError, ValueError) as error:
-        raise TekioError(f"the prompt in {folder} is missing or cannot be read: {error}") from error
+    except (KernelException, OSError, ValueError, TypeError) as error:
+        raise TekioError(
+            f"the prompt in {folder} is missing or cannot be read: {_first_line(error)}"
+        ) from error
     config = function.prompt_template.prompt_template_config
     shown = config.template or ""
+    if config.template_format != "semantic-kernel":
+        raise TekioError(f"the prompt in {folder} has the template format {config.template_format}")
     history = ChatHistory.from_rendered_prompt(shown)
     roles = [message.role.value for message in history.messages]
     if roles != ["system", "user"]:
         raise TekioError(f"the prompt in {folder} has the roles {', '.join(roles)}, not system and user")
-    wanted = sorted(variables_of(folder.name))
-    used = sorted(re.findall(r"{{(.*?)}}", shown))
+    named = {item.name for item in config.input_variables}
+    expected = sorted(named if wanted is None else wanted)
+    used = sorted(re.findall(r"{{(.*?)}}", shown, re.DOTALL))
     in_user = sorted(re.findall(r"{{\$(\w+)}}", history.messages[1].content))
-    if (
-        in_user != wanted
-        or len(used) != len(in_user)
-        or {item.name for item in config.input_variables} != set(wanted)
-    ):
+    if in_user != expected or len(used) != len(in_user) or named != set(expected):
         raise TekioError(
-            f"the user's message in {folder} must show {', '.join(wanted)}, once each, and nothing else"
+            f"the user's message in {folder} must show {', '.join(expected) or 'its input_variables'}, once each, "
+            "and nothing else"
         )
     if config.allow_dangerously_set_content or any(
         v.allow_dangerously_set_content for v in config.input_variables
@@ -133,7 +174,14 @@ def _load(folder: Path, plugin: str) -> KernelFunctionFromPrompt:
         raise TekioError(
             f"the prompt in {folder} lets a document write its messages: allow_dangerously_set_content"
         )
+    if name is not None and name != function.name:
+        function.metadata.name = name
     return function
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:200] if lines else type(error).__name__
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -160,19 +208,45 @@ def render_passages(passages: Sequence[PromptPassage], language: str) -> str:
     return "\n\n".join(blocks)
 
 
-def render_examples(technique: str, language: str) -> str:
-    """Return the worked examples that a technique shows, in the form in which it asks for an answer."""
+def examples_of(technique: str) -> int:
+    """Return how many worked examples a technique shows; a prompt of the reader's own, which may show some, three."""
+    return _EXAMPLES_OF.get(technique, 0 if technique in TECHNIQUES else 3)
+
+
+def without_examples(technique: str) -> str:
+    """Name the technique that is the same without worked examples."""
+    if technique in TECHNIQUES and examples_of(technique):
+        return "chain_of_thought" if technique in _STEPS else "zero_shot"
+    return technique
+
+
+def render_examples(technique: str, language: str, examples: Sequence[Example] | None = None) -> str:
+    """Return worked examples in the form in which a technique asks for an answer.
+
+    Args:
+        technique: says whether steps are shown.
+        language: of the labels.
+        examples: None takes the first of those that ship with Tekio.
+    """
     labels = _labels(language)
     blocks = []
-    for example in load_examples(language)[: _EXAMPLES_OF.get(technique, 0)]:
+    if examples is None:
+        examples = load_examples(language)[: examples_of(technique)]
+    for example in examples:
         lines = [labels["passages"]]
         lines += [f"[{number}] {text}" for number, text in enumerate(example.passages, start=1)]
         lines.append(labels["question"] + example.question)
         if technique in _STEPS:
-            lines.append(labels["steps"] + example.reasoning)
+            lines.append(labels["steps"] + (example.reasoning or _steps_of(example, language)))
         lines.append(labels["answer"] + example.answer)
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
+
+
+def _steps_of(example: Example, language: str) -> str:
+    """Return plain steps for an example that has none: a model writes what it is shown."""
+    cited = ", ".join(f"[{number}]" for number in dict.fromkeys(re.findall(r"\[(\d+)\]", example.answer)))
+    return _labels(language)["cited" if cited else "uncited"].format(cited)
 
 
 def split_reasoning(technique: str, text: str) -> tuple[str | None, str]:
@@ -181,7 +255,8 @@ def split_reasoning(technique: str, text: str) -> tuple[str | None, str]:
     A draft without an answer mark is all answer, so that nothing that was generated is lost.
     """
     text = text.strip()
-    if technique not in _STEPS:
+    own = technique not in TECHNIQUES  # a prompt of the reader's own may ask for steps
+    if technique not in _STEPS and not (own and _STEPS_MARK.match(text)):
         return None, _without(text, _ANSWER)
     # The first mark on a line of its own: a model that goes on repeats it for a question that it made up.
     mark = _ANSWER.search(text) or next(reversed(list(_ANSWER_IN_LINE.finditer(text))), None)

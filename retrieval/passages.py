@@ -506,6 +506,34 @@ class PassageIndex:
             date=data.get("modified") or data.get("created"),
         )
 
+    def passages_of(self, document: DocumentSummary) -> list[Passage]:
+        """Return all passages of a document in their order, by which it can be read from its beginning to its end.
+
+        Who may read it was decided by whoever listed it, see `documents`.
+        """
+        with self.database.read():
+            hits = self.store.get([_key(document.id, number) for number in range(document.chunks)])
+            starts = self._table.page_starts([document.id]).get(document.id, ())
+        return [
+            Passage(
+                id=hit.id,
+                document_id=document.id,
+                document=hit.data["document"],
+                path=hit.data["path"],
+                title=hit.data["title"],
+                page=hit.data["page"],
+                start=hit.data["start"],
+                end=hit.data["end"],
+                headings=tuple(hit.data["headings"]),
+                text=hit.data["text"],
+                score=0.0,
+                rank=rank,
+                similarity=0.0,
+                page_starts=starts,
+            )
+            for rank, hit in enumerate(hits, start=1)
+        ]
+
     def inverse_frequencies(self, tokens: Sequence[str]) -> dict[str, float]:
         """Return each token's inverse document frequency, ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25."""
         total = self.store.count()

@@ -11,7 +11,7 @@ from ui.locales import label
 from ui.plaintext import one_line, plain
 
 if TYPE_CHECKING:
-    from kernel.answer import Answer, AnswerMemory, AnswerPassage, Citation
+    from kernel.answer import Answer, AnswerMemory, AnswerPassage, Citation, Samples
 
 
 def print_answer(answer: Answer, *, draft: str | None) -> None:
@@ -96,8 +96,15 @@ def _aside(answer: Answer, *, stderr: bool) -> None:
         parts.append(
             label("tokens", language, prompt=usage.prompt_tokens, completion=usage.completion_tokens)
         )
+    if answer.samples is not None:
+        parts.append(samples_line(answer.samples, language))
     parts += [note] if (note := stored_note(answer, language)) else []
     console(stderr=stderr).print("\n" + one_line(" · ".join(parts)), style="dim")
+
+
+def samples_line(samples: Samples, language: str) -> str:
+    """Return how many of the drafts agree with the answer."""
+    return label("samples_agree", language, agreeing=round(samples.n * samples.agreement), n=samples.n)
 
 
 def memory_line(memory: AnswerMemory) -> str:

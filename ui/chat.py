@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from kernel.answer import Technique
+from kernel.answer import EXTRACTIVE
+from kernel.asking import MOST_SAMPLES, STEPPED
 from kernel.settings import Settings, load_settings
 from retrieval.access import Caller
 from retrieval.errors import TekioError, UsageError
@@ -99,6 +100,7 @@ class _How:
     top_k: int
     where: tuple[str, ...]
     caller: Caller | None
+    samples: int
 
 
 def _choose_how(engine: Engine, language: str, caller: Caller | None) -> _How:
@@ -115,11 +117,15 @@ def _choose_how(engine: Engine, language: str, caller: Caller | None) -> _How:
         )
         technique = _select(
             "technique",
-            [technique.value for technique in Technique],
+            engine.techniques(),
             default=settings.technique.value,
-            name_of=lambda name: label(name, language),
+            name_of=lambda name: view.technique_name(name, language),
             language=language,
         )
+        samples = 1
+        if technique in STEPPED and variant != EXTRACTIVE:
+            title, explained = label("samples", language), label("samples_help", language)
+            samples = st.slider(title, 1, MOST_SAMPLES, 1, help=explained, key="samples")
         top_k = st.slider(label("top_k", language), 1, max(20, settings.top_k), settings.top_k, key="top_k")
         filters = st.text_input(
             label("where", language),
@@ -129,7 +135,7 @@ def _choose_how(engine: Engine, language: str, caller: Caller | None) -> _How:
             key="where",
         )
     where = tuple(part.strip() for part in filters.replace("；", ";").split(";") if part.strip())
-    return _How(variant or None, technique, top_k, where, caller)
+    return _How(variant or None, technique, top_k, where, caller, samples)
 
 
 def _select(
@@ -192,6 +198,7 @@ def _answer(engine: Engine, turn: Turn, how: _How, *, language: str) -> None:
             top_k=how.top_k,
             where=how.where,
             caller=how.caller,
+            samples=how.samples if how.samples > 1 else None,
         )
         with closing(stream) as events:
             for event in events:

@@ -44,11 +44,18 @@ class Engine:
         top_k: int,
         where: Sequence[str],
         caller: Caller | None,
+        samples: int | None = None,
     ) -> Generator[AskEvent, None, None]:
         """Answer as a stream; closing it stops the generation."""
         return self._bridge.iterate(
             lambda: self._tekio.ask_stream(
-                question, variant=variant, technique=technique, top_k=top_k, where=where, caller=caller
+                question,
+                variant=variant,
+                technique=technique,
+                top_k=top_k,
+                where=where,
+                caller=caller,
+                samples=samples,
             )
         )
 
@@ -62,6 +69,10 @@ class Engine:
     def variants(self) -> list[str]:
         """Name who can answer."""
         return self._tekio.variants()
+
+    def techniques(self) -> list[str]:
+        """Name how prompts can be built."""
+        return self._tekio.techniques()
 
     def close(self) -> None:
         """Stop what runs and let go of the index."""

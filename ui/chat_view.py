@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from kernel.answer import Answer, AnswerPassage, Citation
+from kernel.answer import Answer, AnswerPassage, Citation, Technique
 from retrieval.records import DocumentSummary
-from ui.answer_text import source_line
+from ui.answer_text import samples_line, source_line
 from ui.locales import label
 from ui.plaintext import one_line, plain
 from ui.views import cited_passage, seconds_of, stored_note
@@ -108,9 +108,16 @@ def meta_html(answer: Answer, language: str) -> str:
         parts.append(
             label("tokens", language, prompt=usage.prompt_tokens, completion=usage.completion_tokens)
         )
-    parts += [answer.variant, label(answer.technique, language)]
+    parts += [answer.variant, technique_name(answer.technique, language)]
+    if answer.samples is not None:
+        parts.append(samples_line(answer.samples, language))
     parts += [note] if (note := stored_note(answer, language)) else []
     return text_html(" · ".join(parts), "meta")
+
+
+def technique_name(technique: str, language: str) -> str:
+    """Return the name of a technique; a folder of the reader's own is called by its own name."""
+    return label(technique, language) if technique in list(Technique) else one_line(technique)
 
 
 def documents_html(documents: Sequence[DocumentSummary], language: str) -> str:

@@ -20,10 +20,12 @@ from ui.commands.evaluate import evaluate
 from ui.commands.evaluate_answers import evaluate_answers, evaluate_regress
 from ui.commands.evaluate_calibrate import evaluate_calibrate
 from ui.commands.evaluate_retrieval import evaluate_retrieval
+from ui.commands.examples import examples_app, prompts
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.memory import memory_app
 from ui.commands.query import ask, documents, search
+from ui.commands.reading import compare, extract, summarize
 from ui.commands.servers import chat, serve
 from ui.commands.setup import config, models
 
@@ -47,6 +49,11 @@ app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
 app.add_typer(cache_app, name="cache")
 app.add_typer(memory_app, name="memory")
+app.command()(prompts)
+app.command()(summarize)
+app.command()(compare)
+app.command()(extract)
+app.add_typer(examples_app, name="examples")
 
 _adaptations = typer.Typer(
     rich_markup_mode=None,

@@ -30,7 +30,15 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "age_seconds": ("{count} s", "{count}秒"),
     "age_minutes": ("{count} min", "{count}分"),
     "age_hours": ("{count} h", "{count}時間"),
+    "samples_agree": ("{agreeing} of {n} drafts agree", "下書き {n} 個のうち {agreeing} 個が一致"),
     "finish_cancelled": ("The answer was stopped before its end.", "回答は途中で停止されました。"),
+    # documents
+    "changed": ("Different in the two documents", "二つの文書で異なる箇所"),
+    "differs_figures": ("figures", "数値"),
+    "differs_negation": ("one denies what the other says", "一方が他方を否定"),
+    "differs_words": ("wording", "表現"),
+    "only_in": ("Only in {document}", "{document} だけにある箇所"),
+    "same_count": ("{count} sentences say the same", "同じ内容の文 {count} 件"),
     # the page
     "tagline": (
         "Answers from your own documents, with checked citations",
@@ -52,6 +60,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "few_shot": ("Few-shot", "フューショット"),
     "chain_of_thought": ("Chain of thought", "思考の連鎖"),
     "hybrid": ("Hybrid", "ハイブリッド"),
+    "samples": ("Drafts to vote on", "多数決に使う下書きの数"),
+    "samples_help": (
+        "Several drafts are written and the answer that most of them give is taken. It takes longer.",
+        "下書きをいくつか作り、最も多かった答えを採ります。時間は長くなります。",
+    ),
     "top_k": ("Passages to read", "参照する箇所の数"),
     "where": ("Only where (optional)", "絞り込み (任意)"),
     "where_help": (

@@ -10,14 +10,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sse_starlette import EventSourceResponse
 
-from kernel.answer import Answer, AskEvent, Technique
+from kernel.answer import Answer, AskEvent
 from kernel.app import Tekio
 from retrieval.errors import IndexMissingError
 from retrieval.records import DocumentSummary
 from ui.identity import caller_of
 from ui.rest_context import TraceContext
 from ui.rest_docs import add_docs
+from ui.rest_documents import add_document_routes
 from ui.rest_errors import install_error_handlers
+from ui.rest_examples import add_example_routes
 from ui.rest_guard import Guard
 from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
@@ -81,6 +83,8 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     add_docs(app)
     _add_routes(app, tekio, warmth)
     add_memory_routes(app, tekio, _ERRORS)
+    add_document_routes(app, tekio, _ERRORS)
+    add_example_routes(app, tekio, _ERRORS)
     return app
 
 
@@ -106,6 +110,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 conversation=body.conversation,
                 follow_ups=body.follow_ups,
                 memory=body.memory,
+                samples=body.samples,
                 caller=caller,
                 max_new_tokens=body.max_new_tokens,
                 max_prompt_tokens=body.max_prompt_tokens,
@@ -148,7 +153,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
         """Name who can answer and how prompts can be built."""
         return VariantsResponse(
             variants=await run_in_threadpool(tekio.variants),
-            techniques=[technique.value for technique in Technique],
+            techniques=await run_in_threadpool(tekio.techniques),
             default_variant=tekio.settings.variant,
             default_technique=tekio.settings.technique.value,
         )

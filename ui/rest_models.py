@@ -64,6 +64,9 @@ class AskRequest(_Request):
         "`model`; else the setting",
     )
     memory: bool = Field(True, description="false recalls nothing that is remembered")
+    samples: int | None = Field(
+        None, ge=1, le=10, description="drafts to write and to vote on; for chain_of_thought and hybrid"
+    )
     stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
 
 

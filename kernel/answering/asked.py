@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernel.answer import Technique
+from kernel.answer import NamedTechnique, Technique
 from kernel.answering.parts import MultiQuery
 from kernel.conversation.history import FollowUps, PastTurn
 from retrieval.access import Caller
@@ -20,7 +20,7 @@ class Asked:
     question: str
     variant: str
     chosen: bool
-    technique: Technique
+    technique: Technique | NamedTechnique
     top_k: int
     language: str | None
     where: tuple[str, ...]
@@ -35,3 +35,4 @@ class Asked:
     conversation: str = ""
     follow_ups: FollowUps = "rules"
     memory: bool = True
+    samples: int = 1

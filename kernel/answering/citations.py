@@ -187,6 +187,14 @@ def cite(evidence: Sequence[Sentence], passages: Sequence[Passage], score: float
     )
 
 
+def join_sentences(sentences: Sequence[str]) -> str:
+    """Join sentences; with no space behind a Japanese full stop."""
+    text = ""
+    for sentence in sentences:
+        text += glue_between(text) + sentence
+    return text
+
+
 def glue_between(text: str) -> str:
     """Return what stands between a text and its next sentence: no space behind a Japanese full stop."""
     return "" if not text or text[-1] in "。！？」』" else " "

@@ -38,11 +38,14 @@ from kernel.answering.citations import CheckedText, check_citations, quoted
 from kernel.answering.claims.windows import Likeness, Reader
 from kernel.answering.contradictions import contradictions
 from kernel.answering.evidence import InverseFrequencies
+from kernel.answering.examples import Examples
 from kernel.answering.extraction import choose_sentences
 from kernel.answering.focus import focus
 from kernel.answering.parts import MultiQuery, find_parts
+from kernel.answering.prompts import answering_function, shows_examples
 from kernel.answering.ranking import SentenceRanker
 from kernel.answering.run import Clock, Run, Variant, shown_passages
+from kernel.answering.sampling import sample
 from kernel.answering.spans import short_of
 from kernel.answering.sub_questions import writer_of_parts
 from kernel.answering.texts import admits_ignorance, say, without_echo
@@ -54,11 +57,12 @@ from kernel.conversation.heard import render_memories
 from kernel.conversation.listening import Listener
 from plugins.memory.rules import fact_to_remember
 from plugins.prompt_functions import (
+    LANGUAGES,
     PromptPassage,
-    plugin_name,
-    render_examples,
+    examples_of,
     render_passages,
     split_reasoning,
+    without_examples,
 )
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from retrieval.analysis import detect_language
@@ -79,6 +83,9 @@ class Limits:
 
     focus_sentences: int
     threshold: float
+    example_tokens: int = 600
+    sample_temperature: float = 0.7
+    sample_seed: int = 0
 
 
 class AnswerFlow:
@@ -93,6 +100,7 @@ class AnswerFlow:
         limits: Limits,
         extractive: Variant,
         listener: Listener,
+        examples: Examples,
         *,
         parts_kept: PartsKept | None = None,
         likeness: Likeness | None = None,
@@ -108,6 +116,7 @@ class AnswerFlow:
         self._likeness = likeness
         self._reader = reader
         self._parts_kept = parts_kept
+        self._examples = examples
 
     def over(self, kernel: Kernel) -> AnswerFlow:
         """Return the same flow over another kernel with the same functions."""
@@ -119,6 +128,7 @@ class AnswerFlow:
             self._limits,
             self._extractive,
             self._listener,
+            self._examples,
             parts_kept=self._parts_kept,
             likeness=self._likeness,
             reader=self._reader,
@@ -150,9 +160,13 @@ class AnswerFlow:
         if run.confidence < self._limits.threshold or not run.ranking.sentences:
             yield AnswerEvent(answer=self._refusal(run))
             return
-        async with aclosing(self._generate(run)) as pieces:
-            async for piece in pieces:
-                yield TokenEvent(text=piece)
+        await self._fill(run, asked)
+        if asked.samples > 1 and run.variant.counter is not None:
+            await self._vote(run, asked.samples)
+        else:
+            async with aclosing(self._generate(run)) as pieces:
+                async for piece in pieces:
+                    yield TokenEvent(text=piece)
         yield AnswerEvent(answer=await self._finish(run))
 
     async def _prepare(self, asked: Asked, variant: Variant, clock: Clock) -> Run:
@@ -175,6 +189,7 @@ class AnswerFlow:
             self._answerability.probability(measure(question, passages, ranking)) if passages else 0.0
         )
         language = asked.language or detect_language(asked.question)
+        answering_function(self._kernel, language, asked.technique.value)  # before the rest is done in vain
         notices = [*heard.notices, *([] if passages else [say("empty_index", language)])]
         spoken = [detect_language(passage.text) for passage in passages[:1]]
         if variant.counter is not None and not variant.speaks(language, *spoken):
@@ -211,14 +226,74 @@ class AnswerFlow:
         found = await find_parts(question, way, write)
         return found if self._parts_kept is None else self._parts_kept.put(key, found)
 
+    async def _fill(self, run: Run, asked: Asked) -> None:
+        """Choose the examples and the passages of the prompt, within their budgets."""
+        with run.clock("budget"):
+            function = self._function(run)
+            if run.variant.counter is not None and shows_examples(function):
+                run.examples = await self._examples.text(
+                    run.question,
+                    technique=run.technique.value,
+                    language=run.language if run.language in LANGUAGES else "en",
+                    wanted=examples_of(run.technique.value),
+                    counter=run.variant.counter,
+                    budget=self._limits.example_tokens,
+                    caller=asked.caller,
+                )
+                if not run.examples:
+                    run.prompt = without_examples(run.technique.value)
+                    run.notices.append(say("no_examples", run.language, tokens=self._limits.example_tokens))
+            run.kept = await self._fit(run)
+            run.used = frozenset(item.number - 1 for item in run.kept)
+
+    def _function(self, run: Run) -> Any:
+        return answering_function(self._kernel, run.language, run.prompt or run.technique.value)
+
+    async def _vote(self, run: Run, samples: int) -> None:
+        """Write several drafts, and take the one that is elected."""
+        settings = TransformersSettings(
+            service_id=run.variant.name,
+            max_new_tokens=run.max_new_tokens,
+            temperature=self._limits.sample_temperature,
+            seed=self._limits.sample_seed,
+            drafts=samples,
+        )
+        with run.clock("generate") as step:
+            try:
+                sampled = await sample(
+                    self._kernel,
+                    self._function(run),
+                    self._arguments(run, run.kept, settings),
+                    technique=run.technique.value,
+                    question=run.question,
+                    check=lambda text: self._checked(run, text),
+                )
+            except Exception as error:
+                raise cause_of(error) from error
+            facts = ("prompt_tokens", "completion_tokens", "finish_reason")
+            step.note(**{name: sampled.metadata[name] for name in facts if name in sampled.metadata})
+        run.pieces, run.samples = [sampled.draft], sampled.samples
+        run.metadata.update(sampled.metadata)
+        if sampled.samples.agreement < _SURE:
+            share = round(100 * sampled.samples.agreement)
+            run.notices.append(say("disagreement", run.language, n=samples, share=share))
+
+    def _checked(self, run: Run, text: str) -> CheckedText:
+        return check_citations(
+            text,
+            run.passages,
+            self._inverse_frequencies,
+            question=run.question,
+            strict=run.strict,
+            likeness=self._likeness,
+            reader=self._reader,
+        )
+
     async def _generate(self, run: Run) -> AsyncGenerator[str, None]:
         """Yield the draft piece by piece."""
-        with run.clock("budget"):
-            kept = await self._fit(run)
-            run.used = frozenset(item.number - 1 for item in kept)
         settings = self._settings(run)
-        arguments = self._arguments(run, kept, settings)
-        function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
+        arguments = self._arguments(run, run.kept, settings)
+        function = self._function(run)
         # Ended by hand: between two pieces others are at work in this context.
         step, drained = run.clock("generate"), dict[str, Any]()
         try:
@@ -242,9 +317,9 @@ class AnswerFlow:
             return focus(run.passages, run.ranking, sentences=0)
 
         async def count(passages: Sequence[PromptPassage]) -> int:
-            function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
-            template: Any = function.prompt_template  # type: ignore[attr-defined]
-            rendered = await template.render(self._kernel, self._arguments(run, passages, None))
+            rendered = await self._function(run).prompt_template.render(
+                self._kernel, self._arguments(run, passages, None)
+            )
             history = ChatHistory.from_rendered_prompt(rendered)
             messages = [{"role": item.role.value, "content": item.content} for item in history.messages]
             return await asyncio.to_thread(counter.count, messages)
@@ -268,7 +343,7 @@ class AnswerFlow:
             settings=settings,
             passages=shield(render_passages(passages, run.language) + run.heard.block),
             question=shield(run.question),
-            examples=shield(render_examples(run.technique.value, run.language)),
+            examples=shield(run.examples),
         )
 
     def _settings(self, run: Run) -> PromptExecutionSettings:
@@ -282,21 +357,14 @@ class AnswerFlow:
         with run.clock("check"):
             if run.variant.name == EXTRACTIVE:
                 return self._quoting(run, None)
+            draft = draft[: run.metadata.get("kept_characters", len(draft))]
             reasoning, text = split_reasoning(run.technique.value, without_echo(draft))
             if admits_ignorance(text):
                 return self._refusal(run, reasoning)
-            checked = await asyncio.to_thread(
-                check_citations,
-                text,
-                run.passages,
-                self._inverse_frequencies,
-                question=run.question,
-                strict=run.strict,
-                likeness=self._likeness,
-                reader=self._reader,
-            )
+            checked = await asyncio.to_thread(self._checked, run, text)
             if not checked.citations:
-                run.notices.append(say("draft_unsupported", run.language))
+                wrote = any(character.isalnum() for character in text)
+                run.notices.append(say("draft_unsupported" if wrote else "draft_empty", run.language))
                 run.variant = self._extractive
                 return self._quoting(run, reasoning)
             return self._answer(run, checked, reasoning)
@@ -319,6 +387,8 @@ class AnswerFlow:
         if run.confidence < _SURE:
             run.notices.append(say("unsure", run.language))
         reason = FinishReason(run.metadata.get("finish_reason", FinishReason.STOP))
+        if reason is FinishReason.REPETITION:
+            run.notices.append(say("repeated", run.language))
         if reason is FinishReason.LENGTH:
             run.notices.append(say("cut", run.language, tokens=run.max_new_tokens))
         return run.answer(

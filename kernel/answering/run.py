@@ -13,12 +13,15 @@ from kernel.answer import (
     Claim,
     Contradiction,
     FinishReason,
+    NamedTechnique,
+    Samples,
     ShortAnswer,
     Technique,
     Usage,
 )
 from kernel.answering.ranking import Ranking
 from kernel.conversation.heard import Heard
+from plugins.prompt_functions import PromptPassage
 from retrieval.records import Passage
 from retrieval.stages import Step
 
@@ -77,7 +80,7 @@ class Run:
 
     question: str
     language: str
-    technique: Technique
+    technique: Technique | NamedTechnique
     variant: Variant
     passages: list[Passage]
     ranking: Ranking
@@ -94,6 +97,10 @@ class Run:
     metadata: dict[str, Any] = field(default_factory=dict)
     said: str = ""
     heard: Heard = field(default_factory=lambda: Heard(""))
+    examples: str = ""
+    prompt: str = ""  # another than the technique's
+    kept: list[PromptPassage] = field(default_factory=list)
+    samples: Samples | None = None
 
     def answer(
         self,
@@ -124,6 +131,7 @@ class Run:
             technique=self.technique.value,
             language=self.language,
             reasoning=reasoning,
+            samples=self.samples,
             notices=list(self.notices),
             memories=self.heard.shown(),
             conversation=self.heard.conversation,

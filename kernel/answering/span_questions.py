@@ -86,8 +86,8 @@ def _japanese(words: Sequence[Word]) -> Asking | None:
     keys = frozenset(word.key for word in content if word is not wh and not _is_japanese_wh(word))
     topical = not behind or particle in ("か", "です")
     kind = _japanese_kind(wh.text, head or (before if topical else ""), keys)
-    last = behind[-1].key if behind else before
-    return Asking(kind, keys, before, behind[0].key if behind else "", last, head, particle, topical)
+    final = behind[-1].key if behind else before
+    return Asking(kind, keys, before, behind[0].key if behind else "", final, head, particle, topical)
 
 
 def _is_japanese_wh(word: Word) -> bool:

@@ -26,6 +26,30 @@ _TEXTS = {
         "en": "No passage supported what the language model wrote, so the answer quotes the documents.",
         "ja": "言語モデルの文を裏づける箇所がなかったため、文書の文をそのまま引用しています。",
     },
+    "draft_empty": {
+        "en": "The language model wrote nothing, so the answer quotes the documents.",
+        "ja": "言語モデルが何も書かなかったため、文書の文をそのまま引用しています。",
+    },
+    "repeated": {
+        "en": "The language model began to repeat itself; its draft was cut there.",
+        "ja": "言語モデルが同じ文を繰り返し始めたため、下書きをそこで打ち切りました。",
+    },
+    "disagreement": {
+        "en": "Only {share} % of the {n} drafts say this: read the quotes.",
+        "ja": "{n} 個の下書きのうち、この答えと一致したのは {share} % だけです。引用を確かめてください。",
+    },
+    "no_examples": {
+        "en": "No example fits the {tokens} tokens that examples may have, so none was shown to the model.",
+        "ja": "例に使える {tokens} トークンに収まる例がなかったため、例なしで回答を作成しました。",
+    },
+    "nothing_to_say": {
+        "en": "The document holds no sentences that could stand in a summary.",
+        "ja": "文書には要約に使える文がありません。",
+    },
+    "own_sentences": {
+        "en": "Without a language model the documents' own sentences are given, in their language.",
+        "ja": "言語モデルを使わないため、文書の文を文書の言語のまま示しています。",
+    },
     "unsure": {
         "en": "It is not certain that the documents answer this question: read the quotes.",
         "ja": "文書がこの質問に答えているかどうか確実ではありません。引用を確かめてください。",

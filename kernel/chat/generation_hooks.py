@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from transformers import StoppingCriteria, TextStreamer
 
+from kernel.chat.repetition import TAIL, repeated
+
 
 class StopOnEvent(StoppingCriteria):
     """Ends generation after the token during which an event was set."""
@@ -21,6 +23,18 @@ class StopOnEvent(StoppingCriteria):
         """Say for each row whether it is done."""
         done = self._event is not None and self._event.is_set()
         return torch.full((input_ids.shape[0],), done, device=input_ids.device, dtype=torch.bool)
+
+
+class StopOnLoop(StoppingCriteria):
+    """Ends each row that goes round in circles. `start` is where the prompt ends."""
+
+    def __init__(self, start: int) -> None:
+        self._start = start
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        """Say for each row whether it is done."""
+        rows = input_ids[:, max(self._start, input_ids.shape[1] - TAIL) :].tolist()
+        return torch.tensor([repeated(row) > 0 for row in rows], device=input_ids.device)
 
 
 class TextCallback(TextStreamer):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from kernel.answer import FinishReason
 from kernel.chat.adapters import check_adapter, check_effect, check_loaded
 from kernel.chat.chat_tokens import ChatTokenizer
+from kernel.chat.repetition import repeated
 from retrieval.errors import TekioError, UsageError
 
 _PREFILL_SHAPE = (256, 576, 1536)  # a prompt's rows through a feed-forward layer of the default model
@@ -28,10 +30,16 @@ class Sampling:
     repetition_penalty: float = 1.0
     seed: int | None = None
 
+    def choice(self) -> dict[str, Any]:
+        """Return how tokens are chosen, as transformers takes it."""
+        if self.temperature <= 0:
+            return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+        return {"do_sample": True, "temperature": self.temperature, "top_p": self.top_p, "top_k": None}
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What was generated. Times are in seconds."""
+    """What was generated; `text` is without what a model repeats that goes round in circles. Times are in seconds."""
 
     text: str
     prompt_tokens: int
@@ -166,20 +174,60 @@ class LanguageModel:
             stop: when set, generation ends within one token, as `cancelled`.
 
         Raises:
-            TekioError: the prompt does not fit the model's window.
+            TekioError: the prompt does not fit the model's window, or the model failed while it wrote.
         """
         ids = self.tokenizer.encode_chat(messages)
-        with self._lock:
-            self.load()
-            window = int(getattr(self._model.config, "max_position_embeddings", 0) or 1 << 30)
-            if len(ids) + sampling.max_new_tokens > window:
-                raise TekioError(
-                    f"the prompt of {len(ids)} tokens and an answer of {sampling.max_new_tokens} do not fit the "
-                    f"window of {window} tokens of {self.name}: ask with fewer passages"
-                )
+        with self._lock, self._failing_clearly():
+            self._check_window(ids, sampling)
             if stop is not None and stop.is_set():
                 return Generation("", len(ids), 0, FinishReason.CANCELLED, 0.0, 0.0)
             return self._generate(ids, sampling, adapter, on_text, stop)
+
+    def generate_drafts(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        sampling: Sampling,
+        count: int,
+        *,
+        adapter: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> list[Generation]:
+        """Generate several assistant's turns together, as one batch over one reading of the prompt.
+
+        Raises:
+            TekioError: as `generate`.
+        """
+        ids = self.tokenizer.encode_chat(messages)
+        with self._lock, self._failing_clearly():
+            self._check_window(ids, sampling)
+            if stop is not None and stop.is_set():
+                return [Generation("", len(ids), 0, FinishReason.CANCELLED, 0.0, 0.0)] * count
+            from kernel.chat.drafts import generate_drafts
+
+            with self._with_adapter(adapter):
+                return generate_drafts(self._model, self.tokenizer, ids, sampling, count, stop)
+
+    def _check_window(self, ids: Sequence[int], sampling: Sampling) -> None:
+        self.load()
+        window = int(getattr(self._model.config, "max_position_embeddings", 0) or 1 << 30)
+        if len(ids) + sampling.max_new_tokens > window:
+            raise TekioError(
+                f"the prompt of {len(ids)} tokens and an answer of {sampling.max_new_tokens} do not fit the "
+                f"window of {window} tokens of {self.name}: ask with fewer passages"
+            )
+
+    @contextmanager
+    def _failing_clearly(self) -> Iterator[None]:
+        """Make one line of whatever torch raises while a model writes; what it wrote until then is no answer."""
+        try:
+            yield
+        except TekioError:
+            raise
+        except Exception as error:  # torch and transformers raise many
+            raise TekioError(
+                f"the language model {self.name} failed while it wrote ({_line(error)}): ask again, "
+                "or with --variant extractive"
+            ) from error
 
     def _generate(
         self,
@@ -191,22 +239,13 @@ class LanguageModel:
     ) -> Generation:
         import torch
 
-        from kernel.chat.generation_hooks import StopOnEvent, TextCallback
+        from kernel.chat.generation_hooks import StopOnEvent, StopOnLoop, TextCallback
 
         started = time.perf_counter()
         streamer = TextCallback(self.tokenizer.tokenizer, on_text)
         if sampling.seed is not None:
             torch.manual_seed(sampling.seed)
         inputs = torch.tensor([ids], device=self._model.device)
-        greedy = sampling.temperature <= 0
-        chosen: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        if not greedy:
-            chosen = {
-                "do_sample": True,
-                "temperature": sampling.temperature,
-                "top_p": sampling.top_p,
-                "top_k": None,
-            }
         with torch.inference_mode(), self._with_adapter(adapter):
             output = self._model.generate(
                 input_ids=inputs,
@@ -215,20 +254,15 @@ class LanguageModel:
                 repetition_penalty=sampling.repetition_penalty,
                 eos_token_id=self.tokenizer.stop_ids,
                 pad_token_id=self.tokenizer.stop_ids[0],
-                stopping_criteria=[StopOnEvent(stop)],
+                stopping_criteria=[StopOnEvent(stop), StopOnLoop(len(ids))],
                 streamer=streamer,
-                **chosen,
+                **sampling.choice(),
             )
         new = output[0, len(ids) :].tolist()
-        if new and new[-1] in self.tokenizer.stop_ids:
-            reason = FinishReason.STOP
-        elif stop is not None and stop.is_set():
-            reason = FinishReason.CANCELLED
-        else:
-            reason = FinishReason.LENGTH
+        reason, kept, written = how_it_ended(new, self.tokenizer.stop_ids, stop)
         seconds = time.perf_counter() - started
         first = (streamer.first_token_at or time.perf_counter()) - started
-        return Generation(self.tokenizer.decode(new), len(ids), len(new), reason, first, seconds)
+        return Generation(self.tokenizer.decode(new[:kept]), len(ids), written, reason, first, seconds)
 
     def _with_adapter(self, adapter: str | None) -> Any:
         from contextlib import nullcontext
@@ -237,6 +271,20 @@ class LanguageModel:
             self._model.set_adapter(adapter)
             return nullcontext()
         return self._model.disable_adapter() if self._adapters else nullcontext()
+
+
+def how_it_ended(
+    new: Sequence[int], stop_ids: Sequence[int], stop: threading.Event | None
+) -> tuple[FinishReason, int, int]:
+    """Return why a generation ended, how many of its tokens are kept, and how many were written."""
+    end = next((place for place, token in enumerate(new) if token in stop_ids), None)
+    body = new[:end]
+    if loop := repeated(body):
+        return FinishReason.REPETITION, len(body) - loop, len(body)
+    if end is not None:
+        return FinishReason.STOP, end, end + 1
+    reason = FinishReason.CANCELLED if stop is not None and stop.is_set() else FinishReason.LENGTH
+    return reason, len(new), len(new)
 
 
 def choose_dtype(wanted: str, device: str) -> Any:

@@ -29,13 +29,17 @@ class StopSignal(threading.Event):
 
 
 class TransformersSettings(PromptExecutionSettings):
-    """How a request is generated; temperature 0 is greedy. `stop`, of one request, ends it within a token."""
+    """How a request is generated; temperature 0 is greedy. `stop`, of one request, ends it within a token.
+
+    Of several `drafts`, which are not streamed, each is a message.
+    """
 
     max_new_tokens: Annotated[int, Field(ge=1)] = 160
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     repetition_penalty: Annotated[float, Field(ge=1.0, le=2.0)] = 1.0
     seed: int | None = None
+    drafts: Annotated[int, Field(ge=1, le=10)] = 1
     stop: Annotated[StopSignal | None, Field(exclude=True)] = None
 
     def sampling(self) -> Sampling:
@@ -84,7 +88,10 @@ class TransformersChatCompletion(ChatCompletionClientBase):
         assert isinstance(settings, TransformersSettings)
         stop = settings.stop or StopSignal()
         try:
-            done = await self._start(chat_history, settings, None, stop)
+            if settings.drafts == 1:
+                written = [await self._start(chat_history, settings, None, stop)]
+            else:
+                written = await self._start_drafts(chat_history, settings, stop)
         finally:
             stop.set()  # the caller left: end within a token
         return [
@@ -95,6 +102,7 @@ class TransformersChatCompletion(ChatCompletionClientBase):
                 finish_reason=_FINISH.get(done.finish_reason),
                 metadata=_metadata(done),
             )
+            for done in written
         ]
 
     async def _inner_get_streaming_chat_message_contents(
@@ -145,6 +153,17 @@ class TransformersChatCompletion(ChatCompletionClientBase):
             ),
         )
 
+    def _start_drafts(
+        self, chat_history: ChatHistory, settings: TransformersSettings, stop: StopSignal
+    ) -> asyncio.Future[list[Generation]]:
+        messages = _messages(chat_history)
+        return asyncio.get_running_loop().run_in_executor(
+            self.executor,
+            lambda: self.model.generate_drafts(
+                messages, settings.sampling(), settings.drafts, adapter=self.adapter, stop=stop
+            ),
+        )
+
     def _piece(self, text: str, attempt: int) -> StreamingChatMessageContent:
         return StreamingChatMessageContent(
             role=AuthorRole.ASSISTANT,
@@ -164,6 +183,7 @@ def _metadata(done: Generation) -> dict[str, Any]:
         "prompt_tokens": done.prompt_tokens,
         "completion_tokens": done.completion_tokens,
         "finish_reason": done.finish_reason.value,
+        "kept_characters": len(done.text),
         "seconds": done.seconds,
         "seconds_to_first_token": done.seconds_to_first_token,
     }

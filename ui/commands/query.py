@@ -41,7 +41,8 @@ TechniqueOption = Annotated[
     str | None,
     typer.Option(
         "--technique",
-        help="How the prompt is built: zero_shot, one_shot, few_shot, chain_of_thought, hybrid.",
+        help="How the prompt is built: zero_shot, one_shot, few_shot, chain_of_thought, hybrid, or a folder of "
+        "your own (`tekio prompts`).",
         show_default=False,
     ),
 ]
@@ -115,6 +116,16 @@ FollowUpsOption = Annotated[
 MemoryFlag = Annotated[
     bool, typer.Option("--memory/--no-memory", help="Recall what is remembered of the question.")
 ]
+SamplesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--samples",
+        min=1,
+        max=10,
+        help="Drafts to write and to vote on, for chain_of_thought and hybrid.",
+        show_default=False,
+    ),
+]
 ExplainFlag = Annotated[
     bool,
     typer.Option("--explain", help="Show each leg's rank, score and weight, and what the parts found."),
@@ -149,6 +160,7 @@ def ask(
     conversation: ConversationOption = None,
     follow_ups: FollowUpsOption = None,
     memory: MemoryFlag = True,
+    samples: SamplesOption = None,
     user: AsOption = None,
     group: GroupOption = None,
     max_new_tokens: NewTokensOption = None,
@@ -178,6 +190,7 @@ def ask(
                     conversation=conversation or "",
                     follow_ups=follow_ups,
                     memory=memory,
+                    samples=samples,
                     caller=caller,
                     max_new_tokens=max_new_tokens,
                     max_prompt_tokens=max_prompt_tokens,
