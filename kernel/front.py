@@ -272,7 +272,9 @@ def _is_whole(answer: Answer, root: Step) -> bool:
     cut = {FinishReason.LENGTH.value, FinishReason.CANCELLED.value}
     if answer.finish_reason.value in cut or not answer.passages or answer.memories:
         return False
-    return all(step.notes.get("finish_reason") not in cut and not step.error for step in root.all())
+    # Not the root's own error, which is only that whoever asked first has left.
+    steps = [step for stage in root.within for step in stage.all()]
+    return all(step.notes.get("finish_reason") not in cut and not step.error for step in steps)
 
 
 def _digest(passages: Sequence[AnswerPassage]) -> bytes:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from kernel.answer import AnswerEvent, FinishReason, PassagesEvent, TokenEvent
-from kernel.answer_cache import AnswerCache
 from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
-from retrieval.access import Access, Caller
+from retrieval.access import PUBLIC, Access, Caller
 from retrieval.errors import UsageError
 
 KILN = "# Kiln K2\n\nThe kiln K2 is fired at 1,240 °C for nine hours. Its door stays shut until it is below 90 °C.\n"
@@ -24,9 +23,31 @@ STIRRED = "How long is glaze G-7 stirred before use?"
 HOT = "At what temperature is the kiln K2 fired?"
 
 
+Open = Callable[..., Tekio]
+
+
+@pytest.fixture(scope="module")
+def kept(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tekio]:
+    """One Tekio for all tests, so that the models are loaded once."""
+    place = tmp_path_factory.mktemp("again")
+    settings = Settings(
+        index=place / "index",
+        memory=place / "memory",
+        adapters=place / "adapters",
+        cache=model_store.cache,
+        variant="extractive",
+        max_new_tokens=48,
+    )
+    app = Tekio(settings)
+    yield app
+    app.close()
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    documents = tmp_path / "documents"
+def folder(kept: Tekio) -> Path:
+    """The documents, as they are at the start of each test."""
+    documents = kept.settings.index.parent / "documents"
+    shutil.rmtree(documents, ignore_errors=True)
     documents.mkdir()
     (documents / "kiln.md").write_text(KILN, encoding="utf-8")
     (documents / "glaze.md").write_text(GLAZE, encoding="utf-8")
@@ -34,23 +55,26 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, model_store: ModelStore) -> Settings:
-    return Settings(
-        index=tmp_path / "index",
-        memory=tmp_path / "memory",
-        adapters=tmp_path / "adapters",
-        cache=model_store.cache,
-        variant="extractive",
-        max_new_tokens=24,
-    )
+def tekio(kept: Tekio, folder: Path) -> Tekio:
+    kept.ingest([folder], access=PUBLIC)
+    kept.forget_answers()
+    return kept
 
 
 @pytest.fixture
-def tekio(settings: Settings, folder: Path) -> Iterator[Tekio]:
-    app = Tekio(settings)
-    app.ingest([folder])
-    yield app
-    app.close()
+def another(kept: Tekio) -> Iterator[Open]:
+    """Open further facades, as other processes do, which share the loaded embedder to save time."""
+    opened: list[Tekio] = []
+
+    def open_tekio(**changed: object) -> Tekio:
+        app = Tekio(kept.settings.model_copy(update=changed))
+        app._embedder = kept._find_embedder()
+        opened.append(app)
+        return app
+
+    yield open_tekio
+    for app in opened:
+        app.close()
 
 
 async def test_the_same_question_gets_the_stored_answer_marked_and_costs_no_tokens(tekio: Tekio) -> None:
@@ -58,8 +82,7 @@ async def test_the_same_question_gets_the_stored_answer_marked_and_costs_no_toke
     assert first.cache is None
     assert first.usage.completion_tokens > 0
     events = [event async for event in tekio.ask_stream(f"  {HOT.replace(' ', '　')} ", variant="base")]
-    if first.finish_reason is FinishReason.LENGTH:
-        pytest.fail("the model of this test must come to an end within its tokens")
+    assert first.finish_reason is FinishReason.STOP
     assert isinstance(events[0], PassagesEvent)
     assert not any(isinstance(event, TokenEvent) for event in events)
     (again,) = [event.answer for event in events if isinstance(event, AnswerEvent)]
@@ -86,13 +109,12 @@ async def test_another_variant_technique_number_or_filter_is_another_question(te
 
 
 async def test_a_stored_answer_outlives_the_process_but_not_a_setting_that_changes_answers(
-    tekio: Tekio, settings: Settings
+    tekio: Tekio, another: Open
 ) -> None:
     await tekio.ask(STIRRED)
-    for changed, kept in (({}, True), ({"threads": 1}, True), ({"min_confidence": 0.01}, False)):
-        other = Tekio(settings.model_copy(update=changed))
-        assert ((await other.ask(STIRRED)).cache is not None) is kept, changed
-        other.close()
+    assert (await another().ask(STIRRED)).cache is not None
+    assert (await another(passage_cache=0).ask(STIRRED)).cache is not None
+    assert (await another(min_confidence=0.01).ask(STIRRED)).cache is None
 
 
 async def test_a_change_of_what_it_cited_makes_the_answer_anew(tekio: Tekio, folder: Path) -> None:
@@ -105,9 +127,7 @@ async def test_a_change_of_what_it_cited_makes_the_answer_anew(tekio: Tekio, fol
     assert "35 minutes" in changed.answer
 
 
-async def test_a_removed_document_answers_no_more_and_its_words_are_wiped(
-    tekio: Tekio, folder: Path, settings: Settings
-) -> None:
+async def test_a_removed_document_answers_no_more_and_its_words_are_wiped(tekio: Tekio, folder: Path) -> None:
     await tekio.ask(STIRRED)
     (folder / "glaze.md").unlink()
     tekio.ingest([folder])
@@ -115,7 +135,7 @@ async def test_a_removed_document_answers_no_more_and_its_words_are_wiped(
     assert gone.cache is None
     assert all(passage.document != "glaze.md" for passage in gone.passages)
     assert tekio.forget_answers() >= 0
-    assert b"stirred for 20 minutes" not in settings.answers_file.read_bytes()
+    assert b"stirred for 20 minutes" not in tekio.settings.answers_file.read_bytes()
 
 
 async def test_a_change_elsewhere_leaves_the_answer_if_the_passages_are_the_same(
@@ -147,19 +167,18 @@ async def test_a_better_passage_that_came_in_makes_the_answer_anew(tekio: Tekio,
 
 
 async def test_an_index_made_anew_in_the_same_place_has_no_old_answers(
-    settings: Settings, folder: Path, tmp_path: Path
+    another: Open, folder: Path, tmp_path: Path
 ) -> None:
-    elsewhere = settings.model_copy(update={"answers": tmp_path / "answers"})
-    one = Tekio(elsewhere)
+    places = {"answers": tmp_path / "answers", "index": tmp_path / "index", "memory": tmp_path / "memory"}
+    one = another(**places)
     one.ingest([folder])
     await one.ask(STIRRED)
     one.close()
-    shutil.rmtree(settings.index)
+    shutil.rmtree(tmp_path / "index")
     (folder / "glaze.md").write_text(GLAZE.replace("20", "35"), encoding="utf-8")
-    other = Tekio(elsewhere)
+    other = another(**places)
     other.ingest([folder])
     assert "35 minutes" in (await other.ask(STIRRED)).answer
-    other.close()
 
 
 async def test_nobody_gets_an_answer_from_what_they_may_not_read(tekio: Tekio) -> None:
@@ -192,63 +211,53 @@ async def test_what_was_cut_or_left_is_not_stored(tekio: Tekio) -> None:
 
 async def test_ten_who_ask_at_once_are_answered_by_one_generation(tekio: Tekio) -> None:
     await tekio.warm_up()
-    traced = [
-        asyncio.create_task(tekio.ask(HOT, variant="base", max_new_tokens=number))
-        for number in [23] * 5 + [24] * 5
-    ]
-    await asyncio.sleep(0)
-    leader = traced.pop(0)
-    await asyncio.sleep(0.05)
+    asking = [asyncio.create_task(tekio.ask(HOT, variant="base")) for _ in range(10)]
+    await asyncio.sleep(0.1)
+    leader = asking.pop(0)
     leader.cancel()
-    answers = await asyncio.gather(*traced)
-    assert len({answer.answer for answer in answers}) == 1
+    answers = await asyncio.gather(*asking)
+    assert leader.cancelled()
+    assert len({(answer.answer, answer.timings_ms["generate"]) for answer in answers}) == 1, "one generation"
     assert {answer.cache for answer in answers} == {None}, "they are one new answer, not a stored one"
-    assert tekio.stored_answers().answers == 2, "one for each number of tokens"
+    assert tekio.stored_answers().answers == 1
 
 
 async def test_a_question_in_other_words_is_answered_from_what_is_stored_where_the_setting_says_so(
-    tekio: Tekio, settings: Settings
+    tekio: Tekio, another: Open
 ) -> None:
     await tekio.ask(STIRRED)
     assert (await tekio.ask("How long is the glaze G-7 stirred, before use?")).cache is None
-    other = Tekio(settings.model_copy(update={"similar_questions": 0.9}))
-    await other.ask(STIRRED)  # the first was stored without its vector
-    other.forget_answers()
+    tekio.forget_answers()
+    other = another(similar_questions=0.9)
     await other.ask(STIRRED)
     near = await other.ask("How long is the glaze G-7 stirred, before use?")
     assert near.cache is not None
     assert (near.cache.hit, near.cache.question) == ("semantic", STIRRED)
     assert near.question == "How long is the glaze G-7 stirred, before use?"
     assert (await other.ask("How long is glaze G-8 stirred before use?")).cache is None
-    other.close()
 
 
-async def test_the_cache_can_be_off_shown_and_emptied(tekio: Tekio, settings: Settings) -> None:
+async def test_the_cache_can_be_off_shown_and_emptied(tekio: Tekio, another: Open) -> None:
     await tekio.ask(STIRRED)
     state = tekio.stored_answers()
     assert (state.answers, state.refusals) == (1, 0)
     assert state.documents >= 1
-    off = Tekio(settings.model_copy(update={"answer_cache": False}))
-    assert (await off.ask(STIRRED)).cache is None
-    off.close()
+    assert (await another(answer_cache=False).ask(STIRRED)).cache is None
     assert tekio.forget_answers() == 1
     assert (await tekio.ask(STIRRED)).cache is None
 
 
-async def test_a_damaged_cache_stops_no_question(settings: Settings, folder: Path) -> None:
-    app = Tekio(settings)
-    app.ingest([folder])
-    settings.answers_file.write_bytes(b"nonsense" * 1000)
+async def test_a_damaged_cache_stops_no_question(tekio: Tekio, another: Open, tmp_path: Path) -> None:
+    app = another(answers=tmp_path)
+    app.settings.answers_file.write_bytes(b"nonsense" * 1000)
     assert "20 minutes" in (await app.ask(STIRRED)).answer
-    assert AnswerCache(settings.answers_file).state().answers in (0, 1)
-    app.close()
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_new_tokens": 0}, "max_new_tokens must be between 1 and 24"),
-        ({"max_new_tokens": 25}, "max_new_tokens must be between 1 and 24"),
+        ({"max_new_tokens": 0}, "max_new_tokens must be between 1 and 48"),
+        ({"max_new_tokens": 49}, "max_new_tokens must be between 1 and 48"),
         ({"max_prompt_tokens": 10**6}, "max_prompt_tokens must be between 1 and 1,400"),
         ({"max_prompt_tokens": 20, "variant": "base"}, "raise max_prompt_tokens"),
     ],

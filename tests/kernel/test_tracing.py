@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,25 +36,38 @@ def err(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     return caught
 
 
+@pytest.fixture(scope="module")
+def kept(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tekio]:
+    """An index of one document, and the loaded models."""
+    place = tmp_path_factory.mktemp("traced")
+    (place / "kiln.md").write_text(DOCUMENT, encoding="utf-8")
+    app = Tekio(
+        Settings(
+            index=place / "index",
+            memory=place / "memory",
+            adapters=place / "adapters",
+            cache=model_store.cache,
+            max_new_tokens=12,
+        )
+    )
+    app.ingest([place / "kiln.md"])
+    yield app
+    app.close()
+
+
 @pytest.fixture
-def make(tmp_path: Path, model_store: ModelStore) -> Iterator[Any]:
+def make(kept: Tekio) -> Iterator[Any]:
+    """Open facades with further settings over the same index and loaded models."""
     made: list[Tekio] = []
 
     def open_tekio(**more: Any) -> Tekio:
-        settings = Settings(
-            index=tmp_path / "index",
-            memory=tmp_path / "memory",
-            adapters=tmp_path / "adapters",
-            cache=model_store.cache,
-            max_new_tokens=12,
-            **more,
-        )
-        app = Tekio(settings)
-        (tmp_path / "kiln.md").write_text(DOCUMENT, encoding="utf-8")
-        app.ingest([tmp_path / "kiln.md"])
+        app = Tekio(kept.settings.model_copy(update=more))
+        app._embedder = kept._find_embedder()
+        app._start()._language_model = kept._start()._model()
         made.append(app)
         return app
 
+    kept.forget_answers()
     yield open_tekio
     for app in made:
         app.close()
