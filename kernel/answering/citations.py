@@ -24,6 +24,8 @@ from retrieval.analysis import analyze
 from retrieval.records import Passage
 
 _MARKERS = re.compile(r"\s*[\[［【]\s*(\d+(?:\s*[,、]\s*\d+)*)\s*[\]］】]")
+_APART = 6
+"""Most characters of white space between neighbouring sentences that support a claim together."""
 _END = re.compile(r"\s*([.。．！？!?…」』）)\"']*)$")
 
 
@@ -125,7 +127,8 @@ def _best_evidence(
     for place, sentence in enumerate(sentences):
         windows = [[sentence]]
         following = sentences[place + 1] if place + 1 < len(sentences) else None
-        if following and following.passage == sentence.passage:
+        # What stands between two sentences may have been blanked out, and is not to be quoted with them.
+        if following and following.passage == sentence.passage and following.start - sentence.end <= _APART:
             windows.append([sentence, following])
         for window in windows:
             words = frozenset().union(*(item.words for item in window))

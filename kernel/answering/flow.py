@@ -35,12 +35,15 @@ from kernel.answering.budget import fit_passages
 from kernel.answering.citations import CheckedText, check_citations, cite, join_sentences
 from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.extraction import choose_sentences
+from kernel.answering.fences import fence_of
 from kernel.answering.focus import focus
+from kernel.answering.links import LinkGuard
 from kernel.answering.parts import MultiQuery, find_parts
 from kernel.answering.ranking import ScoredSentence, SentenceRanker
 from kernel.answering.run import Clock, Run, Variant, shown_passages
 from kernel.answering.sub_questions import writer_of_parts
-from kernel.answering.texts import admits_ignorance, say, without_echo
+from kernel.answering.suspicion import examine
+from kernel.answering.texts import admits_ignorance, numbered, say, without_echo
 from kernel.chat.extractive_chat import ExtractiveSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
@@ -134,18 +137,31 @@ class AnswerFlow:
                 query=question, top=asked.top_k, filters=list(asked.where), parts=list(parts)
             )
             passages = (await self._invoke(RETRIEVAL, "search", arguments)).value
+        with clock("examine"):
+            examined = await asyncio.to_thread(examine, passages)
         with clock("rank"):
-            ranking = await asyncio.to_thread(self._ranker.rank, question, passages)
+            ranking = await asyncio.to_thread(self._ranker.rank, question, examined.passages)
         confidence = self._answerability.probability(measure(passages, ranking)) if passages else 0.0
         language = asked.language or detect_language(question)
         notices = [] if passages else [say("empty_index", language)]
-        spoken = [detect_language(passage.text) for passage in passages[:1]]
+        if examined.blanked:
+            notices.append(say("addressed_to_model", language, passages=numbered(examined.blanked, language)))
+        spoken = [detect_language(passage.text) for passage in examined.passages[:1]]
         if variant.counter is not None and not variant.speaks(language, *spoken):
             key = "language_asked_for" if asked.chosen else "language_not_spoken"
             notices.append(say(key, language, model=variant.model))
             variant = variant if asked.chosen else self._extractive
         return Run(
-            question, language, asked.technique, variant, passages, ranking, confidence, notices, clock
+            question,
+            language,
+            asked.technique,
+            variant,
+            passages,
+            ranking,
+            confidence,
+            notices,
+            clock,
+            evidence=examined.passages,
         )
 
     async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:
@@ -162,6 +178,7 @@ class AnswerFlow:
         arguments = self._arguments(run, kept, settings)
         started = time.perf_counter()
         function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
+        guard = LinkGuard([run.question, *(item.text for item in kept)], run.language)
         async with aclosing(stream_prompt(self._kernel, function, arguments)) as stream:
             async for message in stream:
                 run.metadata.update(
@@ -169,13 +186,16 @@ class AnswerFlow:
                 )
                 if text := str(message.content or ""):
                     run.pieces.append(text)
-                    yield text
+                    if shown := guard.feed(text):
+                        yield shown
+        if shown := guard.rest():
+            yield shown
         run.clock.note("generate", time.perf_counter() - started)
 
     async def _fit(self, run: Run) -> list[PromptPassage]:
         counter = run.variant.counter
         if counter is None:
-            return focus(run.passages, run.ranking, sentences=0)
+            return focus(run.evidence, run.ranking, sentences=0)
 
         async def count(passages: Sequence[PromptPassage]) -> int:
             function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
@@ -185,7 +205,7 @@ class AnswerFlow:
             messages = [{"role": item.role.value, "content": item.content} for item in history.messages]
             return await asyncio.to_thread(counter.count, messages)
 
-        wanted = focus(run.passages, run.ranking, sentences=self._limits.focus_sentences)
+        wanted = focus(run.evidence, run.ranking, sentences=self._limits.focus_sentences)
         kept, _ = await fit_passages(wanted, count, budget=self._limits.max_prompt_tokens)
         return kept
 
@@ -195,7 +215,9 @@ class AnswerFlow:
         # New for every call: Semantic Kernel writes into the arguments it is given.
         return KernelArguments(
             settings=settings,
-            passages=shield(render_passages(passages, run.language)),
+            passages=shield(
+                render_passages(passages, run.language, fence=fence_of(run.question, run.passages))
+            ),
             question=shield(run.question),
             examples=shield(render_examples(run.technique.value, run.language)),
         )
@@ -215,7 +237,7 @@ class AnswerFlow:
             if admits_ignorance(text):
                 return self._refusal(run, reasoning)
             checked = await asyncio.to_thread(
-                check_citations, text, run.passages, self._inverse_frequencies, question=run.question
+                check_citations, text, run.evidence, self._inverse_frequencies, question=run.question
             )
             if not checked.citations:
                 run.notices.append(say("draft_unsupported", run.language))
@@ -227,7 +249,7 @@ class AnswerFlow:
         """Return an answer of the passages' own sentences, each of which is its own evidence."""
         run.metadata.pop("finish_reason", None)  # a draft that was cut is not what is shown
         chosen: list[ScoredSentence] = choose_sentences(run.ranking)
-        citations: list[Citation] = [cite([item.sentence], run.passages, 1.0) for item in chosen]
+        citations: list[Citation] = [cite([item.sentence], run.evidence, 1.0) for item in chosen]
         written = [f"{item.sentence.text} [{item.sentence.passage + 1}]" for item in chosen]
         return self._answer(run, CheckedText(join_sentences(written), citations, []), reasoning)
 
@@ -237,16 +259,25 @@ class AnswerFlow:
         reason = FinishReason(run.metadata.get("finish_reason", FinishReason.STOP))
         if reason is FinishReason.LENGTH:
             run.notices.append(say("cut", run.language, tokens=self._limits.max_new_tokens))
+        cited = {citation.marker - 1 for citation in checked.citations}
+        guard = LinkGuard([run.evidence[place].text for place in sorted(cited)], run.language)
+        text, unsupported = guard.clean(checked.text), [guard.clean(line) for line in checked.unsupported]
+        if guard.removed:
+            run.notices.append(say("links_removed", run.language))
         return run.answer(
-            text=checked.text,
+            text=text,
             citations=checked.citations,
-            unsupported=checked.unsupported,
-            reasoning=reasoning,
+            unsupported=unsupported,
+            reasoning=reasoning
+            and LinkGuard([item.text for item in run.evidence], run.language).clean(reasoning),
             finish_reason=reason,
         )
 
     def _refusal(self, run: Run, reasoning: str | None = None) -> Answer:
         text = say("refusal", run.language)
+        reasoning = reasoning and LinkGuard([item.text for item in run.evidence], run.language).clean(
+            reasoning
+        )
         return run.answer(text=text, refused=True, reasoning=reasoning, finish_reason=FinishReason.REFUSED)
 
     async def _invoke(self, plugin: str, function: str, arguments: KernelArguments) -> Any:

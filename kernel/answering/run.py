@@ -72,6 +72,8 @@ class Run:
     confidence: float
     notices: list[str]
     clock: Clock
+    evidence: Sequence[Passage] = ()
+    """The passages as answers are made of them: what is addressed to a model in them is blanked out."""
     used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
