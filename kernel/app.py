@@ -273,6 +273,10 @@ class Tekio:
         """
         return await (await self._started()).measure(question, self.settings.top_k, without_document)
 
+    async def watch_functions(self, note: Callable[[str], None]) -> None:
+        """Tell `note` the name of every function of the kernel that is called from now on, before it is."""
+        (await self._started()).watch_functions(note)
+
     def variants(self) -> list[str]:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""
         return variant_names(self.settings.adapters)

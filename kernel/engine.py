@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from semantic_kernel import Kernel
 
@@ -206,6 +207,15 @@ class Engine:
             embedding_generator=self._embedding,
             signature=signature,
         )
+
+    def watch_functions(self, note: Callable[[str], None]) -> None:
+        """Tell `note` the full name of every function that is called from now on."""
+
+        async def watch(context: Any, following: Callable[[Any], Awaitable[None]]) -> None:
+            note(context.function.fully_qualified_name)
+            await following(context)
+
+        self.kernel.add_filter("function_invocation", watch)
 
     def load(self) -> None:
         """Load the embedder and the base model. Blocks."""

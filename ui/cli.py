@@ -16,6 +16,7 @@ from ui.commands.access import access
 from ui.commands.adapt import adapt_retriever, reembed
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
+from ui.commands.evaluate_injection import evaluate_injection
 from ui.commands.evaluate_retrieval import evaluate_retrieval
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
@@ -36,6 +37,7 @@ for _command in (ask, search, documents, access, ingest, chat, serve, models, co
 _evaluations = typer.Typer(rich_markup_mode=None)
 _evaluations.callback(invoke_without_command=True)(evaluate)
 _evaluations.command("retrieval")(evaluate_retrieval)
+_evaluations.command("injection")(evaluate_injection)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
 

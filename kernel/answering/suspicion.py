@@ -25,6 +25,8 @@ from retrieval.records import Passage
 Span = tuple[int, int]
 _DISCOUNT = 0.4
 """What is left of the weight of a sentence that only tells of instructions."""
+_TELLING = 0.5
+"""A sentence only tells of instructions when it does so of every match of this weight."""
 _NEAR = 0.4
 """From this on a sentence goes with the instruction that it stands before."""
 _QUOTED = re.compile(
@@ -121,7 +123,8 @@ def sentence_scores(text: str) -> list[tuple[Span, float]]:
         for place, (first, last) in enumerate(sentences):
             if first < end and last > start:
                 kinds[place][kind] = max(kinds[place][kind], weight)
-                matches[place].append((start, end))
+                if weight >= _TELLING:
+                    matches[place].append((start, end))
     return [
         (span, round(sum(found.values()) * (_DISCOUNT if _is_told(text, span, places) else 1.0), 3))
         for span, found, places in zip(sentences, kinds, matches, strict=True)
