@@ -211,9 +211,10 @@ class Engine:
     def watch_functions(self, note: Callable[[str], None]) -> None:
         """Tell `note` the full name of every function that is called from now on."""
 
-        async def watch(context: Any, following: Callable[[Any], Awaitable[None]]) -> None:
+        # Semantic Kernel passes the rest of the chain by this name.
+        async def watch(context: Any, next: Callable[[Any], Awaitable[None]]) -> None:  # noqa: A002
             note(context.function.fully_qualified_name)
-            await following(context)
+            await next(context)
 
         self.kernel.add_filter("function_invocation", watch)
 

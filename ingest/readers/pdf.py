@@ -58,6 +58,7 @@ def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
         result.blocks[:0] = pages_to_blocks(pages.lines)
         result.engines = {engine: tuple(numbers) for engine, numbers in pages.engines.items()}
         result.warnings = pages.all_warnings()
+        result.hidden = pages.hidden
         return result
 
 
@@ -109,6 +110,7 @@ class _Pages:
     warnings: list[str] = field(default_factory=list)
     engines: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     no_ocr: str = ""
+    hidden: int = 0
     _tesseract: Tesseract | None = None
 
     def read(self, number: int) -> None:
@@ -116,6 +118,7 @@ class _Pages:
         page = read_page(self.reader, self.second, number)
         if self.options.ocr and not page.hopeless and (not page.lines or page.pictures):
             self._recognise(page, number)
+        self.hidden += page.hidden
         self.lines.append(page.lines)
         if page.warning:
             self.warnings.append(page.warning)

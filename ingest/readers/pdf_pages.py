@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.readers.pdf_drawings import has_pictures, unfolds_without_end
+from ingest.readers.pdf_hidden import InkWatch, opacities, page_box
 from ingest.readers.pdf_lines import Collector, Fragment, Line
 from ingest.readers.pdf_open import one_line
 from ingest.readers.pdf_quality import GOOD, quality
@@ -34,7 +35,7 @@ class PageText:
     """What was read on a page: its lines, the engine, and a warning or "".
 
     `pictures`: the page shows pictures and no text but for, perhaps, a stamp on them. `hopeless`: to draw
-    it would take all there is of time or memory.
+    it would take all there is of time or memory. `hidden` counts characters that no reader sees.
     """
 
     lines: list[Line] = field(default_factory=list)
@@ -42,6 +43,7 @@ class PageText:
     warning: str = ""
     pictures: bool = False
     hopeless: bool = False
+    hidden: int = 0
 
 
 @dataclass(slots=True)
@@ -54,6 +56,8 @@ class _Attempt:
     error: str = ""
     hopeless: bool = False
     misplaced: bool = False
+    hidden: int = 0
+    mixed: bool = False
 
     @property
     def length(self) -> int:
@@ -67,20 +71,22 @@ def read_page(reader: PdfReader | None, second: SecondEngine, number: int) -> Pa
     if reader is not None:
         try:
             page = reader.pages[number - 1]
-            best = _by_first(page, number)
+            best = _by_first(page, number, second)
         except MemoryError:
             raise
         except Exception as error:  # a broken entry of the page tree
             best.error = one_line(error)
-    if best.error or not best.lines or best.score < GOOD:
+    if best.error or not best.lines or best.score < GOOD or best.mixed:
         best.hopeless = best.hopeless or unfolds_without_end(page)
         other = _Attempt(SECOND, []) if best.hopeless else _by_second(second, number)
-        if _is_better(other, best):
+        # Of two inks in one piece only PDFium tells which is which.
+        if _is_better(other, best) or (best.mixed and other.hidden and other.length):
             best = other
         elif reader is None and other.error:
             best.error = other.error
     text = _judged(best, page, number)
     text.hopeless = best.hopeless
+    text.hidden = best.hidden
     return text
 
 
@@ -109,10 +115,11 @@ def _lost(other: _Attempt, best: _Attempt) -> bool:
     return not read - held and read.total() < _WHOLE * held.total()
 
 
-def _by_first(page: PageObject, number: int) -> _Attempt:
+def _by_first(page: PageObject, number: int, second: SecondEngine) -> _Attempt:
     from pypdf.errors import LimitReachedError
 
-    collector = Collector()
+    box = page_box(page)
+    collector = Collector(InkWatch(opacities(page)), box)
     error, hopeless = "", False
     try:
         page.extract_text(
@@ -124,7 +131,16 @@ def _by_first(page: PageObject, number: int) -> _Attempt:
         raise
     except Exception as caught:  # what broken contents and fonts raise
         error, hopeless = one_line(caught), isinstance(caught, LimitReachedError)
-    attempt = _attempt(FIRST, collector.fragments, number, error)
+    hidden = {id(piece) for piece in collector.unseen}
+    if collector.suspects and not hopeless:
+        seen = second.shows(number, [place for _, place in collector.suspects])
+        hidden |= {id(piece) for (piece, _), shown in zip(collector.suspects, seen, strict=True) if not shown}
+    kept = [piece for piece in collector.fragments if id(piece) not in hidden]
+    attempt = _attempt(FIRST, kept, number, error)
+    attempt.hidden = sum(
+        len("".join(piece.text.split())) for piece in collector.fragments if id(piece) in hidden
+    )
+    attempt.mixed = collector.mixed
     attempt.hopeless = hopeless
     if collector.misplaced > _MISPLACED * len(attempt.raw):
         # PDFium knows the places, so its reading of the same characters is the better one.
@@ -135,7 +151,9 @@ def _by_first(page: PageObject, number: int) -> _Attempt:
 
 def _by_second(second: SecondEngine, number: int) -> _Attempt:
     try:
-        return _attempt(SECOND, second.fragments(number), number, "")
+        attempt = _attempt(SECOND, second.fragments(number), number, "")
+        attempt.hidden = second.hidden
+        return attempt
     except MemoryError:
         raise
     except Exception as error:  # pypdfium2's error, or a library that cannot be loaded
