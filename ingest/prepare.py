@@ -106,7 +106,7 @@ def prepare(path: Path, key: str, name: str, state: FileState, preparation: Prep
         page_starts=assembled.page_starts,
         empty_pages=result.empty_pages,
         outcome=str(Outcome.PARTIAL if result.warnings or result.empty_pages else Outcome.OK),
-        message=encodable(_summary([*result.warnings, *_hidden(result.hidden + unseen)])),
+        message=encodable(_summary([*result.warnings, *_hidden(result.hidden + unseen), *result.notes])),
         created=result.created,
         modified=result.modified or _time(state.mtime_ns),
         tags=_tags(result),

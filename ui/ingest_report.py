@@ -9,7 +9,6 @@ from ui.console import print_table, print_text
 if TYPE_CHECKING:
     from ingest.report import FileReport, IngestReport
 
-HIDDEN_TEXT = "hidden text left out"
 _UNREMARKABLE = ("ok", "unchanged")
 _UNSURPRISING_ENGINES: tuple[set[str], ...] = (set(), {"pypdf"})
 _ADVICE = {
@@ -42,7 +41,7 @@ def print_report(report: IngestReport) -> None:
 def _is_remarkable(file: FileReport) -> bool:
     if str(file.outcome) == "unchanged":
         return file.message.startswith("moved")
-    if HIDDEN_TEXT in file.message:
+    if str(file.outcome) == "ok" and file.message:  # hidden text, of which the reader should know
         return True
     return set(file.engines) not in _UNSURPRISING_ENGINES
 

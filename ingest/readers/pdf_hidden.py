@@ -1,8 +1,8 @@
-"""Text of a PDF page that no reader sees: not drawn, white on white, off the page, too small.
+"""Text of a PDF page that no reader sees: white on white, off the page, too small.
 
-White letters may stand on a dark ground, and text that is not drawn lies over most scans, where it is the words of
-the picture. So what the drawing commands say is only a suspicion: the page is drawn, and text is hidden where nothing
-at all shows at its place.
+White letters may stand on a dark ground. So what the drawing commands say is only a suspicion: the page is drawn, and
+text is hidden where nothing at all shows at its place. Text in the mode that draws nothing lies over most scans, where
+it is the words of the picture, and every viewer finds it: it is kept, and counted where no picture shows at its place.
 """
 
 from __future__ import annotations
@@ -32,8 +32,21 @@ class _Ink:
     opaque: bool = True
 
     @property
+    def is_undrawn(self) -> bool:
+        return self.mode in _NOT_DRAWN
+
+    @property
     def is_suspect(self) -> bool:
-        return self.white or self.mode in _NOT_DRAWN or not self.opaque
+        return self.white or self.is_undrawn or not self.opaque
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Whether a piece of text may be hidden, whether only a part may, and whether it is in the mode without ink."""
+
+    suspect: bool = False
+    mixed: bool = False
+    undrawn: bool = False
 
 
 class InkWatch:
@@ -44,12 +57,12 @@ class InkWatch:
         self._states = states or {}
         self._ink = _Ink()
         self._kept: list[_Ink] = []
-        self._shown: list[bool] = []
+        self._shown: list[_Ink] = []
 
     def take(self, operator: bytes, operands: Any) -> None:
         """Follow one command."""
         if operator in _SHOWS:
-            self._shown.append(self._ink.is_suspect)
+            self._shown.append(self._ink)
         elif operator == b"q":
             self._kept.append(self._ink)
         elif operator == b"Q":
@@ -61,10 +74,15 @@ class InkWatch:
         elif operator == b"gs":
             self._ink = replace(self._ink, opaque=self._states.get(str(operands[0]), 1.0) > 1 - _WHITE)
 
-    def shown(self) -> tuple[bool, bool]:
-        """Return whether all that was shown since the last call is suspect, and whether a part of it is."""
-        flags, self._shown = self._shown, []
-        return bool(flags) and all(flags), any(flags)
+    def shown(self) -> Shown:
+        """Return what is known of all that was shown since the last call."""
+        inks, self._shown = self._shown, []
+        suspects = [ink.is_suspect for ink in inks]
+        return Shown(
+            suspect=bool(inks) and all(suspects),
+            mixed=any(suspects) and not all(suspects),
+            undrawn=any(ink.is_undrawn for ink in inks),
+        )
 
 
 def opacities(page: Any) -> dict[str, float]:

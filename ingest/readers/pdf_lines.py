@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.lines import is_cjk
-from ingest.readers.pdf_hidden import TINY, Box, InkWatch, is_outside
+from ingest.readers.pdf_hidden import TINY, Box, InkWatch, Shown, is_outside
 
 _LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
 _LINE_SPACES = {9: 32, 10: 32, 13: 32}
@@ -103,6 +103,15 @@ def odd_share(text: str) -> float:
     return odd / count if count else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A piece of text that may be hidden, and its place; `undrawn` is one in the mode without ink."""
+
+    piece: Fragment
+    box: Box
+    undrawn: bool
+
+
 class Collector:
     """The visitor of pypdf's `extract_text`: it keeps the pieces of text of a page.
 
@@ -116,7 +125,7 @@ class Collector:
         self.fragments: list[Fragment] = []
         self.misplaced = 0
         self.unseen: list[Fragment] = []
-        self.suspects: list[tuple[Fragment, Box]] = []
+        self.suspects: list[Suspect] = []
         self.mixed = False
         self._ink = ink or InkWatch()
         self._page = page
@@ -135,8 +144,8 @@ class Collector:
     def __call__(self, text: str, cm: Any, tm: Any, font: Any, size: Any) -> None:
         """Take a piece of text with the matrices and the font that pypdf hands to a visitor."""
         into = self.fragments
-        suspect, partly = self._ink.shown() if text.strip() else (False, False)
-        self.mixed = self.mixed or (partly and not suspect)
+        shown = self._ink.shown() if text.strip() else Shown()
+        self.mixed = self.mixed or shown.mixed
         if not text.strip():
             # A space drawn on its own belongs to the piece before it.
             if into and text.strip("\n") and not into[-1].text.endswith((" ", "\n")):
@@ -151,9 +160,9 @@ class Collector:
             self.misplaced += len(text.strip())
         piece = Fragment(text, x, y, points, any(mark in name for mark in STRONG_NAMES))
         into.append(piece)
-        self._judge(piece, cm, tm, suspect)
+        self._judge(piece, cm, tm, shown)
 
-    def _judge(self, piece: Fragment, cm: Any, tm: Any, suspect: bool) -> None:
+    def _judge(self, piece: Fragment, cm: Any, tm: Any, shown: Shown) -> None:
         """Note a piece that cannot be seen, or that may be hidden by its ink. Pieces in forms have no place."""
         if self._forms:
             return
@@ -172,8 +181,8 @@ class Collector:
         )
         if piece.size <= TINY or is_outside(box, self._page):
             self.unseen.append(piece)
-        elif suspect:
-            self.suspects.append((piece, box))
+        elif shown.suspect:
+            self.suspects.append(Suspect(piece, box, shown.undrawn))
 
 
 def _is_double(last: Fragment, text: str, x: float, y: float, size: float) -> bool:

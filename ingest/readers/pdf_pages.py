@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,8 @@ class PageText:
     """What was read on a page: its lines, the engine, and a warning or "".
 
     `pictures`: the page shows pictures and no text but for, perhaps, a stamp on them. `hopeless`: to draw
-    it would take all there is of time or memory. `hidden` counts characters that no reader sees.
+    it would take all there is of time or memory. `hidden` counts characters that no reader sees, `undrawn`
+    those that are kept although they are not drawn, where no picture shows them.
     """
 
     lines: list[Line] = field(default_factory=list)
@@ -44,6 +45,7 @@ class PageText:
     pictures: bool = False
     hopeless: bool = False
     hidden: int = 0
+    undrawn: int = 0
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class _Attempt:
     hopeless: bool = False
     misplaced: bool = False
     hidden: int = 0
+    undrawn: int = 0
     mixed: bool = False
 
     @property
@@ -86,7 +89,7 @@ def read_page(reader: PdfReader | None, second: SecondEngine, number: int) -> Pa
             best.error = other.error
     text = _judged(best, page, number)
     text.hopeless = best.hopeless
-    text.hidden = best.hidden
+    text.hidden, text.undrawn = best.hidden, best.undrawn
     return text
 
 
@@ -131,15 +134,16 @@ def _by_first(page: PageObject, number: int, second: SecondEngine) -> _Attempt:
         raise
     except Exception as caught:  # what broken contents and fonts raise
         error, hopeless = one_line(caught), isinstance(caught, LimitReachedError)
-    hidden = {id(piece) for piece in collector.unseen}
+    hidden, undrawn = {id(piece) for piece in collector.unseen}, 0
     if collector.suspects and not hopeless:
-        seen = second.shows(number, [place for _, place in collector.suspects])
-        hidden |= {id(piece) for (piece, _), shown in zip(collector.suspects, seen, strict=True) if not shown}
+        seen = second.shows(number, [suspect.box for suspect in collector.suspects])
+        unseen = [suspect for suspect, shown in zip(collector.suspects, seen, strict=True) if not shown]
+        hidden |= {id(suspect.piece) for suspect in unseen if not suspect.undrawn}
+        undrawn = _length(suspect.piece for suspect in unseen if suspect.undrawn)
     kept = [piece for piece in collector.fragments if id(piece) not in hidden]
     attempt = _attempt(FIRST, kept, number, error)
-    attempt.hidden = sum(
-        len("".join(piece.text.split())) for piece in collector.fragments if id(piece) in hidden
-    )
+    attempt.hidden = _length(piece for piece in collector.fragments if id(piece) in hidden)
+    attempt.undrawn = undrawn
     attempt.mixed = collector.mixed
     attempt.hopeless = hopeless
     if collector.misplaced > _MISPLACED * len(attempt.raw):
@@ -147,6 +151,10 @@ def _by_first(page: PageObject, number: int, second: SecondEngine) -> _Attempt:
         attempt.misplaced = True
         attempt.score *= _MISPLACED_WORTH
     return attempt
+
+
+def _length(pieces: Iterable[Fragment]) -> int:
+    return sum(len("".join(piece.text.split())) for piece in pieces)
 
 
 def _by_second(second: SecondEngine, number: int) -> _Attempt:

@@ -145,8 +145,8 @@ class _Sight:
         filled = pdfium.FPDFText_GetFillColor(text, index, red, green, blue, alpha)
         pale = filled and (min(red.value, green.value, blue.value) >= _PALE or alpha.value < 255 - _PALE)
         drawn = pdfium.FPDFText_GetTextObject(text, index)
-        mode = pdfium.FPDFTextObj_GetTextRenderMode(drawn) if drawn else 0
-        return not (pale or mode in (3, 7)) or self.shows([place])[0]
+        undrawn = drawn and pdfium.FPDFTextObj_GetTextRenderMode(drawn) in (3, 7)
+        return bool(undrawn or not pale or self.shows([place])[0])
 
 
 def _page_glyphs(page: Any, sight: _Sight) -> tuple[list[Glyph], int]:

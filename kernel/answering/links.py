@@ -63,7 +63,12 @@ class LinkGuard:
 
     def _is_plain(self, word: str) -> bool:
         """Tell whether a word that goes on can be shown already: Japanese has no spaces to wait for."""
-        return not word[-1].isascii() and _ADDRESS.search(word) is None and not set(word) & set("<[]()")
+        return (
+            word != ""
+            and not word[-1].isascii()
+            and _ADDRESS.search(word) is None
+            and not set(word) & set("<[]()")
+        )
 
     def _checked(self, match: re.Match[str]) -> str:
         address = match.group().rstrip(_TRAILING)
