@@ -57,7 +57,8 @@ class ReadResult:
     pages without any text. `title` is the document's own title when it has one. `created` and `modified`
     are what the document says of itself, as ISO 8601 dates or times. `tags` are its own key words by
     their key ("tags", "keywords", any key of a front matter). `engines` says which engine read which
-    1-based pages, where a format has several engines.
+    1-based pages, where a format has several engines. `hidden` counts the characters that were left out
+    because no reader sees them; `notes` are more for the report that makes the reading no less whole.
     """
 
     blocks: list[Block]
@@ -73,6 +74,8 @@ class ReadResult:
     authors: tuple[str, ...] = ()
     tags: dict[str, tuple[str, ...]] = field(default_factory=dict)
     engines: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    hidden: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 class Outcome(StrEnum):

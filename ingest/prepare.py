@@ -8,17 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.assemble import assemble
-from ingest.blocks import BlockKind, Outcome, ReadError, ReadOptions, ReadResult
+from ingest.blocks import Block, BlockKind, Outcome, ReadError, ReadOptions, ReadResult
 from ingest.chunking import chunk_document
 from ingest.context import CountTokens, embedding_texts
 from ingest.discover import CHANGED, FileState
 from ingest.language import text_language
 from ingest.readers import read_file
 from ingest.strategies import Chunking
+from ingest.unseen import without_unseen
 from retrieval.records import Chunk, SourceDocument, merged_tags
 from retrieval.token_counter import encodable
 
-READING = 4
+READING = 5
 """Counts the changes of what readers give and what is kept of it. A document that an older one read is read anew."""
 
 
@@ -83,12 +84,11 @@ def prepare(path: Path, key: str, name: str, state: FileState, preparation: Prep
             f"holds {length:,} characters of text, more than {preparation.longest_text:,}: split it, "
             "or raise max_characters in tekio.toml",
         )
-    assembled = assemble(
-        [replace(block, text=encodable(block.text)) for block in result.blocks], result.pages
-    )
+    blocks, unseen = seen_blocks(result.blocks)
+    assembled = assemble(blocks, result.pages)
     if not assembled.text.strip():
         raise ReadError(Outcome.EMPTY, "no text in the file")
-    title = encodable(_title(name, result))
+    title = encodable(without_unseen(_title(name, result))[0])
     count = preparation.count_tokens
     chunks = chunk_document(assembled, count, chunking=preparation.chunking, title=title)
     texts = embedding_texts(chunks, title, count, preparation.chunking.max_tokens)
@@ -106,7 +106,7 @@ def prepare(path: Path, key: str, name: str, state: FileState, preparation: Prep
         page_starts=assembled.page_starts,
         empty_pages=result.empty_pages,
         outcome=str(Outcome.PARTIAL if result.warnings or result.empty_pages else Outcome.OK),
-        message=encodable(_summary(result.warnings)),
+        message=encodable(_summary([*result.warnings, *_hidden(result.hidden + unseen), *result.notes])),
         created=result.created,
         modified=result.modified or _time(state.mtime_ns),
         tags=_tags(result),
@@ -114,6 +114,20 @@ def prepare(path: Path, key: str, name: str, state: FileState, preparation: Prep
         recipe=preparation.recipe,
     )
     return Prepared(document, chunks, texts, result.pages)
+
+
+def seen_blocks(blocks: Sequence[Block]) -> tuple[list[Block], int]:
+    """Return blocks as they are kept, without characters that no reader sees, and how many of those say something."""
+    kept, hidden = [], 0
+    for block in blocks:
+        text, unseen = without_unseen(block.text)
+        hidden += unseen
+        kept.append(replace(block, text=encodable(text)))
+    return kept, hidden
+
+
+def _hidden(characters: int) -> list[str]:
+    return [f"hidden text left out: {characters:,} characters"] if characters else []
 
 
 def _too_much(size: str, limit: int) -> str:

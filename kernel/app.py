@@ -343,6 +343,10 @@ class Tekio:
         """Keep an estimate of answerability with the index, for when it is opened next; None forgets it."""
         self._open_index().keep_note(ANSWERABILITY, None if model is None else asdict(model))
 
+    async def watch_functions(self, note: Callable[[str], None]) -> None:
+        """Tell `note` the name of every function of the kernel that is called from now on, before it is."""
+        (await self._started()).watch_functions(note)
+
     def variants(self) -> list[str]:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""
         return variant_names(self.settings.adapters)

@@ -6,10 +6,11 @@ import asyncio
 import hashlib
 import json
 import threading
-from collections.abc import AsyncGenerator, Hashable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -358,6 +359,16 @@ class Engine:
                 found.name, found.folder, dtype=self._settings.dtype, threads=self._settings.threads
             )
         return self._language_model
+
+    def watch_functions(self, note: Callable[[str], None]) -> None:
+        """Tell `note` the full name of every function that is called from now on."""
+
+        # Semantic Kernel passes the rest of the chain by this name.
+        async def watch(context: Any, next: Callable[[Any], Awaitable[None]]) -> None:  # noqa: A002
+            note(context.function.fully_qualified_name)
+            await next(context)
+
+        self.kernel.add_filter("function_invocation", watch)
 
     def load(self) -> None:
         """Load the embedder and the base model. Blocks."""

@@ -74,6 +74,11 @@ _LABELS = {
 # Models write the marks in bold, as headings, or with the other script's colon.
 _ANSWER = re.compile(r"^[\s*#_]*(?:answer|回答)[*_]*\s*[:：][*_]*\s*", re.IGNORECASE | re.MULTILINE)
 _STEPS_MARK = re.compile(r"[\s*#_]*(?:steps?|手順)[*_]*\s*[:：][*_]*\s*", re.IGNORECASE)
+_BLANKED = re.compile("\u2003[\u2003\n]+")
+_OWN_NUMBERS = re.compile(r"[\[［【]\s*(\d{1,3})\s*[\]］】]")
+_OWN_LABELS = re.compile(
+    r"^(\s*(?:passages?|question|steps|answer|文章|質問|手順|回答))\s*[:：]", re.IGNORECASE | re.MULTILINE
+)
 _ANSWER_IN_LINE = re.compile(r"(?:Answer|回答)\s*[:：]\s*")
 
 
@@ -193,8 +198,12 @@ def load_examples(language: str) -> tuple[Example, ...]:
     return tuple(Example(tuple(r["passages"]), r["question"], r["reasoning"], r["answer"]) for r in rows)
 
 
-def render_passages(passages: Sequence[PromptPassage], language: str) -> str:
-    """Return numbered passages as the prompt shows them, each with its place in its document."""
+def render_passages(passages: Sequence[PromptPassage], language: str, *, fence: str = "") -> str:
+    """Return numbered passages as the prompt shows them, each with its place in its document.
+
+    With a `fence`, which no document can know, a line of it stands before the first passage and behind each; what looks
+    like the number or the head of another passage is written so that it is none.
+    """
     page = _labels(language)["page"]
     blocks = []
     for shown in passages:
@@ -204,8 +213,16 @@ def render_passages(passages: Sequence[PromptPassage], language: str) -> str:
         if passage.page is not None:
             place.append(page.format(passage.page))
         head = f"[{shown.number}] ({', '.join(place)})" if place else f"[{shown.number}]"
-        blocks.append(f"{head}\n{shown.text}")
+        blocks.append(f"{head}\n{_unmarked(shown.text) if fence else shown.text}")
+    if fence:
+        line = f"--- {fence}"
+        return "\n".join([line, *(part for block in blocks for part in (block, line))])
     return "\n\n".join(blocks)
+
+
+def _unmarked(text: str) -> str:
+    """Return a passage's text without what the prompt is made of: numbers in brackets, and its own labels."""
+    return _OWN_LABELS.sub(r"\1 -", _OWN_NUMBERS.sub(r"(\1)", _BLANKED.sub(" … ", text)))
 
 
 def examples_of(technique: str) -> int:

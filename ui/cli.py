@@ -19,6 +19,7 @@ from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
 from ui.commands.evaluate_answers import evaluate_answers, evaluate_regress
 from ui.commands.evaluate_calibrate import evaluate_calibrate
+from ui.commands.evaluate_injection import evaluate_injection
 from ui.commands.evaluate_retrieval import evaluate_retrieval
 from ui.commands.examples import examples_app, prompts
 from ui.commands.index import index_app
@@ -45,6 +46,7 @@ _evaluations.command("retrieval")(evaluate_retrieval)
 _evaluations.command("answers")(evaluate_answers)
 _evaluations.command("regress")(evaluate_regress)
 _evaluations.command("calibrate")(evaluate_calibrate)
+_evaluations.command("injection")(evaluate_injection)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
 app.add_typer(cache_app, name="cache")

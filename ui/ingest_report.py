@@ -41,6 +41,8 @@ def print_report(report: IngestReport) -> None:
 def _is_remarkable(file: FileReport) -> bool:
     if str(file.outcome) == "unchanged":
         return file.message.startswith("moved")
+    if str(file.outcome) == "ok" and file.message:  # hidden text, of which the reader should know
+        return True
     return set(file.engines) not in _UNSURPRISING_ENGINES
 
 

@@ -44,6 +44,7 @@ def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
         authors=properties.authors,
         tags=properties.tags,
         warnings=[f"{unread} files embedded in the text were not read"] if unread else [],
+        hidden=reading.inline.hidden,
     )
 
 
@@ -54,8 +55,8 @@ class _Reading:
         self.package = package
         self._styles = Styles(package.of_kind("styles"))
         self._numbering = Numbering(package.of_kind("numbering"))
-        inline = Inline(self._styles, self._mark)
-        self.body = Body(package, self._styles, self._numbering, inline)
+        self.inline = Inline(self._styles, self._mark)
+        self.body = Body(package, self._styles, self._numbering, self.inline)
         self._notes = {kind: _notes(package.of_kind(f"{kind}s")) for kind in ("footnote", "endnote")}
         self._met: dict[str, list[tuple[str, Any]]] = {"footnote": [], "endnote": []}
         self._numbers = {"footnote": 0, "endnote": 0}

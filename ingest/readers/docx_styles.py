@@ -68,20 +68,20 @@ class Styles:
         """Tell whether the text in a style of paragraphs or characters is hidden."""
         key = style_id or ""
         if key not in self._hidden:
-            switches = (is_on(style.find(f"{W}rPr"), "vanish") for style in self._chain(style_id))
+            switches = (is_on(style.find(f"{W}rPr"), "vanish") for style in self.chain(style_id))
             self._hidden[key] = next((on for on in switches if on is not None), False)
         return self._hidden[key]
 
     def numbering(self, style_id: str | None) -> tuple[Any, str] | None:
         """Return the numbering (w:numPr) that a style brings, and the id of the style that says so."""
-        for style in self._chain(style_id):
+        for style in self.chain(style_id):
             found = style.find(f"{W}pPr/{W}numPr")
             if found is not None:
                 return found, str(style.get(f"{W}styleId"))
         return None
 
     def _find_level(self, style_id: str | None) -> int:
-        for style in self._chain(style_id):
+        for style in self.chain(style_id):
             level = style.find(f"{W}pPr/{W}outlineLvl")
             if level is not None:
                 return outline(level)
@@ -92,7 +92,8 @@ class Styles:
                 return 1
         return 0
 
-    def _chain(self, style_id: str | None) -> Iterator[Any]:
+    def chain(self, style_id: str | None) -> Iterator[Any]:
+        """Yield a style and those that it is based on."""
         seen: set[str] = set()
         while style_id and style_id not in seen and style_id in self._styles:
             seen.add(style_id)

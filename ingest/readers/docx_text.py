@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ingest.readers.docx_hidden import is_unseen
 from ingest.readers.docx_parts import ALTERNATE, W
 from ingest.readers.docx_styles import Styles, is_on, value
 
@@ -57,6 +58,8 @@ class Inline:
         self._dropped = frozenset() if page_numbers else _PAGE_FIELDS
         self._fields: list[_Field] = []
         self._pieces: list[str] = []
+        self.hidden = 0
+        """Characters, without white space, of text that no reader of the document sees."""
 
     def text(self, paragraph: Any) -> str:
         """Return the text of a paragraph, without white space at its ends."""
@@ -86,6 +89,8 @@ class Inline:
             elif tag == ALTERNATE:
                 self._walk(chosen(child), hidden)
             elif hidden or self._is_instruction():
+                if hidden and tag == f"{W}t" and not self._is_instruction():
+                    self.hidden += len("".join((child.text or "").split()))
                 # Fields are followed through hidden runs too; nothing else counts there.
                 if not tag.startswith(W) or len(child):
                     self._walk(child, hidden)
@@ -98,6 +103,8 @@ class Inline:
 
     def _is_hidden(self, run: Any, hidden: bool) -> bool:
         properties = run.find(f"{W}rPr")
+        if is_unseen(run, self._styles):
+            return True
         own = is_on(properties, "vanish")
         if own is not None:
             return own

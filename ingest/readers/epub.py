@@ -157,6 +157,7 @@ def _chapter(page: bytes, label: str | None) -> list[Block]:
     from bs4 import BeautifulSoup
 
     from ingest.readers.html_blocks import blocks_of
+    from ingest.readers.html_hidden import take_hidden
 
     said = _ENCODING.match(page[:200])
     text = decode_text(page, said.group(1).decode("ascii") if said else None).text
@@ -166,6 +167,7 @@ def _chapter(page: bytes, label: str | None) -> list[Block]:
     # Not what the reader of web pages does: a chapter has no menus around it, all of it is the book.
     for tag in soup.find_all(_NOT_TEXT):
         tag.decompose()
+    take_hidden(soup)
     blocks = blocks_of(soup.body or soup)
     if blocks and label and all(block.kind is not BlockKind.HEADING for block in blocks):
         if blocks[0].text.strip() == label:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ingest.blocks import NO_OPTIONS, Block, BlockKind, Outcome, ReadError, ReadOptions, ReadResult
 from ingest.decode import decode_text, is_binary
 from ingest.readers.html_blocks import blocks_of
+from ingest.readers.html_hidden import take_hidden
 from ingest.readers.html_main import is_wiki, main_part
 from ingest.readers.html_meta import page_meta
 
@@ -38,6 +39,7 @@ def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
         # A declaration of an encoding in a text that is decoded already would be believed by the parser.
         soup = BeautifulSoup(re.sub(r"^\s*<\?xml[^>]*\?>", "", decoded.text), "lxml")
         meta = page_meta(soup)
+        hidden = take_hidden(soup)
         blocks = html_blocks(soup)
     except RecursionError as error:
         raise ReadError(Outcome.FAILED, "its elements are nested too deeply") from error
@@ -54,6 +56,7 @@ def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
         modified=meta.modified,
         authors=meta.authors,
         tags=meta.tags,
+        hidden=hidden,
     )
 
 

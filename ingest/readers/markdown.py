@@ -117,11 +117,25 @@ def _html(source: str) -> list[Block]:
     from bs4 import BeautifulSoup
 
     from ingest.readers.html_blocks import blocks_of
+    from ingest.readers.html_hidden import take_hidden
 
     soup = BeautifulSoup(source, "lxml")
+    take_hidden(soup)
     for tag in soup.find_all(list(_NOT_READ)):
         tag.decompose()
     return blocks_of(soup)
+
+
+def _is_hidden(tag: str) -> bool:
+    """Tell whether an opening tag within a line hides what it holds."""
+    from ingest.readers.html_hidden import hides
+
+    if re.match(r"<\s*(?:img|br|hr|input|wbr)\b", tag, re.IGNORECASE):
+        return False
+    style = re.search(r"""style\s*=\s*(?:"([^"]*)"|'([^']*)')""", tag, re.IGNORECASE)
+    return (style is not None and hides(style.group(1) or style.group(2))) or bool(
+        re.search(r"\shidden\b", tag)
+    )
 
 
 def _inline(token: Token) -> str:
@@ -131,8 +145,10 @@ def _inline(token: Token) -> str:
     hidden = ""
     for child in token.children or []:
         tag = re.match(r"<(/?)([a-z0-9]+)", child.content.lower()) if child.type == "html_inline" else None
-        if tag is not None and tag.group(2) in _NOT_READ:
+        if tag is not None and not hidden and (tag.group(2) in _NOT_READ or _is_hidden(child.content)):
             hidden = "" if tag.group(1) else tag.group(2)
+        elif tag is not None and hidden and tag.group() == f"</{hidden}":
+            hidden = ""
         elif hidden:
             continue
         elif child.type == "softbreak":

@@ -58,6 +58,9 @@ def read(data: bytes, options: ReadOptions = NO_OPTIONS) -> ReadResult:
         result.blocks[:0] = pages_to_blocks(pages.lines)
         result.engines = {engine: tuple(numbers) for engine, numbers in pages.engines.items()}
         result.warnings = pages.all_warnings()
+        result.hidden = pages.hidden
+        if pages.undrawn:
+            result.notes.append(f"text that is not drawn, kept: {pages.undrawn:,} characters")
         return result
 
 
@@ -109,6 +112,8 @@ class _Pages:
     warnings: list[str] = field(default_factory=list)
     engines: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     no_ocr: str = ""
+    hidden: int = 0
+    undrawn: int = 0
     _tesseract: Tesseract | None = None
 
     def read(self, number: int) -> None:
@@ -116,6 +121,8 @@ class _Pages:
         page = read_page(self.reader, self.second, number)
         if self.options.ocr and not page.hopeless and (not page.lines or page.pictures):
             self._recognise(page, number)
+        self.hidden += page.hidden
+        self.undrawn += page.undrawn
         self.lines.append(page.lines)
         if page.warning:
             self.warnings.append(page.warning)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ingest.lines import is_cjk
+from ingest.readers.pdf_hidden import TINY, Box, InkWatch, Shown, is_outside
 
 _LIGATURES = {code: unicodedata.normalize("NFKC", chr(code)) for code in range(0xFB00, 0xFB07)}
 _LINE_SPACES = {9: 32, 10: 32, 13: 32}
@@ -101,21 +103,39 @@ def odd_share(text: str) -> float:
     return odd / count if count else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A piece of text that may be hidden, and its place; `undrawn` is one in the mode without ink."""
+
+    piece: Fragment
+    box: Box
+    undrawn: bool
+
+
 class Collector:
     """The visitor of pypdf's `extract_text`: it keeps the pieces of text of a page.
 
     `misplaced` counts the characters whose places pypdf does not know: those in fonts for vertical
-    writing, and those in forms, whose own place on the page it leaves out.
+    writing, and those in forms, whose own place on the page it leaves out. `unseen` are pieces that are too
+    small or off the page, `suspects` those that may be hidden, each with its place; `mixed` says that pieces
+    with other ink were put into one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ink: InkWatch | None = None, page: Box | None = None) -> None:
         self.fragments: list[Fragment] = []
         self.misplaced = 0
+        self.unseen: list[Fragment] = []
+        self.suspects: list[Suspect] = []
+        self.mixed = False
+        self._ink = ink or InkWatch()
+        self._page = page
         self._forms = 0
 
     def before(self, operator: Any, operands: Any, cm: Any, tm: Any) -> None:
         """Note that a form or a picture is about to be drawn (for `visitor_operand_before`)."""
         self._forms += operator == b"Do"
+        with suppress(IndexError, TypeError, ValueError):  # commands without what they need
+            self._ink.take(operator, operands)
 
     def after(self, operator: Any, operands: Any, cm: Any, tm: Any) -> None:
         """Note that it was drawn (for `visitor_operand_after`)."""
@@ -124,6 +144,8 @@ class Collector:
     def __call__(self, text: str, cm: Any, tm: Any, font: Any, size: Any) -> None:
         """Take a piece of text with the matrices and the font that pypdf hands to a visitor."""
         into = self.fragments
+        shown = self._ink.shown() if text.strip() else Shown()
+        self.mixed = self.mixed or shown.mixed
         if not text.strip():
             # A space drawn on its own belongs to the piece before it.
             if into and text.strip("\n") and not into[-1].text.endswith((" ", "\n")):
@@ -136,7 +158,31 @@ class Collector:
         name = str(font.get("/BaseFont", "")) if font is not None else ""
         if self._forms or (font is not None and str(font.get("/Encoding", "")).endswith("-V")):
             self.misplaced += len(text.strip())
-        into.append(Fragment(text, x, y, points, any(mark in name for mark in STRONG_NAMES)))
+        piece = Fragment(text, x, y, points, any(mark in name for mark in STRONG_NAMES))
+        into.append(piece)
+        self._judge(piece, cm, tm, shown)
+
+    def _judge(self, piece: Fragment, cm: Any, tm: Any, shown: Shown) -> None:
+        """Note a piece that cannot be seen, or that may be hidden by its ink. Pieces in forms have no place."""
+        if self._forms:
+            return
+        left, bottom = (tm[4] * cm[at] + tm[5] * cm[at + 2] + cm[at + 4] for at in (0, 1))
+        along = [tm[0] * cm[at] + tm[1] * cm[at + 2] for at in (0, 1)]
+        length = math.hypot(*along) or 1.0
+        right, top = (
+            start + piece.length * step / length for start, step in zip((left, bottom), along, strict=True)
+        )
+        high = piece.size
+        box = (
+            min(left, right),
+            min(bottom, top) - 0.2 * high,
+            max(left, right),
+            max(bottom, top) + 0.8 * high,
+        )
+        if piece.size <= TINY or is_outside(box, self._page):
+            self.unseen.append(piece)
+        elif shown.suspect:
+            self.suspects.append(Suspect(piece, box, shown.undrawn))
 
 
 def _is_double(last: Fragment, text: str, x: float, y: float, size: float) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.readers.pdf_drawings import has_pictures, unfolds_without_end
+from ingest.readers.pdf_hidden import InkWatch, opacities, page_box
 from ingest.readers.pdf_lines import Collector, Fragment, Line
 from ingest.readers.pdf_open import one_line
 from ingest.readers.pdf_quality import GOOD, quality
@@ -34,7 +35,8 @@ class PageText:
     """What was read on a page: its lines, the engine, and a warning or "".
 
     `pictures`: the page shows pictures and no text but for, perhaps, a stamp on them. `hopeless`: to draw
-    it would take all there is of time or memory.
+    it would take all there is of time or memory. `hidden` counts characters that no reader sees, `undrawn`
+    those that are kept although they are not drawn, where no picture shows them.
     """
 
     lines: list[Line] = field(default_factory=list)
@@ -42,6 +44,8 @@ class PageText:
     warning: str = ""
     pictures: bool = False
     hopeless: bool = False
+    hidden: int = 0
+    undrawn: int = 0
 
 
 @dataclass(slots=True)
@@ -54,6 +58,9 @@ class _Attempt:
     error: str = ""
     hopeless: bool = False
     misplaced: bool = False
+    hidden: int = 0
+    undrawn: int = 0
+    mixed: bool = False
 
     @property
     def length(self) -> int:
@@ -67,20 +74,22 @@ def read_page(reader: PdfReader | None, second: SecondEngine, number: int) -> Pa
     if reader is not None:
         try:
             page = reader.pages[number - 1]
-            best = _by_first(page, number)
+            best = _by_first(page, number, second)
         except MemoryError:
             raise
         except Exception as error:  # a broken entry of the page tree
             best.error = one_line(error)
-    if best.error or not best.lines or best.score < GOOD:
+    if best.error or not best.lines or best.score < GOOD or best.mixed:
         best.hopeless = best.hopeless or unfolds_without_end(page)
         other = _Attempt(SECOND, []) if best.hopeless else _by_second(second, number)
-        if _is_better(other, best):
+        # Of two inks in one piece only PDFium tells which is which.
+        if _is_better(other, best) or (best.mixed and other.hidden and other.length):
             best = other
         elif reader is None and other.error:
             best.error = other.error
     text = _judged(best, page, number)
     text.hopeless = best.hopeless
+    text.hidden, text.undrawn = best.hidden, best.undrawn
     return text
 
 
@@ -109,10 +118,11 @@ def _lost(other: _Attempt, best: _Attempt) -> bool:
     return not read - held and read.total() < _WHOLE * held.total()
 
 
-def _by_first(page: PageObject, number: int) -> _Attempt:
+def _by_first(page: PageObject, number: int, second: SecondEngine) -> _Attempt:
     from pypdf.errors import LimitReachedError
 
-    collector = Collector()
+    box = page_box(page)
+    collector = Collector(InkWatch(opacities(page)), box)
     error, hopeless = "", False
     try:
         page.extract_text(
@@ -124,7 +134,17 @@ def _by_first(page: PageObject, number: int) -> _Attempt:
         raise
     except Exception as caught:  # what broken contents and fonts raise
         error, hopeless = one_line(caught), isinstance(caught, LimitReachedError)
-    attempt = _attempt(FIRST, collector.fragments, number, error)
+    hidden, undrawn = {id(piece) for piece in collector.unseen}, 0
+    if collector.suspects and not hopeless:
+        seen = second.shows(number, [suspect.box for suspect in collector.suspects])
+        unseen = [suspect for suspect, shown in zip(collector.suspects, seen, strict=True) if not shown]
+        hidden |= {id(suspect.piece) for suspect in unseen if not suspect.undrawn}
+        undrawn = _length(suspect.piece for suspect in unseen if suspect.undrawn)
+    kept = [piece for piece in collector.fragments if id(piece) not in hidden]
+    attempt = _attempt(FIRST, kept, number, error)
+    attempt.hidden = _length(piece for piece in collector.fragments if id(piece) in hidden)
+    attempt.undrawn = undrawn
+    attempt.mixed = collector.mixed
     attempt.hopeless = hopeless
     if collector.misplaced > _MISPLACED * len(attempt.raw):
         # PDFium knows the places, so its reading of the same characters is the better one.
@@ -133,9 +153,15 @@ def _by_first(page: PageObject, number: int) -> _Attempt:
     return attempt
 
 
+def _length(pieces: Iterable[Fragment]) -> int:
+    return sum(len("".join(piece.text.split())) for piece in pieces)
+
+
 def _by_second(second: SecondEngine, number: int) -> _Attempt:
     try:
-        return _attempt(SECOND, second.fragments(number), number, "")
+        attempt = _attempt(SECOND, second.fragments(number), number, "")
+        attempt.hidden = second.hidden
+        return attempt
     except MemoryError:
         raise
     except Exception as error:  # pypdfium2's error, or a library that cannot be loaded

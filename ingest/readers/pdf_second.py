@@ -10,10 +10,11 @@ from __future__ import annotations
 import ctypes
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ingest.readers.pdf_hidden import TINY, Box, is_outside, shows
 from ingest.readers.pdf_lines import STRONG_NAMES, Fragment
 from ingest.readers.pdf_vertical import Glyph, fragments_of
 
@@ -22,6 +23,9 @@ _MOST_GLYPHS = 400_000
 # PDFium's marks for a hyphen at the end of a line.
 _HYPHENS = (0x2, 0xFFFE)
 _NAME_BYTES = 128
+_SIGHT_SCALE = 1.5
+"""Pixels for a point, of the picture in which is looked for what can be seen."""
+_PALE = 242
 
 
 class SecondEngine:
@@ -34,6 +38,8 @@ class SecondEngine:
     def __init__(self, data: bytes, password: str = "", decrypted: Callable[[], bytes] | None = None) -> None:
         self._data, self._password, self._decrypted = data, password, decrypted
         self._document: Any = None
+        self.hidden = 0
+        """Characters of the page that was read last that no reader sees; they are left out."""
 
     def count(self) -> int:
         """Return the number of pages."""
@@ -43,16 +49,28 @@ class SecondEngine:
         """Return the pieces of text of a page (1-based) in the order they are drawn, turned upright."""
         with self._page(number) as page:
             turned = page.get_rotation()
+            sight = _Sight(page)
             try:
                 # PDFium puts lines in order as a reader sees them: the text has to stand upright for it.
                 page.set_rotation(0)
-                glyphs, upright = _page_glyphs(page)
+                glyphs, upright = _page_glyphs(page, sight)
                 if upright:
                     page.set_rotation(upright)
-                    glyphs, _ = _page_glyphs(page)
+                    glyphs, _ = _page_glyphs(page, sight)
             finally:
                 page.set_rotation(turned)
+            self.hidden = sight.hidden
             return fragments_of(glyphs, *page.get_size())
+
+    def shows(self, number: int, boxes: Sequence[Box]) -> list[bool]:
+        """Tell of each place on a page whether anything can be seen there; all, where it cannot be drawn."""
+        try:
+            with self._page(number) as page:
+                return _Sight(page).shows(boxes)
+        except MemoryError:
+            raise
+        except Exception:  # PDFium cannot open or draw it, or is not there
+            return [True] * len(boxes)
 
     def picture(self, number: int, dots: float, most_pixels: int) -> Any:
         """Render a page in grey (a PIL image) at so many dots an inch, fewer where it is very large."""
@@ -94,23 +112,61 @@ class SecondEngine:
             page.close()
 
 
-def _page_glyphs(page: Any) -> tuple[list[Glyph], int]:
+class _Sight:
+    """What can be seen of a page, which is drawn when it is first asked for."""
+
+    def __init__(self, page: Any) -> None:
+        self._page = page
+        self._picture: Any = None
+        self.box: Box = tuple(page.get_cropbox())
+        self.hidden = 0
+
+    def shows(self, boxes: Sequence[Box]) -> list[bool]:
+        """Tell of each place whether anything can be seen there."""
+        if self._picture is None:
+            turned = self._page.get_rotation()
+            self._page.set_rotation(0)
+            try:
+                bitmap = self._page.render(scale=_SIGHT_SCALE, grayscale=True)
+                try:
+                    self._picture = bitmap.to_pil().copy()
+                finally:
+                    bitmap.close()
+            finally:
+                self._page.set_rotation(turned)
+        return shows(self._picture, _SIGHT_SCALE, self.box, boxes)
+
+    def sees(self, pdfium: Any, text: Any, index: int, size: float, box: Any) -> bool:
+        """Tell whether a character, and so the piece that begins with it, can be seen."""
+        place = (box.left, box.bottom, box.right, box.top)
+        if size <= TINY or is_outside(place, self.box):
+            return False
+        red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+        filled = pdfium.FPDFText_GetFillColor(text, index, red, green, blue, alpha)
+        pale = filled and (min(red.value, green.value, blue.value) >= _PALE or alpha.value < 255 - _PALE)
+        drawn = pdfium.FPDFText_GetTextObject(text, index)
+        undrawn = drawn and pdfium.FPDFTextObj_GetTextRenderMode(drawn) in (3, 7)
+        return bool(undrawn or not pale or self.shows([place])[0])
+
+
+def _page_glyphs(page: Any, sight: _Sight) -> tuple[list[Glyph], int]:
     """Return the characters of a page, and by how many degrees to turn it so that most stand upright."""
     directions: Counter[int] = Counter()
     text = page.get_textpage()
+    sight.hidden = 0
     try:
-        glyphs = list(_glyphs(text, directions))
+        glyphs = list(_glyphs(text, directions, sight))
     finally:
         text.close()
     return glyphs, directions.most_common(1)[0][0] if directions else 0
 
 
-def _glyphs(text: Any, directions: Counter[int]) -> Iterator[Glyph]:
+def _glyphs(text: Any, directions: Counter[int], sight: _Sight) -> Iterator[Glyph]:
     """Yield the characters of a text page. Spaces and line ends that PDFium adds have no size."""
     import pypdfium2.raw as pdfium
 
     x, y, box = ctypes.c_double(), ctypes.c_double(), pdfium.FS_RECTF()
-    style, last, high = (10.0, 1.0, 0.0, False), 0, 0
+    style, last, high, seen = (10.0, 1.0, 0.0, False), 0, 0, True
     for index in range(min(text.count_chars(), _MOST_GLYPHS)):
         code = pdfium.FPDFText_GetUnicode(text, index)
         if 0xD800 <= code < 0xE000:
@@ -129,7 +185,14 @@ def _glyphs(text: Any, directions: Counter[int]) -> Iterator[Glyph]:
             continue
         drawn = ctypes.cast(pdfium.FPDFText_GetTextObject(text, index), ctypes.c_void_p).value or 0
         if drawn != last or not drawn:
-            style, last = _style(pdfium, text, index), drawn
+            style, last, seen = _style(pdfium, text, index), drawn, True
+            if code > 0x20:
+                seen = sight.sees(pdfium, text, index, style[0], box)
+            else:
+                last = 0  # a space tells nothing: the next character is asked
+        if not seen:
+            sight.hidden += code > 0x20
+            continue
         size, cos, sin, strong = style
         directions[round(-math.degrees(math.atan2(sin, cos)) / 90) * 90 % 360] += 1
         along = x.value * cos + y.value * sin

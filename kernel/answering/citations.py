@@ -9,7 +9,7 @@ what contradicts the sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kernel.answer import Citation, Claim, ClaimStatus
@@ -22,6 +22,7 @@ from retrieval.records import Passage
 UNSUPPORTED_MARK = "[?]"
 _MARKERS = re.compile(r"\s*[\[［【]\s*(\d+(?:\s*[,、]\s*\d+)*|\?)\s*[\]］】]")
 _END = re.compile(r"\s*([.。．！？!?…」』）)\"']*)$")
+_BEHIND = re.compile(r"(?:\s*\[(?:\d+|\?)\])*[.)。．！？!?…」』）\"']*")
 # A sentence of several statements, each of which may stand somewhere else.
 _PARTS = re.compile(
     r";\s+|,\s+(?:and|but|while|then)\s+|、(?:また|かつ|一方|さらに)|(?<=[すたいるん])が、|(?<=[めきしりいびみえけてれ])、"
@@ -148,6 +149,27 @@ def _marked(sentence: str, mark: str) -> str:
     end = _END.search(sentence)
     assert end is not None
     return f"{sentence[: end.start()]} {mark}{end.group(1)}"
+
+
+def relocated(claims: Sequence[Claim], text: str, clean: Callable[[str], str]) -> list[Claim]:
+    """Return claims with their places in an answer that was cleaned; they stand there in their order."""
+    found, at = [], 0
+    for claim in claims:
+        cleaned = clean(claim.text)
+        stem = _END.sub("", cleaned)
+        start = text.find(stem, at) if claim.end > claim.start else at
+        if start < 0:
+            start = at
+        end = _end_of(text, start + len(stem)) if claim.end > claim.start else start
+        found.append(claim.model_copy(update={"text": cleaned, "start": start, "end": end}))
+        at = end
+    return found
+
+
+def _end_of(text: str, at: int) -> int:
+    """Return where a sentence ends whose words end at a place: behind its markers and its full stop."""
+    behind = _BEHIND.match(text, at)
+    return at if behind is None else behind.end()
 
 
 def quoted(sentences: Sequence[tuple[Sentence, float]], passages: Sequence[Passage]) -> CheckedText:

@@ -34,13 +34,15 @@ from kernel.answering.answerability import AnswerabilityModel, measure
 from kernel.answering.asked import Asked
 from kernel.answering.budget import fit_passages
 from kernel.answering.causes import cause_of
-from kernel.answering.citations import CheckedText, check_citations, quoted
+from kernel.answering.citations import CheckedText, check_citations, quoted, relocated
 from kernel.answering.claims.windows import Likeness, Reader
 from kernel.answering.contradictions import contradictions
 from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.examples import Examples
 from kernel.answering.extraction import choose_sentences
+from kernel.answering.fences import fence_of
 from kernel.answering.focus import focus
+from kernel.answering.links import LinkGuard
 from kernel.answering.parts import MultiQuery, find_parts
 from kernel.answering.prompts import answering_function, shows_examples
 from kernel.answering.ranking import SentenceRanker
@@ -48,7 +50,8 @@ from kernel.answering.run import Clock, Run, Variant, shown_passages
 from kernel.answering.sampling import sample
 from kernel.answering.spans import short_of
 from kernel.answering.sub_questions import writer_of_parts
-from kernel.answering.texts import admits_ignorance, say, without_echo
+from kernel.answering.suspicion import examine
+from kernel.answering.texts import admits_ignorance, numbered, say, without_echo
 from kernel.chat.extractive_chat import ExtractiveSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
@@ -182,21 +185,26 @@ class AnswerFlow:
             )
             passages = (await self._invoke(RETRIEVAL, "search", arguments)).value
             step.note(passages=len(passages), top_k=asked.top_k, parts=len(parts))
+        with clock("examine"):
+            examined = await asyncio.to_thread(examine, passages)
         with clock("rank") as step:
-            ranking = await asyncio.to_thread(self._ranker.rank, question, passages)
+            ranking = await asyncio.to_thread(self._ranker.rank, question, examined.passages)
             step.note(sentences=len(ranking.sentences))
-        confidence = (
-            self._answerability.probability(measure(question, passages, ranking)) if passages else 0.0
-        )
+        measured = measure(question, examined.passages, ranking) if passages else {}
+        confidence = self._answerability.probability(measured) if passages else 0.0
         language = asked.language or detect_language(asked.question)
         answering_function(self._kernel, language, asked.technique.value)  # before the rest is done in vain
         notices = [*heard.notices, *([] if passages else [say("empty_index", language)])]
-        spoken = [detect_language(passage.text) for passage in passages[:1]]
+        if examined.blanked:
+            notices.append(say("addressed_to_model", language, passages=numbered(examined.blanked, language)))
+        spoken = [detect_language(passage.text) for passage in examined.passages[:1]]
         if variant.counter is not None and not variant.speaks(language, *spoken):
             key = "language_asked_for" if asked.chosen else "language_not_spoken"
             notices.append(say(key, language, model=variant.model))
             variant = variant if asked.chosen else self._extractive
-        disagreeing = await asyncio.to_thread(contradictions, passages, ranking, self._inverse_frequencies)
+        disagreeing = await asyncio.to_thread(
+            contradictions, examined.passages, ranking, self._inverse_frequencies
+        )
         return Run(
             question=question,
             language=language,
@@ -214,6 +222,7 @@ class AnswerFlow:
             contradictions=disagreeing,
             said=asked.question,
             heard=heard,
+            evidence=examined.passages,
         )
 
     async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:
@@ -281,7 +290,7 @@ class AnswerFlow:
     def _checked(self, run: Run, text: str) -> CheckedText:
         return check_citations(
             text,
-            run.passages,
+            run.evidence,
             self._inverse_frequencies,
             question=run.question,
             strict=run.strict,
@@ -294,6 +303,7 @@ class AnswerFlow:
         settings = self._settings(run)
         arguments = self._arguments(run, run.kept, settings)
         function = self._function(run)
+        guard = LinkGuard([run.question, *(item.text for item in run.kept)], run.language)
         # Ended by hand: between two pieces others are at work in this context.
         step, drained = run.clock("generate"), dict[str, Any]()
         try:
@@ -304,7 +314,10 @@ class AnswerFlow:
                     )
                     if text := str(message.content or ""):
                         run.pieces.append(text)
-                        yield text
+                        if shown := guard.feed(text):
+                            yield shown
+            if shown := guard.rest():
+                yield shown
         except BaseException as error:
             run.metadata.update(drained)
             _note_generation(step, run, error)
@@ -314,7 +327,7 @@ class AnswerFlow:
     async def _fit(self, run: Run) -> list[PromptPassage]:
         counter = run.variant.counter
         if counter is None:
-            return focus(run.passages, run.ranking, sentences=0)
+            return focus(run.evidence, run.ranking, sentences=0)
 
         async def count(passages: Sequence[PromptPassage]) -> int:
             rendered = await self._function(run).prompt_template.render(
@@ -324,7 +337,7 @@ class AnswerFlow:
             messages = [{"role": item.role.value, "content": item.content} for item in history.messages]
             return await asyncio.to_thread(counter.count, messages)
 
-        wanted = focus(run.passages, run.ranking, sentences=self._limits.focus_sentences)
+        wanted = focus(run.evidence, run.ranking, sentences=self._limits.focus_sentences)
         run.heard.block = render_memories(run.heard.memories, run.language)
         try:
             kept, _ = await fit_passages(wanted, count, budget=run.max_prompt_tokens)
@@ -341,7 +354,10 @@ class AnswerFlow:
         # New for every call: Semantic Kernel writes into the arguments it is given.
         return KernelArguments(
             settings=settings,
-            passages=shield(render_passages(passages, run.language) + run.heard.block),
+            passages=shield(
+                render_passages(passages, run.language, fence=fence_of(run.question, run.passages))
+                + run.heard.block
+            ),
             question=shield(run.question),
             examples=shield(run.examples),
         )
@@ -375,7 +391,7 @@ class AnswerFlow:
         best = choose_sentences(run.ranking)
         short = short_of(run.question, best[0].sentence) if best else None
         chosen = [(item.sentence, item.interaction) for item in best]
-        return self._answer(run, quoted(chosen, run.passages), reasoning, short)
+        return self._answer(run, quoted(chosen, run.evidence), reasoning, short)
 
     def _answer(
         self, run: Run, checked: CheckedText, reasoning: str | None, short: ShortAnswer | None = None
@@ -391,18 +407,27 @@ class AnswerFlow:
             run.notices.append(say("repeated", run.language))
         if reason is FinishReason.LENGTH:
             run.notices.append(say("cut", run.language, tokens=run.max_new_tokens))
+        cited = {citation.marker - 1 for citation in checked.citations}
+        guard = LinkGuard([run.evidence[place].text for place in sorted(cited)], run.language)
+        text = guard.clean(checked.text)
+        if guard.removed:
+            run.notices.append(say("links_removed", run.language))
         return run.answer(
-            text=checked.text,
+            text=text,
             citations=checked.citations,
-            unsupported=checked.unsupported,
-            claims=checked.claims,
+            unsupported=[guard.clean(line) for line in checked.unsupported],
+            claims=relocated(checked.claims, text, guard.clean),
             short_answer=short,
-            reasoning=reasoning,
+            reasoning=reasoning
+            and LinkGuard([item.text for item in run.evidence], run.language).clean(reasoning),
             finish_reason=reason,
         )
 
     def _refusal(self, run: Run, reasoning: str | None = None) -> Answer:
         text = say("refusal", run.language)
+        reasoning = reasoning and LinkGuard([item.text for item in run.evidence], run.language).clean(
+            reasoning
+        )
         return run.answer(text=text, refused=True, reasoning=reasoning, finish_reason=FinishReason.REFUSED)
 
     async def _invoke(self, plugin: str, function: str, arguments: KernelArguments) -> Any:

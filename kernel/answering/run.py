@@ -92,6 +92,8 @@ class Run:
     strict: bool = False
     threshold: float = 0.0
     contradictions: list[Contradiction] = field(default_factory=list)
+    evidence: Sequence[Passage] = ()
+    """The passages as answers are made of them: what is addressed to a model in them is blanked out."""
     used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)

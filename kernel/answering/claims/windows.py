@@ -19,6 +19,8 @@ ALIKE = 0.62
 """The likeness from which other words say the same: between those of data/claims/dev that do and that do not."""
 _NEAREST = 8
 """Places that are looked at for their meaning."""
+_APART = 6
+"""Most characters of white space between neighbouring sentences that support a claim together."""
 _SURE = 0.5
 _DENIED = 0.8
 
@@ -62,7 +64,12 @@ class Source:
         for number, sentence in enumerate(sentences):
             windows = [(sentence,)]
             following = sentences[number + 1] if number + 1 < len(sentences) else None
-            if following and following.passage == sentence.passage:
+            # What stands between two sentences may have been blanked out, and is not to be quoted with them.
+            if (
+                following
+                and following.passage == sentence.passage
+                and following.start - sentence.end <= _APART
+            ):
                 windows.append((sentence, following))  # type: ignore[arg-type]
             passage = self.passages[sentence.passage]
             for window in windows:
