@@ -6,7 +6,7 @@ The field names are the JSON of `tekio ask --json` and of `POST /v1/ask`.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -77,6 +77,16 @@ class Usage(_Frozen):
     passages_omitted: int = 0
 
 
+class FunctionCall(_Frozen):
+    """A function that the model called for an answer: what with, and what came back."""
+
+    name: str = Field(description="plugin and function, as in calculator-calculate")
+    arguments: dict[str, Any]
+    result: str | None = Field(default=None, description="what came back, null where it failed")
+    error: str | None = Field(default=None, description="why there is no result")
+    ms: float
+
+
 class Answer(_Frozen):
     """A checked answer. A refusal has `refused` true, no citations, and says so in the question's language."""
 
@@ -94,6 +104,9 @@ class Answer(_Frozen):
     )
     notices: list[str] = Field(
         default=[], description="what the reader should know, e.g. that another variant answered"
+    )
+    functions: list[FunctionCall] = Field(
+        default=[], description="functions that were called, in their order; empty where none was"
     )
     passages: list[AnswerPassage]
     usage: Usage

@@ -18,6 +18,8 @@ from kernel.answer import Answer, AnswerEvent, AskEvent
 from kernel.asking import AskOptions, check_top_k, understood
 from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
+from kernel.functions.ability import why
+from kernel.functions.reports import FunctionsReport, report_functions
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
 from kernel.model_store import ModelStore
 from kernel.reembedding import reembed_index
@@ -38,6 +40,7 @@ from retrieval.stores.opening import Place
 
 if TYPE_CHECKING:
     from kernel.engine import Engine
+    from kernel.functions.calling import Toolbox
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
 
@@ -52,6 +55,7 @@ class Tekio:
         self._embedder: SentenceTransformerEmbedder | None = None
         self._index: PassageIndex | None = None
         self._engine: Engine | None = None
+        self._toolbox: Toolbox | None = None
 
     # -- documents ----------------------------------------------------------------------------------------
 
@@ -277,6 +281,13 @@ class Tekio:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""
         return variant_names(self.settings.adapters)
 
+    async def functions(self) -> list[FunctionsReport]:
+        """Connect what is attached, and return what can be called and how each attachment stands. Needs no index."""
+        name = self.settings.generator
+        folder = self._models.resolve(name).folder if self._models.is_present(name) else None
+        toolbox = await asyncio.to_thread(self._find_toolbox)
+        return await report_functions(toolbox, why(self.settings.function_calling, name, folder))
+
     # -- parts --------------------------------------------------------------------------------------------
 
     @property
@@ -298,6 +309,14 @@ class Tekio:
                 self._index = PassageIndex(self.settings.place, self.embedder.signature, create=create)
             return self._index
 
+    def _find_toolbox(self) -> Toolbox:
+        with self._lock:
+            if self._toolbox is None:
+                from kernel.functions.calling import Toolbox
+
+                self._toolbox = Toolbox(self.settings.own_functions, self.settings.functions)
+            return self._toolbox
+
     async def _started(self) -> Engine:
         return await asyncio.to_thread(self._start)
 
@@ -307,7 +326,9 @@ class Tekio:
                 index = self._open_index()
                 from kernel.engine import Engine  # Semantic Kernel takes seconds to import
 
-                self._engine = Engine(self.settings, self._models, index, self._find_embedder())
+                self._engine = Engine(
+                    self.settings, self._models, index, self._find_embedder(), self._find_toolbox()
+                )
             return self._engine
 
     async def warm_up(self) -> None:
@@ -322,4 +343,6 @@ class Tekio:
                 self._engine.close()
             if self._index is not None:
                 self._index.close()
-            self._engine = self._index = None
+            if self._toolbox is not None:
+                self._toolbox.close()
+            self._engine = self._index = self._toolbox = None

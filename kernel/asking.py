@@ -29,6 +29,7 @@ class AskOptions(TypedDict, total=False):
         multi_query: how the parts of the question are found that are searched for as well, `off`, `rules` or
             `model` (the variant).
         caller: is answered from what this caller may read; None is who owns the machine.
+        functions: whether the model may call functions; None leaves it to what is known of the model.
     """
 
     variant: str | None
@@ -38,6 +39,7 @@ class AskOptions(TypedDict, total=False):
     where: Sequence[str]
     multi_query: str | None
     caller: Caller | None
+    functions: bool | None
 
 
 def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
@@ -49,6 +51,9 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
     variant, language = options.get("variant"), options.get("language")
     if language is not None and language not in ANSWER_LANGUAGES:
         raise UsageError(f"an answer can be in en or ja, not '{language}'")
+    functions = options.get("functions")
+    if functions and settings.function_calling == "off":
+        raise UsageError("no functions can be called: the setting function_calling is off")
     where = tuple(options.get("where") or ())
     parse_filters(where)
     return Asked(
@@ -61,6 +66,7 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
         where=where,
         multi_query=multi_query_of(settings, options.get("multi_query")),
         caller=options.get("caller"),
+        functions=False if settings.function_calling == "off" else functions,
     )
 
 

@@ -23,6 +23,9 @@ from kernel.chat.selector import StrictServiceSelector
 from kernel.chat.transformers_chat import TransformersChatCompletion
 from kernel.embedders import find_reranker
 from kernel.embedding_service import EmbeddingService
+from kernel.functions.ability import may_call
+from kernel.functions.calling import Toolbox
+from kernel.functions.choosing import FunctionCaller
 from kernel.model_store import ModelStore
 from kernel.selecting import selection_of
 from kernel.settings import Settings
@@ -59,6 +62,7 @@ class Engine:
         models: ModelStore,
         index: PassageIndex,
         embedder: SentenceTransformerEmbedder,
+        toolbox: Toolbox,
     ) -> None:
         self._settings = settings
         self._models = models
@@ -91,6 +95,7 @@ class Engine:
                 settings.max_new_tokens, settings.max_prompt_tokens, settings.focus_sentences, threshold
             ),
             extractive=extractive,
+            functions=FunctionCaller(toolbox, most_calls=settings.function_calls),
         )
 
     def flow(self, caller: Caller | None) -> AnswerFlow:
@@ -188,7 +193,8 @@ class Engine:
         self.kernel.add_service(
             TransformersChatCompletion(service_id=name, model=model, executor=self._executor, adapter=adapter)
         )
-        return Variant(name, languages, model.name, _Counter(model))
+        calls = may_call(self._settings.function_calling, model.folder)
+        return Variant(name, languages, model.name, _Counter(model), calls)
 
     def _model(self) -> LanguageModel:
         if self._language_model is None:

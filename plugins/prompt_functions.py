@@ -25,6 +25,7 @@ PROMPTS_FOLDER = Path(__file__).parent / "prompts"
 EXAMPLES_FOLDER = Path(__file__).parent / "examples"
 TECHNIQUES = ("zero_shot", "one_shot", "few_shot", "chain_of_thought", "hybrid")
 SUB_QUESTIONS = "sub_questions"
+CHOOSE_FUNCTION = "choose_function"
 LANGUAGES = ("en", "ja")
 
 _EXAMPLES_OF = {"one_shot": 1, "few_shot": 3, "hybrid": 3}
@@ -86,7 +87,7 @@ def load_prompt_plugins(folder: Path = PROMPTS_FOLDER) -> list[KernelPlugin]:
             name=plugin_name(language),
             functions=[
                 _load(folder / language / name, plugin_name(language))
-                for name in (*TECHNIQUES, SUB_QUESTIONS)
+                for name in (*TECHNIQUES, SUB_QUESTIONS, CHOOSE_FUNCTION)
             ],
         )
         for language in LANGUAGES
@@ -97,6 +98,8 @@ def variables_of(function: str) -> set[str]:
     """Name the variables that the prompt of a technique, or another prompt function, shows."""
     if function == SUB_QUESTIONS:
         return {"question"}
+    if function == CHOOSE_FUNCTION:
+        return {"functions", "passages", "question"}
     return {"passages", "question"} | ({"examples"} if function in _EXAMPLES_OF else set())
 
 

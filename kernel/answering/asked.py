@@ -22,3 +22,5 @@ class Asked:
     where: tuple[str, ...]
     multi_query: MultiQuery
     caller: Caller | None
+    functions: bool | None = None
+    """Whether functions may be called; None leaves it to the variant."""

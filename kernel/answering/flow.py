@@ -45,6 +45,9 @@ from kernel.chat.extractive_chat import ExtractiveSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
 from kernel.chat.transformers_chat import TransformersSettings
+from kernel.functions.choosing import FunctionCaller, answers_by_itself
+from kernel.functions.supporting import supported_by_results
+from kernel.functions.wording import render_results, tell, written_out
 from plugins.prompt_functions import (
     PromptPassage,
     plugin_name,
@@ -54,7 +57,7 @@ from plugins.prompt_functions import (
 )
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from retrieval.analysis import detect_language
-from retrieval.errors import TekioError
+from retrieval.errors import TekioError, UsageError
 
 _SURE = 0.5
 """The estimate of answerability below which an answer says that it is not certain."""
@@ -81,6 +84,7 @@ class AnswerFlow:
         answerability: AnswerabilityModel,
         limits: Limits,
         extractive: Variant,
+        functions: FunctionCaller | None = None,
     ) -> None:
         self._kernel = kernel
         self._ranker = ranker
@@ -88,6 +92,7 @@ class AnswerFlow:
         self._answerability = answerability
         self._limits = limits
         self._extractive = extractive
+        self._functions = functions
 
     def over(self, kernel: Kernel) -> AnswerFlow:
         """Return the same flow over another kernel with the same functions."""
@@ -98,6 +103,7 @@ class AnswerFlow:
             self._answerability,
             self._limits,
             self._extractive,
+            self._functions,
         )
 
     async def stream(self, asked: Asked, variant: Variant) -> AsyncGenerator[AskEvent, None]:
@@ -115,8 +121,10 @@ class AnswerFlow:
             technique=run.technique.value,
             notices=run.notices,
         )
-        if run.confidence < self._limits.threshold or not run.ranking.sentences:
-            yield AnswerEvent(answer=self._refusal(run))
+        is_answerable = run.confidence >= self._limits.threshold and bool(run.ranking.sentences)
+        await self._call_functions(run, asked, is_answerable=is_answerable)
+        if not is_answerable:
+            yield AnswerEvent(answer=self._from_functions(run) or self._refusal(run))
             return
         async with aclosing(self._generate(run)) as pieces:
             async for piece in pieces:
@@ -153,10 +161,36 @@ class AnswerFlow:
         write = writer_of_parts(self._kernel, variant, question) if way == "model" else None
         return await find_parts(question, way, write)
 
+    async def _call_functions(self, run: Run, asked: Asked, *, is_answerable: bool) -> None:
+        """Let the variant call functions, where it may; with the passages before it, where they are of use."""
+        wanted = run.variant.calls_functions if asked.functions is None else asked.functions
+        if self._functions is None or run.variant.counter is None or not wanted:
+            return
+        with run.clock("functions"):
+            shown = focus(run.passages, run.ranking, sentences=self._limits.focus_sentences)
+            passages = render_passages(shown, run.language) if is_answerable else ""
+            await self._functions.call(self._kernel, run, passages)
+        run.results = render_results(run.functions, run.language)
+
+    def _from_functions(self, run: Run) -> Answer | None:
+        """Return the answer of functions alone to a question that the documents do not answer."""
+        told = [written_out(call) for call in run.computed if answers_by_itself(call, run.question)]
+        if not told:
+            return None
+        run.notices.append(tell("from_functions", run.language))
+        return run.answer(text="\n".join(told), reasoning=None, finish_reason=FinishReason.STOP)
+
     async def _generate(self, run: Run) -> AsyncGenerator[str, None]:
         """Yield the draft piece by piece."""
         with run.clock("budget"):
-            kept = await self._fit(run)
+            try:
+                kept = await self._fit(run)
+            except UsageError:
+                if not run.results:
+                    raise
+                run.results = ""
+                run.notices.append(tell("results_left_out", run.language))
+                kept = await self._fit(run)
             run.used = frozenset(item.number - 1 for item in kept)
         settings = self._settings(run)
         arguments = self._arguments(run, kept, settings)
@@ -195,7 +229,9 @@ class AnswerFlow:
         # New for every call: Semantic Kernel writes into the arguments it is given.
         return KernelArguments(
             settings=settings,
-            passages=shield(render_passages(passages, run.language)),
+            passages=shield(
+                "\n\n".join(filter(None, (render_passages(passages, run.language), run.results)))
+            ),
             question=shield(run.question),
             examples=shield(render_examples(run.technique.value, run.language)),
         )
@@ -217,7 +253,14 @@ class AnswerFlow:
             checked = await asyncio.to_thread(
                 check_citations, text, run.passages, self._inverse_frequencies, question=run.question
             )
-            if not checked.citations:
+            checked, by_results = supported_by_results(
+                checked,
+                run.computed,
+                [run.passages[place] for place in sorted(run.used)],
+                self._inverse_frequencies,
+                question=run.question,
+            )
+            if not checked.citations and not by_results:
                 run.notices.append(say("draft_unsupported", run.language))
                 run.variant = self._extractive
                 return self._quoting(run, reasoning)

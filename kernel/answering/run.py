@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kernel.answer import Answer, AnswerPassage, Citation, FinishReason, Technique, Usage
+from kernel.answer import Answer, AnswerPassage, Citation, FinishReason, FunctionCall, Technique, Usage
 from kernel.answering.ranking import Ranking
 from retrieval.records import Passage
 
@@ -22,12 +22,16 @@ class PromptCounter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Who generates: a service of the kernel, with what it can do. `counter` is None without a tokenizer."""
+    """Who generates: a service of the kernel, with what it can do. `counter` is None without a tokenizer.
+
+    `calls_functions` says that it was made to, or that the settings say so.
+    """
 
     name: str
     languages: frozenset[str] | None = None
     model: str = ""
     counter: PromptCounter | None = None
+    calls_functions: bool = False
 
     def speaks(self, *languages: str) -> bool:
         """Say whether the variant speaks all of several languages; None speaks any."""
@@ -75,6 +79,12 @@ class Run:
     used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    functions: list[FunctionCall] = field(default_factory=list)
+    """Functions that were called; their results are shown to the model beside the passages."""
+    computed: list[FunctionCall] = field(default_factory=list)
+    """Those of them whose arguments were not made up: what they gave supports sentences, as passages do."""
+    results: str = ""
+    """The results as the prompt shows them."""
 
     def answer(
         self,
@@ -99,6 +109,7 @@ class Run:
             language=self.language,
             reasoning=reasoning,
             notices=list(self.notices),
+            functions=list(self.functions),
             passages=shown_passages(self.passages, self.used),
             usage=Usage(
                 prompt_tokens=self.metadata.get("prompt_tokens", 0),

@@ -29,18 +29,29 @@ class StopSignal(threading.Event):
 
 
 class TransformersSettings(PromptExecutionSettings):
-    """How a request is generated; temperature 0 is greedy. `stop`, of one request, ends it within a token."""
+    """How a request is generated; temperature 0 is greedy. `stop`, of one request, ends it within a token.
+
+    `grammar`, of the package llguidance, is what the text is held within; None leaves it free.
+    """
 
     max_new_tokens: Annotated[int, Field(ge=1)] = 160
     temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.0
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     repetition_penalty: Annotated[float, Field(ge=1.0, le=2.0)] = 1.0
     seed: int | None = None
+    grammar: str | None = None
     stop: Annotated[StopSignal | None, Field(exclude=True)] = None
 
     def sampling(self) -> Sampling:
         """Return the settings as the model takes them."""
-        return Sampling(self.max_new_tokens, self.temperature, self.top_p, self.repetition_penalty, self.seed)
+        return Sampling(
+            self.max_new_tokens,
+            self.temperature,
+            self.top_p,
+            self.repetition_penalty,
+            self.seed,
+            self.grammar,
+        )
 
 
 class TransformersChatCompletion(ChatCompletionClientBase):
