@@ -281,11 +281,11 @@ class Tekio:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""
         return variant_names(self.settings.adapters)
 
-    async def functions(self) -> list[FunctionsReport]:
+    async def functions(self) -> FunctionsReport:
         """Connect what is attached, and return what can be called and how each attachment stands. Needs no index."""
         name = self.settings.generator
         folder = self._models.resolve(name).folder if self._models.is_present(name) else None
-        toolbox = await asyncio.to_thread(self._find_toolbox)
+        toolbox = await asyncio.to_thread(self.toolbox)
         return await report_functions(toolbox, why(self.settings.function_calling, name, folder))
 
     # -- parts --------------------------------------------------------------------------------------------
@@ -309,7 +309,8 @@ class Tekio:
                 self._index = PassageIndex(self.settings.place, self.embedder.signature, create=create)
             return self._index
 
-    def _find_toolbox(self) -> Toolbox:
+    def toolbox(self) -> Toolbox:
+        """Return the functions that can be called; nothing is connected before it is needed."""
         with self._lock:
             if self._toolbox is None:
                 from kernel.functions.calling import Toolbox
@@ -327,7 +328,7 @@ class Tekio:
                 from kernel.engine import Engine  # Semantic Kernel takes seconds to import
 
                 self._engine = Engine(
-                    self.settings, self._models, index, self._find_embedder(), self._find_toolbox()
+                    self.settings, self._models, index, self._find_embedder(), self.toolbox()
                 )
             return self._engine
 

@@ -17,6 +17,7 @@ from ui.commands.adapt import adapt_retriever, reembed
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
 from ui.commands.evaluate_retrieval import evaluate_retrieval
+from ui.commands.functions import functions
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.query import ask, documents, search
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Cited answers from your own documents, in Japanese and English, on your own machine.",
 )
-for _command in (ask, search, documents, access, ingest, chat, serve, models, config, doctor):
+for _command in (ask, search, documents, access, ingest, chat, serve, functions, models, config, doctor):
     app.command()(_command)
 
 _evaluations = typer.Typer(rich_markup_mode=None)

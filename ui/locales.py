@@ -12,6 +12,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "quote": ("“{quote}”", "「{quote}」"),
     "checked": ("Checked answer", "確認済みの回答"),
     "unsupported": ("Not supported by the sources", "出典による裏付けがない文"),
+    "functions": ("Functions that were called", "呼び出した関数"),
     "notices": ("Please note", "お知らせ"),
     "nearest": ("Nearest passages", "近い箇所"),
     "seconds": ("{seconds:.1f} s", "{seconds:.1f}秒"),

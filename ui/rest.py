@@ -97,6 +97,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 language=body.language,
                 where=body.where,
                 multi_query=body.multi_query,
+                functions=body.functions,
                 caller=caller,
             )
 

@@ -37,6 +37,9 @@ class AskRequest(_Request):
     language: str | None = Field(None, description="`en` or `ja`; the question's own unless given")
     where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
     multi_query: str | None = Field(None, description=_MULTI)
+    functions: bool | None = Field(
+        None, description="whether the model may call functions; else as the setting function_calling says"
+    )
     stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
 
 

@@ -68,7 +68,7 @@ def bounded(schema: Any) -> Any:
         return [bounded(each) for each in schema]
     if not isinstance(schema, Mapping):
         return schema
-    found = {
+    found: dict[str, Any] = {
         key: {name: bounded(each) for name, each in value.items()}
         if key in ("properties", "$defs", "definitions") and isinstance(value, Mapping)
         else value

@@ -48,8 +48,9 @@ class Attachment(BaseModel):
     def _one_kind(self) -> Attachment:
         kinds = [key for key in ("openapi", "mcp_command", "mcp_url") if getattr(self, key)]
         if len(kinds) != 1:
+            given = " and ".join(kinds) or "none"
             raise ValueError(
-                f"functions '{self.name}' have one of openapi, mcp_command and mcp_url, not {' and '.join(kinds) or 'none'}"
+                f"functions '{self.name}' have one of openapi, mcp_command and mcp_url, not {given}"
             )
         if self.server and not self.openapi:
             raise ValueError("server belongs to openapi")

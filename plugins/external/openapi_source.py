@@ -28,6 +28,7 @@ from plugins.external.openapi_description import (
     parse_description,
 )
 
+Query = list[tuple[str, str | int | float | bool | None]]
 _TEXT_TYPES = ("application/json", "application/problem+json", "text/")
 
 
@@ -71,13 +72,7 @@ class OpenApiSource:
 
     async def _read(self, source: str) -> str:
         if not is_address(source):
-            try:
-                path = Path(source).expanduser()
-                if path.stat().st_size > MAX_DESCRIPTION_BYTES:
-                    raise FunctionFailedError(f"{source} is larger than {MAX_DESCRIPTION_BYTES:,} bytes")
-                return await asyncio.to_thread(path.read_text, encoding="utf-8-sig")
-            except (OSError, UnicodeDecodeError) as error:
-                raise FunctionFailedError(f"{source} cannot be read: {error}") from error
+            return await asyncio.to_thread(_read_file, source)
         seconds = self._attachment.seconds
         # Its secrets are for the server that the description is of, and for no other.
         same = not self._attachment.server or _same_origin(source, self._attachment.server)
@@ -129,15 +124,25 @@ class OpenApiSource:
         return _compact(response.text)
 
 
-def request_of(
-    operation: Operation, base: str, arguments: Mapping[str, Any]
-) -> tuple[str, list[tuple[str, str]], Any]:
+def _read_file(name: str) -> str:
+    try:
+        path = Path(name).expanduser()
+        if path.stat().st_size > MAX_DESCRIPTION_BYTES:
+            raise FunctionFailedError(f"{name} is larger than {MAX_DESCRIPTION_BYTES:,} bytes")
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text in UTF-8"
+        raise FunctionFailedError(f"{name} cannot be read: {reason}") from error
+
+
+def request_of(operation: Operation, base: str, arguments: Mapping[str, Any]) -> tuple[str, Query, Any]:
     """Return the address, the query and the body of a call.
 
     Raises:
         FunctionFailedError: an argument would lead out of the operation's path.
     """
-    path, query, fields, whole = operation.path, [], {}, None
+    path, fields, whole = operation.path, {}, None
+    query: Query = []
     for name, value in arguments.items():
         place = operation.places.get(name)
         if place == "path":

@@ -110,6 +110,7 @@ class ScriptedTekio(app.Tekio):
         where: Sequence[str] = (),
         multi_query: str | None = None,
         caller: Caller | None = None,
+        functions: bool | None = None,
     ) -> AsyncGenerator[AskEvent, None]:
         options: dict[str, object] = {
             "variant": variant,
@@ -119,6 +120,8 @@ class ScriptedTekio(app.Tekio):
         }
         if where:
             options["where"] = list(where)
+        if functions is not None:
+            options["functions"] = functions
         if multi_query is not None:
             options["multi_query"] = check_multi_query(multi_query)
         type(self).asked.append({"question": question, **options})

@@ -87,6 +87,14 @@ MultiOption = Annotated[
         show_default=False,
     ),
 ]
+FunctionsFlag = Annotated[
+    bool | None,
+    typer.Option(
+        "--functions/--no-functions",
+        help="Let the model call functions, or not; else as function_calling says.",
+        show_default=False,
+    ),
+]
 ExplainFlag = Annotated[
     bool,
     typer.Option("--explain", help="Show each leg's rank, score and weight, and what the parts found."),
@@ -101,6 +109,7 @@ def ask(
     language: LanguageOption = None,
     where: WhereOption = None,
     multi: MultiOption = None,
+    functions: FunctionsFlag = None,
     user: AsOption = None,
     group: GroupOption = None,
     as_json: JsonFlag = False,
@@ -120,6 +129,7 @@ def ask(
                     language=language,
                     where=where or (),
                     multi_query=multi,
+                    functions=functions,
                     caller=caller,
                 )
             ),

@@ -19,10 +19,39 @@ from plugins.external.attached import AttachedFunctions, AttachedState
 from plugins.external.attachment import Attachment
 from plugins.external.bounded_http import bounded_client
 from plugins.external.offered import FunctionFailedError, OfferedFunction
-from plugins.external.openapi_description import Operation, operations
+from plugins.external.openapi_description import Operation, operations, parse_description
 from plugins.external.openapi_source import request_of
 from tests.plugins.external.conftest import serve
 
+AWKWARD = """
+openapi: 3.0.3
+paths:
+  /a/{id}:
+    summary: of the path
+    parameters: [{$ref: "#/components/parameters/id"}]
+    get:
+      parameters:
+        - {name: n, in: query, schema: {type: integer, minimum: 0, exclusiveMinimum: true, nullable: true}}
+    delete: {operationId: drop, requestBody: {content: {text/xml: {}}}}
+  /tree:
+    post:
+      operationId: plant
+      requestBody:
+        required: true
+        content: {application/json: {schema: {$ref: "#/components/schemas/Tree"}}}
+  /far:
+    get: {operationId: far, parameters: [{name: x, in: query, schema: {$ref: "other.json#/X"}}]}
+components:
+  parameters:
+    id: {name: id, in: path, required: true, schema: {type: string}}
+  schemas:
+    Tree:
+      type: object
+      required: [name]
+      properties:
+        name: {type: string}
+        children: {type: array, items: {$ref: "#/components/schemas/Tree"}}
+"""
 ALL = ["get_part", "find_parts", "order", "go_away", "huge", "long", "packed", "slow", "picture"]
 
 
@@ -108,9 +137,10 @@ async def test_an_operation_that_needs_a_header_says_so(rest_server: str) -> Non
 async def test_a_description_in_a_file_says_where_its_server_is_or_the_settings_do(
     rest_server: str, tmp_path: Path
 ) -> None:
-    description = httpx.get(f"{rest_server}/openapi.json").json()
+    async with httpx.AsyncClient() as client:
+        description = (await client.get(f"{rest_server}/openapi.json")).text
     file = tmp_path / "shop.json"
-    file.write_text(json.dumps(description), encoding="utf-8")
+    file.write_text(description, encoding="utf-8")
     with attached(str(file)) as functions:
         assert "name it as server" in (await only(functions)).error
     with attached(str(file), server=rest_server) as functions:
@@ -149,23 +179,7 @@ async def test_a_file_that_is_no_description_is_told(tmp_path: Path, text: str, 
 
 
 def test_a_real_description_with_its_usual_faults_is_read_operation_by_operation() -> None:
-    description = {
-        "openapi": "3.0.3",
-        "paths": {
-            "/a/{id}": {
-                "parameters": [{"$ref": "#/components/parameters/id"}],
-                "summary": "of the path",
-                "get": {"responses": {}, "parameters": [{"name": "n", "in": "query", "schema": {"type": "integer", "minimum": 0, "exclusiveMinimum": True, "nullable": True}}]},
-                "delete": {"operationId": "drop", "requestBody": {"content": {"text/xml": {}}}},
-            },
-            "/tree": {"post": {"operationId": "plant", "requestBody": {"required": True, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Tree"}}}}}},
-            "/far": {"get": {"operationId": "far", "parameters": [{"name": "x", "in": "query", "schema": {"$ref": "other.json#/X"}}]}},
-        },
-        "components": {
-            "parameters": {"id": {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}},
-            "schemas": {"Tree": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "children": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}}}},
-        },
-    }  # fmt: skip
+    description = parse_description(AWKWARD)
     found = operations(description)
     get = found["get_a_id"]
     assert isinstance(get, Operation)
