@@ -6,7 +6,7 @@ The field names are the JSON of `tekio ask --json` and of `POST /v1/ask`.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -205,6 +205,16 @@ class Samples(_Frozen):
     agreement: float = Field(description="share of them that say what the answer says, 0 to 1")
 
 
+class FunctionCall(_Frozen):
+    """A function that the model called for an answer: what with, and what came back."""
+
+    name: str = Field(description="plugin and function, as in calculator-calculate")
+    arguments: dict[str, Any]
+    result: str | None = Field(default=None, description="what came back, null where it failed")
+    error: str | None = Field(default=None, description="why there is no result")
+    ms: float
+
+
 class Answer(_Frozen):
     """A checked answer. A refusal has `refused` true, no citations, and says so in the question's language."""
 
@@ -242,6 +252,9 @@ class Answer(_Frozen):
     )
     memories: list[AnswerMemory] = Field(default=[], description="what was remembered of it, best first")
     conversation: AnswerConversation | None = None
+    functions: list[FunctionCall] = Field(
+        default=[], description="functions that were called, in their order; empty where none was"
+    )
     passages: list[AnswerPassage]
     usage: Usage
     finish_reason: FinishReason

@@ -21,6 +21,8 @@ from kernel.answering.answerability import AnswerabilityModel
 from kernel.asking import AskOptions, check_language, check_top_k, understood
 from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
+from kernel.functions.ability import why
+from kernel.functions.reports import FunctionsReport, report_functions
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
 from kernel.memories import Memories
 from kernel.model_store import ModelStore
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from kernel.documents.tasks import DocumentTasks
     from kernel.engine import Engine
     from kernel.example_book import ExampleBook
+    from kernel.functions.calling import Toolbox
     from plugins.own_prompts import PromptState
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
@@ -80,6 +83,7 @@ class Tekio:
             lambda passage, start, end, caller: self.quote(passage, start, end, caller=caller),
         )
         self._examples: ExampleBook | None = None
+        self._toolbox: Toolbox | None = None
 
     # -- documents ----------------------------------------------------------------------------------------
 
@@ -504,6 +508,13 @@ class Tekio:
         shipped = shipped_prompts(plugins)
         return [*shipped, *add_own_prompts(plugins, self.settings.prompts)]
 
+    async def functions(self) -> FunctionsReport:
+        """Connect what is attached, and return what can be called and how each attachment stands. Needs no index."""
+        name = self.settings.generator
+        folder = self._models.resolve(name).folder if self._models.is_present(name) else None
+        toolbox = await asyncio.to_thread(self.toolbox)
+        return await report_functions(toolbox, why(self.settings.function_calling, name, folder))
+
     # -- parts --------------------------------------------------------------------------------------------
 
     @property
@@ -525,6 +536,15 @@ class Tekio:
                 self._index = PassageIndex(self.settings.place, self.embedder.signature, create=create)
             return self._index
 
+    def toolbox(self) -> Toolbox:
+        """Return the functions that can be called; nothing is connected before it is needed."""
+        with self._lock:
+            if self._toolbox is None:
+                from kernel.functions.calling import Toolbox
+
+                self._toolbox = Toolbox(self.settings.own_functions, self.settings.functions)
+            return self._toolbox
+
     async def _started(self) -> Engine:
         return await asyncio.to_thread(self._start)
 
@@ -536,7 +556,13 @@ class Tekio:
 
                 examples = self.examples.store
                 self._engine = Engine(
-                    self.settings, self._models, index, self._find_embedder(), self.memory, examples
+                    self.settings,
+                    self._models,
+                    index,
+                    self._find_embedder(),
+                    self.memory,
+                    examples,
+                    self.toolbox(),
                 )
             return self._engine
 
@@ -557,4 +583,6 @@ class Tekio:
             if self._index is not None:
                 self._index.close()
             self.memory.close()
-            self._engine = self._index = None
+            if self._toolbox is not None:
+                self._toolbox.close()
+            self._engine = self._index = self._toolbox = None

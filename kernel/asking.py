@@ -47,6 +47,7 @@ class AskOptions(TypedDict, total=False):
         max_prompt_tokens: longest prompt in tokens, at most that of the settings.
         cache: false answers anew and stores nothing; None takes the setting.
         trace: true puts the tree of steps with their times, and the prompt, into the answer.
+        functions: whether the model may call functions; None leaves it to what is known of the model.
     """
 
     variant: str | None
@@ -66,6 +67,7 @@ class AskOptions(TypedDict, total=False):
     max_prompt_tokens: int | None
     cache: bool | None
     trace: bool
+    functions: bool | None
 
 
 def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
@@ -76,6 +78,9 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
     """
     variant, language = options.get("variant"), options.get("language")
     check_language(language)
+    functions = options.get("functions")
+    if functions and settings.function_calling == "off":
+        raise UsageError("no functions can be called: the setting function_calling is off")
     where = tuple(options.get("where") or ())
     parse_filters(where)
     technique = _technique(options.get("technique") or settings.technique, settings)
@@ -101,6 +106,7 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
         follow_ups=check_follow_ups(options.get("follow_ups") or settings.follow_ups),
         memory=options.get("memory", True),
         samples=_samples(options.get("samples"), technique, variant or settings.variant),
+        functions=False if settings.function_calling == "off" else functions,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from semantic_kernel import Kernel
+from semantic_kernel.filters.filter_types import FilterTypes
 
 from kernel.answer import BASE, EXTRACTIVE, AskEvent, Technique
 from kernel.answer_cache import AnswerCache
@@ -38,6 +39,9 @@ from kernel.conversation.nearest import nearest_by
 from kernel.embedders import find_entailment, find_reranker
 from kernel.embedding_service import EmbeddingService
 from kernel.front import Front
+from kernel.functions.ability import may_call
+from kernel.functions.calling import Toolbox
+from kernel.functions.choosing import FunctionCaller
 from kernel.index_view import StateOfIndex
 from kernel.memories import Memories
 from kernel.metrics import Metrics
@@ -94,6 +98,7 @@ class Engine:
         embedder: SentenceTransformerEmbedder,
         memories: Memories,
         examples: ExampleStore,
+        toolbox: Toolbox,
     ) -> None:
         self._settings = settings
         self._models = models
@@ -182,6 +187,7 @@ class Engine:
                 budget=settings.conversation_tokens,
                 top=settings.memories,
             ),
+            functions=FunctionCaller(toolbox, most_calls=settings.function_calls),
         )
 
     def _is_personal(self, asked: Asked) -> bool:
@@ -344,7 +350,8 @@ class Engine:
         self.kernel.add_service(
             TransformersChatCompletion(service_id=name, model=model, executor=self._executor, adapter=adapter)
         )
-        return Variant(name, languages, model.name, _Counter(model), self._revision(folder))
+        calls = may_call(self._settings.function_calling, model.folder)
+        return Variant(name, languages, model.name, _Counter(model), self._revision(folder), calls)
 
     def _revision(self, adapter: Path | None) -> str:
         """Return what changes with the weights of the base and of an adapter, and with how they are computed."""
@@ -368,7 +375,7 @@ class Engine:
             note(context.function.fully_qualified_name)
             await next(context)
 
-        self.kernel.add_filter("function_invocation", watch)
+        self.kernel.add_filter(FilterTypes.FUNCTION_INVOCATION, watch)
 
     def load(self) -> None:
         """Load the embedder and the base model. Blocks."""

@@ -22,6 +22,8 @@ from pydantic_settings import (
 from kernel.answer import Technique
 from kernel.answering.parts import MultiQuery
 from kernel.conversation.history import FollowUps
+from kernel.functions.ability import FunctionCalling
+from plugins.external.attachment import Attachment, check_names
 from retrieval.errors import UsageError
 from retrieval.stores.opening import Place, beside, is_address
 
@@ -172,6 +174,22 @@ class Settings(BaseSettings):
     groups_header: str = Field(
         "", pattern=r"^[A-Za-z0-9-]*$", description="header with the user's groups, with commas between them"
     )
+    function_calling: FunctionCalling = Field(
+        "auto",
+        description="whether the language model calls functions: off, on, or auto, where its chat template takes tools",
+    )
+    function_calls: int = Field(3, ge=1, le=10, description="most calls for one question")
+    own_functions: list[Literal["calculator", "dates"]] = Field(
+        ["calculator", "dates"], description="functions of Tekio's own that can be called"
+    )
+    functions: list[Attachment] = Field(
+        [],
+        description="OpenAPI descriptions and MCP servers that are attached, a table [[functions]] each",
+    )
+    mcp_functions: list[str] = Field(
+        ["search", "ask"],
+        description="what `tekio serve --mcp` offers: search, ask, documents, and the functions of Tekio's own",
+    )
     dtype: str = Field(
         "auto", pattern="^(auto|float32|bfloat16)$", description="weights of the language model"
     )
@@ -215,6 +233,12 @@ class Settings(BaseSettings):
     def _address(cls, value: str) -> str:
         if value and not is_address(value):
             raise ValueError("it is an address, postgresql://… or qdrant://…; a folder belongs into index")
+        return value
+
+    @field_validator("functions")
+    @classmethod
+    def _named_apart(cls, value: list[Attachment]) -> list[Attachment]:
+        check_names(value)
         return value
 
     @field_validator("index", "memory", "examples", "adapters", "embedders", "cache", "answers")

@@ -26,12 +26,14 @@ PROMPTS_FOLDER = Path(__file__).parent / "prompts"
 EXAMPLES_FOLDER = Path(__file__).parent / "examples"
 TECHNIQUES = ("zero_shot", "one_shot", "few_shot", "chain_of_thought", "hybrid")
 SUB_QUESTIONS = "sub_questions"
+CHOOSE_FUNCTION = "choose_function"
 REWRITE_QUESTION = "rewrite_question"
 SUMMARIZE_CONVERSATION = "summarize_conversation"
 SUMMARIZE, COMPARE, EXTRACT = "summarize", "compare", "extract"
 SHIPPED_FUNCTIONS = (
     *TECHNIQUES,
     SUB_QUESTIONS,
+    CHOOSE_FUNCTION,
     REWRITE_QUESTION,
     SUMMARIZE_CONVERSATION,
     SUMMARIZE,
@@ -44,6 +46,7 @@ LANGUAGES = ("en", "ja")
 _EXAMPLES_OF = {"one_shot": 1, "few_shot": 3, "hybrid": 3}
 _VARIABLES_OF = {
     SUB_QUESTIONS: ("question",),
+    CHOOSE_FUNCTION: ("functions", "passages", "question"),
     REWRITE_QUESTION: ("conversation", "question"),
     SUMMARIZE_CONVERSATION: ("conversation",),
     SUMMARIZE: ("document",),

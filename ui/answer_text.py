@@ -11,7 +11,7 @@ from ui.locales import label
 from ui.plaintext import one_line, plain
 
 if TYPE_CHECKING:
-    from kernel.answer import Answer, AnswerMemory, AnswerPassage, Citation, Samples
+    from kernel.answer import Answer, AnswerMemory, AnswerPassage, Citation, FunctionCall, Samples
 
 
 def print_answer(answer: Answer, *, draft: str | None) -> None:
@@ -41,6 +41,10 @@ def print_answer(answer: Answer, *, draft: str | None) -> None:
         _heading(label("nearest", language))
         for passage in answer.passages[:3]:
             print_text(_passage_line(passage, language))
+    if answer.functions:
+        _heading(label("functions", language))
+        for call in answer.functions:
+            print_text(function_line(call))
     if sys.stdout.isatty():
         _aside(answer, stderr=False)
     else:  # a pipe gets the text and its sources; what casts doubt on them still reaches the person
@@ -57,6 +61,14 @@ def source_line(citation: Citation, language: str, passage: AnswerPassage | None
     quote = one_line(citation.quote)
     shown = f"「{quote}」" if language == "ja" else f'"{quote}"'
     return f"[{citation.marker}] {where}: {shown}"
+
+
+def function_line(call: FunctionCall) -> str:
+    """Return a call as `name(argument: value) = result`, or with what went wrong."""
+    given = ", ".join(f"{name}: {value}" for name, value in call.arguments.items())
+    outcome = f"= {call.result}" if call.result is not None else f"✕ {call.error}"
+    line = one_line(f"{call.name}({given}) {outcome}")
+    return line if len(line) <= 400 else line[:399] + "…"
 
 
 def _passage_line(passage: AnswerPassage, language: str) -> str:

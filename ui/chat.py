@@ -237,6 +237,7 @@ def _show_outcome(turn: Turn, language: str) -> None:
             + view.unsupported_html(answer, language)
             + view.notices_html(answer, language)
             + sources
+            + view.functions_html(answer, language)
             + view.meta_html(answer, language)
         )
 

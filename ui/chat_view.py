@@ -12,7 +12,7 @@ from html import escape
 
 from kernel.answer import Answer, AnswerPassage, Citation, Technique
 from retrieval.records import DocumentSummary
-from ui.answer_text import samples_line, source_line
+from ui.answer_text import function_line, samples_line, source_line
 from ui.locales import label
 from ui.plaintext import one_line, plain
 from ui.views import cited_passage, seconds_of, stored_note
@@ -98,6 +98,12 @@ def nearest_html(answer: Answer, language: str) -> str:
         for place, passage in enumerate(answer.passages, 1)
     ]
     return _section(label("nearest", language), cards)
+
+
+def functions_html(answer: Answer, language: str) -> str:
+    """Return the functions that were called, with what with and what came back; nothing where none was."""
+    lines = [text_html(function_line(call), "meta") for call in answer.functions]
+    return _section(label("functions", language), lines)
 
 
 def meta_html(answer: Answer, language: str) -> str:

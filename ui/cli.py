@@ -22,6 +22,7 @@ from ui.commands.evaluate_calibrate import evaluate_calibrate
 from ui.commands.evaluate_injection import evaluate_injection
 from ui.commands.evaluate_retrieval import evaluate_retrieval
 from ui.commands.examples import examples_app, prompts
+from ui.commands.functions import functions
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.memory import memory_app
@@ -37,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Cited answers from your own documents, in Japanese and English, on your own machine.",
 )
-for _command in (ask, search, documents, access, ingest, chat, serve, models, config, doctor):
+for _command in (ask, search, documents, access, ingest, chat, serve, functions, models, config, doctor):
     app.command()(_command)
 
 _evaluations = typer.Typer(rich_markup_mode=None)

@@ -13,6 +13,7 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "checked": ("Checked answer", "確認済みの回答"),
     "against": ("The documents say otherwise:", "文書の記述と異なります："),
     "unsupported": ("Not supported by the sources", "出典による裏付けがない文"),
+    "functions": ("Functions that were called", "呼び出した関数"),
     "notices": ("Please note", "お知らせ"),
     "nearest": ("Nearest passages", "近い箇所"),
     "asked": ("understood as: {question}", "次の質問として検索: {question}"),

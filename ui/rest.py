@@ -111,6 +111,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 follow_ups=body.follow_ups,
                 memory=body.memory,
                 samples=body.samples,
+                functions=body.functions,
                 caller=caller,
                 max_new_tokens=body.max_new_tokens,
                 max_prompt_tokens=body.max_prompt_tokens,

@@ -67,6 +67,9 @@ class AskRequest(_Request):
     samples: int | None = Field(
         None, ge=1, le=10, description="drafts to write and to vote on; for chain_of_thought and hybrid"
     )
+    functions: bool | None = Field(
+        None, description="whether the model may call functions; else as the setting function_calling says"
+    )
     stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
 
 

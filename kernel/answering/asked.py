@@ -36,3 +36,5 @@ class Asked:
     follow_ups: FollowUps = "rules"
     memory: bool = True
     samples: int = 1
+    functions: bool | None = None
+    """Whether functions may be called; None leaves it to the variant."""

@@ -96,8 +96,35 @@ def check_citations(
         if not any(character.isalnum() for character in bare) or bare.casefold() in said:
             continue  # small models repeat themselves
         said.add(bare.casefold())
-        _check(bare, markers, source, passages, written, strict)
-    return CheckedText(written.text, written.citations, written.unsupported, written.claims)
+        _check(bare, markers, source, passages, written)
+    checked = CheckedText(written.text, written.citations, written.unsupported, written.claims)
+    return leave_out(checked) if strict else checked
+
+
+def leave_out(checked: CheckedText) -> CheckedText:
+    """Return an answer without the sentences that nothing supports; its claims say which these are."""
+    written = _Written()
+    for claim in checked.claims:
+        start = end = len(written.text)
+        if claim.status is ClaimStatus.SUPPORTED:
+            start, end = written.put(checked.text[claim.start : claim.end])
+        written.claims.append(claim.model_copy(update={"start": start, "end": end}))
+    return CheckedText(written.text, checked.citations, checked.unsupported, written.claims)
+
+
+def rest_on_results(checked: CheckedText, sentences: Sequence[str]) -> CheckedText:
+    """Return an answer of which some sentences are supported by what functions gave: their marks are taken off."""
+    written = _Written()
+    for claim in checked.claims:
+        piece = checked.text[claim.start : claim.end]
+        supported = claim.text in sentences and claim.status is not ClaimStatus.SUPPORTED
+        start, end = written.put(piece.replace(f" {UNSUPPORTED_MARK}", "", 1) if supported else piece)
+        changes: dict[str, object] = {"start": start, "end": end}
+        if supported:
+            changes |= {"status": ClaimStatus.SUPPORTED, "reason": Reason.NONE.value, "against": None}
+        written.claims.append(claim.model_copy(update=changes))
+    left = [sentence for sentence in checked.unsupported if sentence not in sentences]
+    return CheckedText(written.text, checked.citations, left, written.claims)
 
 
 def _check(
@@ -106,7 +133,6 @@ def _check(
     source: Source,
     passages: Sequence[Passage],
     written: _Written,
-    strict: bool,
 ) -> None:
     findings = [source.find(bare, markers)]
     if not findings[0].verdict.is_supported:
@@ -124,10 +150,8 @@ def _check(
         if supported
     ]
     numbers = list(dict.fromkeys(written.citations[place].marker for place in cited))
-    start = end = len(written.text)
-    if supported or not strict:
-        mark = "".join(f"[{number}]" for number in numbers) or UNSUPPORTED_MARK
-        start, end = written.put(_marked(bare, mark))
+    mark = "".join(f"[{number}]" for number in numbers) or UNSUPPORTED_MARK
+    start, end = written.put(_marked(bare, mark))
     if not supported:
         written.unsupported.append(bare)
     status = ClaimStatus.UNSUPPORTED if against is None else ClaimStatus.CONTRADICTED

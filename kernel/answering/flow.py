@@ -34,7 +34,7 @@ from kernel.answering.answerability import AnswerabilityModel, measure
 from kernel.answering.asked import Asked
 from kernel.answering.budget import fit_passages
 from kernel.answering.causes import cause_of
-from kernel.answering.citations import CheckedText, check_citations, quoted, relocated
+from kernel.answering.citations import CheckedText, check_citations, leave_out, quoted, relocated
 from kernel.answering.claims.windows import Likeness, Reader
 from kernel.answering.contradictions import contradictions
 from kernel.answering.evidence import InverseFrequencies
@@ -58,6 +58,9 @@ from kernel.chat.streaming import stream_prompt
 from kernel.chat.transformers_chat import TransformersSettings
 from kernel.conversation.heard import render_memories
 from kernel.conversation.listening import Listener
+from kernel.functions.choosing import FunctionCaller, answers_by_itself
+from kernel.functions.supporting import supported_by_results
+from kernel.functions.wording import render_results, tell, written_out
 from plugins.memory.rules import fact_to_remember
 from plugins.prompt_functions import (
     LANGUAGES,
@@ -108,6 +111,7 @@ class AnswerFlow:
         parts_kept: PartsKept | None = None,
         likeness: Likeness | None = None,
         reader: Reader | None = None,
+        functions: FunctionCaller | None = None,
     ) -> None:
         self._kernel = kernel
         self._ranker = ranker
@@ -120,6 +124,7 @@ class AnswerFlow:
         self._reader = reader
         self._parts_kept = parts_kept
         self._examples = examples
+        self._functions = functions
 
     def over(self, kernel: Kernel) -> AnswerFlow:
         """Return the same flow over another kernel with the same functions."""
@@ -135,6 +140,7 @@ class AnswerFlow:
             parts_kept=self._parts_kept,
             likeness=self._likeness,
             reader=self._reader,
+            functions=self._functions,
         )
 
     async def stream(
@@ -160,8 +166,10 @@ class AnswerFlow:
             technique=run.technique.value,
             notices=run.notices,
         )
-        if run.confidence < self._limits.threshold or not run.ranking.sentences:
-            yield AnswerEvent(answer=self._refusal(run))
+        is_answerable = run.confidence >= self._limits.threshold and bool(run.ranking.sentences)
+        await self._call_functions(run, asked, is_answerable=is_answerable)
+        if not is_answerable:
+            yield AnswerEvent(answer=self._from_functions(run) or self._refusal(run))
             return
         await self._fill(run, asked)
         if asked.samples > 1 and run.variant.counter is not None:
@@ -252,7 +260,14 @@ class AnswerFlow:
                 if not run.examples:
                     run.prompt = without_examples(run.technique.value)
                     run.notices.append(say("no_examples", run.language, tokens=self._limits.example_tokens))
-            run.kept = await self._fit(run)
+            try:
+                run.kept = await self._fit(run)
+            except UsageError:
+                if not run.results:
+                    raise
+                run.results = ""
+                run.notices.append(tell("results_left_out", run.language))
+                run.kept = await self._fit(run)
             run.used = frozenset(item.number - 1 for item in run.kept)
 
     def _function(self, run: Run) -> Any:
@@ -293,10 +308,32 @@ class AnswerFlow:
             run.evidence,
             self._inverse_frequencies,
             question=run.question,
-            strict=run.strict,
             likeness=self._likeness,
             reader=self._reader,
         )
+
+    async def _call_functions(self, run: Run, asked: Asked, *, is_answerable: bool) -> None:
+        """Let the variant call functions, where it may; with the passages before it, where they are of use."""
+        wanted = run.variant.calls_functions if asked.functions is None else asked.functions
+        if self._functions is None or run.variant.counter is None or not wanted:
+            return
+        with run.clock("functions"):
+            shown = focus(run.evidence, run.ranking, sentences=self._limits.focus_sentences)
+            passages = (
+                render_passages(shown, run.language, fence=fence_of(run.question, run.passages))
+                if is_answerable
+                else ""
+            )
+            await self._functions.call(self._kernel, run, passages)
+        run.results = render_results(run.functions, run.language)
+
+    def _from_functions(self, run: Run) -> Answer | None:
+        """Return the answer of functions alone to a question that the documents do not answer."""
+        told = [written_out(call) for call in run.computed if answers_by_itself(call, run.question)]
+        if not told:
+            return None
+        run.notices.append(tell("from_functions", run.language))
+        return run.answer(text="\n".join(told), reasoning=None, finish_reason=FinishReason.STOP)
 
     async def _generate(self, run: Run) -> AsyncGenerator[str, None]:
         """Yield the draft piece by piece."""
@@ -355,8 +392,18 @@ class AnswerFlow:
         return KernelArguments(
             settings=settings,
             passages=shield(
-                render_passages(passages, run.language, fence=fence_of(run.question, run.passages))
-                + run.heard.block
+                "\n\n".join(
+                    filter(
+                        None,
+                        (
+                            render_passages(
+                                passages, run.language, fence=fence_of(run.question, run.passages)
+                            )
+                            + run.heard.block,
+                            run.results,
+                        ),
+                    )
+                )
             ),
             question=shield(run.question),
             examples=shield(run.examples),
@@ -378,7 +425,15 @@ class AnswerFlow:
             if admits_ignorance(text):
                 return self._refusal(run, reasoning)
             checked = await asyncio.to_thread(self._checked, run, text)
-            if not checked.citations:
+            checked, by_results = supported_by_results(
+                checked,
+                run.computed,
+                [run.evidence[place] for place in sorted(run.used)],
+                self._inverse_frequencies,
+                question=run.question,
+            )
+            checked = leave_out(checked) if run.strict else checked
+            if not checked.citations and not by_results:
                 wrote = any(character.isalnum() for character in text)
                 run.notices.append(say("draft_unsupported" if wrote else "draft_empty", run.language))
                 run.variant = self._extractive

@@ -13,6 +13,7 @@ from kernel.answer import (
     Claim,
     Contradiction,
     FinishReason,
+    FunctionCall,
     NamedTechnique,
     Samples,
     ShortAnswer,
@@ -36,13 +37,16 @@ class PromptCounter(Protocol):
 @dataclass(frozen=True, slots=True)
 class Variant:
     """Who generates: a service of the kernel, with what it can do. `counter` is None without a tokenizer;
-    `revision` changes with the weights of the model and of the adapter."""
+    `revision` changes with the weights of the model and of the adapter; `calls_functions` says that it was made to,
+    or that the settings say so.
+    """
 
     name: str
     languages: frozenset[str] | None = None
     model: str = ""
     counter: PromptCounter | None = None
     revision: str = ""
+    calls_functions: bool = False
 
     def speaks(self, *languages: str) -> bool:
         """Say whether the variant speaks all of several languages; None speaks any."""
@@ -103,6 +107,12 @@ class Run:
     prompt: str = ""  # another than the technique's
     kept: list[PromptPassage] = field(default_factory=list)
     samples: Samples | None = None
+    functions: list[FunctionCall] = field(default_factory=list)
+    """Functions that were called; their results are shown to the model beside the passages."""
+    computed: list[FunctionCall] = field(default_factory=list)
+    """Those of them whose arguments were not made up: what they gave supports sentences, as passages do."""
+    results: str = ""
+    """The results as the prompt shows them."""
 
     def answer(
         self,
@@ -137,6 +147,7 @@ class Run:
             notices=list(self.notices),
             memories=self.heard.shown(),
             conversation=self.heard.conversation,
+            functions=list(self.functions),
             passages=shown_passages(self.passages, self.used),
             usage=Usage(
                 prompt_tokens=self.clock.tokens("prompt_tokens"),

@@ -22,13 +22,14 @@ _WORTHWHILE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are chosen; temperature 0 is greedy."""
+    """How tokens are chosen; temperature 0 is greedy. With a `grammar`, only those that keep within it."""
 
     max_new_tokens: int = 160
     temperature: float = 0.0
     top_p: float = 1.0
     repetition_penalty: float = 1.0
     seed: int | None = None
+    grammar: str | None = None
 
     def choice(self) -> dict[str, Any]:
         """Return how tokens are chosen, as transformers takes it."""
@@ -65,6 +66,7 @@ class LanguageModel:
         self._tokenizer: ChatTokenizer | None = None
         self._model: Any = None
         self._adapters: dict[str, str] = {}  # folder to the name that PEFT knows it by
+        self._grammar_tokenizer: Any = None
 
     @property
     def tokenizer(self) -> ChatTokenizer:
@@ -257,12 +259,25 @@ class LanguageModel:
                 stopping_criteria=[StopOnEvent(stop), StopOnLoop(len(ids))],
                 streamer=streamer,
                 **sampling.choice(),
+                logits_processor=self._within(sampling.grammar, prompt=len(ids)),
             )
         new = output[0, len(ids) :].tolist()
         reason, kept, written = how_it_ended(new, self.tokenizer.stop_ids, stop)
         seconds = time.perf_counter() - started
         first = (streamer.first_token_at or time.perf_counter()) - started
         return Generation(self.tokenizer.decode(new[:kept]), len(ids), written, reason, first, seconds)
+
+    def _within(self, grammar: str | None, *, prompt: int) -> list[Any]:
+        """Return what holds a generation within a grammar."""
+        if grammar is None:
+            return []
+        from kernel.chat.constrained import WithinGrammar, grammar_tokenizer
+
+        if self._grammar_tokenizer is None:
+            vocabulary = int(self._model.get_output_embeddings().weight.shape[0])
+            self._grammar_tokenizer = grammar_tokenizer(self.tokenizer.tokenizer, vocabulary)
+        stop_ids = self.tokenizer.stop_ids
+        return [WithinGrammar(self._grammar_tokenizer, grammar, prompt=prompt, stop_ids=stop_ids)]
 
     def _with_adapter(self, adapter: str | None) -> Any:
         from contextlib import nullcontext

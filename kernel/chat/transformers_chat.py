@@ -32,6 +32,7 @@ class TransformersSettings(PromptExecutionSettings):
     """How a request is generated; temperature 0 is greedy. `stop`, of one request, ends it within a token.
 
     Of several `drafts`, which are not streamed, each is a message.
+    `grammar`, of the package llguidance, is what the text is held within; None leaves it free.
     """
 
     max_new_tokens: Annotated[int, Field(ge=1)] = 160
@@ -40,11 +41,19 @@ class TransformersSettings(PromptExecutionSettings):
     repetition_penalty: Annotated[float, Field(ge=1.0, le=2.0)] = 1.0
     seed: int | None = None
     drafts: Annotated[int, Field(ge=1, le=10)] = 1
+    grammar: str | None = None
     stop: Annotated[StopSignal | None, Field(exclude=True)] = None
 
     def sampling(self) -> Sampling:
         """Return the settings as the model takes them."""
-        return Sampling(self.max_new_tokens, self.temperature, self.top_p, self.repetition_penalty, self.seed)
+        return Sampling(
+            self.max_new_tokens,
+            self.temperature,
+            self.top_p,
+            self.repetition_penalty,
+            self.seed,
+            self.grammar,
+        )
 
 
 class TransformersChatCompletion(ChatCompletionClientBase):

@@ -126,6 +126,14 @@ SamplesOption = Annotated[
         show_default=False,
     ),
 ]
+FunctionsFlag = Annotated[
+    bool | None,
+    typer.Option(
+        "--functions/--no-functions",
+        help="Let the model call functions, or not; else as function_calling says.",
+        show_default=False,
+    ),
+]
 ExplainFlag = Annotated[
     bool,
     typer.Option("--explain", help="Show each leg's rank, score and weight, and what the parts found."),
@@ -161,6 +169,7 @@ def ask(
     follow_ups: FollowUpsOption = None,
     memory: MemoryFlag = True,
     samples: SamplesOption = None,
+    functions: FunctionsFlag = None,
     user: AsOption = None,
     group: GroupOption = None,
     max_new_tokens: NewTokensOption = None,
@@ -191,6 +200,7 @@ def ask(
                     follow_ups=follow_ups,
                     memory=memory,
                     samples=samples,
+                    functions=functions,
                     caller=caller,
                     max_new_tokens=max_new_tokens,
                     max_prompt_tokens=max_prompt_tokens,

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retrieval.errors import TekioError
+from retrieval.access import Caller
+from retrieval.errors import TekioError, UsageError
 from ui.console import quiet_libraries, say
 from ui.opening import opened
-from ui.options import IndexOption
+from ui.options import AsOption, GroupOption, IndexOption, chosen_caller
 
 if TYPE_CHECKING:
     from kernel.settings import Settings
@@ -33,14 +34,31 @@ AllowedHostOption = Annotated[
     ),
 ]
 
+McpFlag = Annotated[
+    bool,
+    typer.Option(
+        "--mcp", help="Be an MCP server over standard input and output, with the functions in mcp_functions."
+    ),
+]
+
 
 def serve(
     host: HostOption = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8400,
     allowed_host: AllowedHostOption = None,
+    mcp: McpFlag = False,
+    user: AsOption = None,
+    group: GroupOption = None,
     index: IndexOption = None,
 ) -> None:
-    """Serve the REST API (documentation at /docs)."""
+    """Serve the REST API (documentation at /docs), or with --mcp be an MCP server over standard input and output."""
+    if mcp:
+        _serve_mcp(chosen_caller(user, group), index)
+        return
+    if user is not None or group:
+        raise UsageError(
+            "--as and --group belong to --mcp; the API takes the user from a header, see user_header"
+        )
     _require_free(host, port)
     with opened(index) as tekio:
         import uvicorn
@@ -62,6 +80,15 @@ def serve(
             )
         except SystemExit as ended:  # uvicorn's own code would read as "part of the work failed"
             raise TekioError("the server could not start; the lines above say why") from ended
+
+
+def _serve_mcp(caller: Caller | None, index: str | None) -> None:
+    with opened(index) as tekio:
+        from ui.mcp_server import chosen_tools, create_server, serve_stdio
+
+        tools = chosen_tools(tekio, tekio.settings.mcp_functions, caller)
+        say(f"Tekio offers {', '.join(each.tool.name for each in tools) or 'nothing'} over MCP")
+        serve_stdio(create_server(tools))
 
 
 def chat(

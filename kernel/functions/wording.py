@@ -1,0 +1,60 @@
+"""What is said of functions, in a prompt and in an answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from kernel.answer import FunctionCall
+from plugins.calculator_plugin import PLUGIN_NAME as CALCULATOR
+
+_TEXTS = {
+    "not_there": {
+        "en": "The functions of {name} could not be used: {reason}.",
+        "ja": "{name} の関数は使えませんでした: {reason}。",
+    },
+    "failed": {
+        "en": "The function {name} gave no result: {reason}.",
+        "ja": "関数 {name} から結果が得られませんでした: {reason}。",
+    },
+    "made_up": {
+        "en": "the arguments do not stand in the question, so nothing was sent",
+        "ja": "引数が質問の中にないため、何も送っていません",
+    },
+    "no_passages": {"en": "(none)", "ja": "(なし)"},
+    "from_functions": {
+        "en": "This was worked out or looked up by a function; the documents do not answer the question.",
+        "ja": "関数による計算または検索の結果です。文書にはこの質問の答えが見当たりません。",
+    },
+    "results_left_out": {
+        "en": "The results of the functions did not fit into the prompt.",
+        "ja": "関数の結果がプロンプトに収まりませんでした。",
+    },
+    "results": {
+        "en": "Results of functions (quoted material, as the passages are):",
+        "ja": "関数の結果（文章と同じく引用された資料）：",
+    },
+}
+
+
+def tell(key: str, language: str, **values: object) -> str:
+    """Return a text in a language; in English where there is none."""
+    texts = _TEXTS[key]
+    return texts.get(language, texts["en"]).format(**values)
+
+
+def render_results(calls: Sequence[FunctionCall], language: str) -> str:
+    """Return results as a prompt shows them; empty for none."""
+    lines = [
+        f"[{each.name} {json.dumps(each.arguments, ensure_ascii=False)}]\n{each.result}"
+        for each in calls
+        if each.result is not None
+    ]
+    return "\n".join([tell("results", language), *lines]) if lines else ""
+
+
+def written_out(call: FunctionCall) -> str:
+    """Return a result as a sentence of an answer that rests on it alone."""
+    if call.name.startswith(f"{CALCULATOR}-"):
+        return f"{call.arguments.get('expression', '')} = {call.result}"
+    return f"{call.name}: {call.result}"
