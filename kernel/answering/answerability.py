@@ -70,16 +70,13 @@ def measure(question: str, passages: Sequence[Passage], ranking: Ranking) -> dic
     """Return the features of a question with its passages, each a plain number.
 
     `similarity` of the best passage; `sentence_interaction` of the best sentence; `joint_coverage` of the
-    question's words by the best passages together; `missing_rarity`, how rare the rarest word is that they
-    lack, as a share of the rarest that was asked; `missing_figure`, the share of the figures and part numbers
+    question's words by the best passages together; `missing_figure`, the share of the figures and part numbers
     that were asked about and that they lack; `missing_code`, whether the passage of the best sentence lacks a part
     number; `wrong_kind`, by how much the best sentence with a value of the kind that is asked for is worse than the
     best of all; `other_language`, whether the best passage is not in the question's language.
     """
     words, weights = ranking.question_words, ranking.weights
     held: frozenset[str] = frozenset().union(*ranking.passage_words[:_NEAR])
-    missing = [weights.get(word.text, 1.0) for word in words if word.text not in held]
-    rarest = max((weights.get(word.text, 1.0) for word in words), default=0.0)
     figures = [word.text for word in words if word.has_digit]
     lacking = [figure for figure in figures if figure not in held]
     best = max((item.interaction for item in ranking.sentences), default=0.0)
@@ -88,7 +85,6 @@ def measure(question: str, passages: Sequence[Passage], ranking: Ranking) -> dic
         "similarity": max((passage.similarity for passage in passages), default=0.0),
         "sentence_interaction": best,
         "joint_coverage": weighted_share([word.text for word in words], held, weights),
-        "missing_rarity": max(missing, default=0.0) / rarest if rarest else 0.0,
         "missing_figure": len(lacking) / len(figures) if figures else 0.0,
         "missing_code": float(_lacks_code(question, passages, ranking)),
         "wrong_kind": _wrong_kind(question, ranking, best),

@@ -18,6 +18,7 @@ ANY = "any"
 """A figure of any kind: "how much", "maximum", 「どのくらい」."""
 REASON = "reason"
 NAME = "name"
+ROLE = "role"
 
 _FIGURES = frozenset({"code", "phone"})  # what carries digits and is no figure
 
@@ -106,7 +107,18 @@ _RULES: tuple[tuple[re.Pattern[str], Expected], ...] = (
         "(?:どの|どれ)くらい|どれだけ|いくら|最大|最小|上限|下限|何(?:mm|cm|m|km|ml|l|μm|v|a|w)|寸法|数値",
         ANY,
     ),
-    _rule(r"\bwho\b|\bwhose\b|\bwhom\b|\bname\b", "誰|だれ|名前|氏名|何という", NAME),
+    _rule(
+        r"\bname\b|\bwhich (?:person|doctor|surgeon|physician|nurse|employee|manager|officer|engineer|supplier|vendor"
+        r"|company|firm|maker|manufacturer)\b",
+        "名前|氏名|何という|どの(?:会社|業者|医師)|どこの(?:会社|業者)|何社製",
+        NAME,
+    ),
+    _rule(
+        r"\bwho\b|\bwhose\b|\bwhom\b|\bwhich (?:department|team|section|office|agency|unit)\b",
+        "誰|だれ|どの(?:部署|部門|課|係|人|委員会|担当)|どこの部署|何課",
+        NAME,
+        ROLE,
+    ),
 )
 _HOW_MANY = re.compile(
     rf"\bhow many (?P<en>{UNIT_PATTERN})|\bin (?P<unit>{UNIT_PATTERN})\s*\??$|何(?P<ja>{UNIT_PATTERN})"
@@ -122,8 +134,14 @@ _FREQUENCY_CUE = re.compile(
     r"|毎(?:日|週|月|年|朝|回|時)|[年月週日]に?[\d一二三四五六]+回|ごと|半年|四半期|随時|の都度"
 )
 _NAME = re.compile(
-    r"(?<!^)(?<![.!?。]\s)\b[A-Z][a-z]+(?:\s[A-Z][a-z]+)*"
-    r"|[一-龯]{1,4}(?:さん|氏|部長|課長|室長|係|部|課|社|株式会社|センター|委員会)|株式会社"
+    r"\b(?:Dr|Mr|Ms|Mrs|Prof)\.?\s[A-Z]\w+|(?<=[a-z,(]\s)[A-Z][a-z]+(?:\s[A-Z][a-z]+)+|\b[A-Z]\w+(?:\s[A-Z]\w+)*\s(?:Inc|Ltd|Co|Corp|LLC|Works)\b"
+    r"|[一-龯]{1,4}(?:さん|氏|先生)|株式会社|[一-龯ァ-ヶ]{2,8}(?:社|製作所|工業|商事|病院|大学)"
+)
+_ROLE = re.compile(
+    r"\b(?:head|manager|director|supervisor|leader|chief|nurse|pharmacist|physician|surgeon|doctor|officer|technician"
+    r"|engineer|operator|inspector|team|department|section|office|committee|supplier|vendor|seller|buyer|customer"
+    r"|employer|employee|company|owner|staff|custodian|radiographer|contractor)s?\b|"
+    "[一-龯ァ-ヶ]{1,6}(?:部長|課長|室長|係長|所長|院長|師長|主任|責任者|担当者|管理者|委員会|部署|部|課|係|室|科|社)|看護師|薬剤師|医師|技師|作業者|利用者"
 )
 
 
@@ -149,10 +167,11 @@ def candidates(text: str, question: str, expected: Expected) -> Iterator[tuple[i
         if kind in expected.kinds:
             for match in cue.finditer(normalize(text)):
                 yield match.span()
-    if NAME in expected.kinds:
-        for match in _NAME.finditer(text):
-            if normalize(match.group()) not in normalize(question):
-                yield match.span()
+    for kind, names in ((NAME, _NAME), (ROLE, _ROLE)):
+        if kind in expected.kinds:
+            for match in names.finditer(text):
+                if normalize(match.group()) not in normalize(question):
+                    yield match.span()
 
 
 def holds_candidate(texts: Sequence[str], question: str, expected: Expected) -> bool:

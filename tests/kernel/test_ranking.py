@@ -132,7 +132,6 @@ def test_no_passages_are_measured_without_a_fault(embedder: SentenceTransformerE
         "similarity": 0.0,
         "sentence_interaction": 0.0,
         "joint_coverage": 0.0,
-        "missing_rarity": 0.0,
         "missing_figure": 0.0,
         "missing_code": 0.0,
         "wrong_kind": 0.0,
