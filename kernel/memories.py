@@ -204,6 +204,22 @@ class Memories:
         )
         return number, memory
 
+    def remember(self, answer: Answer, *, caller: Caller | None = None) -> Memory:
+        """Remember a question with its answer, as the caller asks for; it is not confirmed by that.
+
+        Raises:
+            UsageError: the answer is a refusal, the caller is unknown, or a citation does not stand in the documents.
+        """
+        if answer.refused:
+            raise UsageError("a refusal cannot be remembered as an answer")
+        return self.store.add(
+            owner_of(caller),
+            answer.asked or answer.question,
+            kind="answer",
+            answer=answer.answer,
+            cited=self._cited(answer, caller),
+        )
+
     def _cited(self, answer: Answer, caller: Caller | None) -> tuple[Cited, ...]:
         """Return what an answer cites, each place checked: who sends an answer back may have changed it."""
         held = self._contents(sorted({each.document for each in answer.citations}), caller)
