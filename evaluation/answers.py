@@ -87,7 +87,9 @@ async def ask_all(
     """Ask every question; each alone, in order."""
     outcomes = []
     for number, question in enumerate(questions, start=1):
-        answer = await tekio.ask(question.question, variant=variant, technique=technique, top_k=HIT_DEPTH)
+        answer = await tekio.ask(
+            question.question, variant=variant, technique=technique, top_k=HIT_DEPTH, memory=False
+        )
         places = [(passage.document, passage.page) for passage in answer.passages]
         wanted = question.document, question.page
         rank = places.index(wanted) + 1 if wanted in places else None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel.answer import Answer
+from kernel.conversation.context import without_markers
 from plugins.memory.feedback import Feedback, FeedbackStore, preference_pairs
 from plugins.memory.records import MAX_ANSWER, MAX_TEXT, Cited, Memory, check_text, owner_of, stamp
 from plugins.memory.store import MemoryStore, Recalled
@@ -190,7 +191,9 @@ class Memories:
         }
         question = check_text(answer.asked or answer.question, name="a question")
         number = self._feedback.add(owner, rating, question, data, stamp(datetime.now(UTC)))
-        approved = corrected or (answer.answer if rating == "up" and not answer.refused else "")
+        approved = corrected or (
+            without_markers(answer.answer) if rating == "up" and not answer.refused else ""
+        )
         if not approved:
             return number, None
         memory = self.store.add(
@@ -216,7 +219,7 @@ class Memories:
             owner_of(caller),
             answer.asked or answer.question,
             kind="answer",
-            answer=answer.answer,
+            answer=without_markers(answer.answer),
             cited=self._cited(answer, caller),
         )
 

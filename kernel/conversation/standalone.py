@@ -16,6 +16,7 @@ from kernel.conversation import english, japanese
 from kernel.conversation.history import PastTurn
 from plugins.memory.rules import fact_to_remember
 from retrieval.analysis import content_tokens, detect_language
+from retrieval.queries import MAX_QUERY
 
 Weights = Callable[[Sequence[str]], Mapping[str, float]]
 """Gives how rare tokens are in the index."""
@@ -66,7 +67,8 @@ def stand_alone(
     made = None
     if named is not None and content_tokens(named) and detect_language(base) == detect_language(question):
         made = _replaced(named, base, nearest)
-    return made or _about(question, base, weights)
+    made = made or _about(question, base, weights)
+    return made if len(made) <= MAX_QUERY else question
 
 
 def is_follow_up(question: str, turns: Sequence[PastTurn]) -> bool:

@@ -51,7 +51,7 @@ def test_it_is_tokens_that_count_and_not_messages() -> None:
 def test_one_turn_that_is_longer_than_the_budget_is_there_in_short() -> None:
     context = fit([PastTurn("Why?", "Because of rust [1]. " + "More. " * 500)], words, budget=50)
     assert context.turns == ()
-    assert context.summary == "- Why? Because of rust ."
+    assert context.summary == "- Why? Because of rust."
     assert context.tokens <= 50
 
 
@@ -72,7 +72,7 @@ def test_a_thousand_turns_take_no_longer_than_those_that_fit() -> None:
 
 
 def test_the_gist_of_an_answer_is_the_sentence_that_cites() -> None:
-    assert gist("Good question. It is 5 mg [2]. More.") == "It is 5 mg ."
+    assert gist("Good question. It is 5 mg [2]. More.") == "It is 5 mg."
     assert gist("五ミリです。続きます。") == "五ミリです。"
     assert gist("") == ""
 

@@ -208,6 +208,11 @@ async def test_the_language_model_is_shown_what_is_remembered_as_data_and_cites_
         tekio.memory.add(hostile, caller=AKI)
         answer = await tekio.ask(QUESTION, caller=AKI)
         plain = await tekio.ask(QUESTION, caller=BEN)
+        history = [(QUESTION, "At 1,240 °C [1].")]
+        follow = await tekio.ask("And for how long?", history=history, follow_ups="model", caller=BEN)
+    assert "kiln K2" in follow.asked  # by the model where what it wrote holds, else by the rules
+    assert follow.conversation is not None
+    assert follow.conversation.rewritten_by in ("model", "rules")
     assert [memory.in_prompt for memory in answer.memories] == [True]
     assert answer.usage.prompt_tokens > plain.usage.prompt_tokens
     assert {citation.document for citation in answer.citations} == {"kiln.md"}
