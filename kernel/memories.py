@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel.answer import Answer
+from kernel.conversation.context import without_markers
 from plugins.memory.feedback import Feedback, FeedbackStore, preference_pairs
 from plugins.memory.records import MAX_ANSWER, MAX_TEXT, Cited, Memory, check_text, owner_of, stamp
 from plugins.memory.store import MemoryStore, Recalled
@@ -190,7 +191,9 @@ class Memories:
         }
         question = check_text(answer.asked or answer.question, name="a question")
         number = self._feedback.add(owner, rating, question, data, stamp(datetime.now(UTC)))
-        approved = corrected or (answer.answer if rating == "up" and not answer.refused else "")
+        approved = corrected or (
+            without_markers(answer.answer) if rating == "up" and not answer.refused else ""
+        )
         if not approved:
             return number, None
         memory = self.store.add(
@@ -203,6 +206,22 @@ class Memories:
             confirm=True,
         )
         return number, memory
+
+    def remember(self, answer: Answer, *, caller: Caller | None = None) -> Memory:
+        """Remember a question with its answer, as the caller asks for; it is not confirmed by that.
+
+        Raises:
+            UsageError: the answer is a refusal, the caller is unknown, or a citation does not stand in the documents.
+        """
+        if answer.refused:
+            raise UsageError("a refusal cannot be remembered as an answer")
+        return self.store.add(
+            owner_of(caller),
+            answer.asked or answer.question,
+            kind="answer",
+            answer=without_markers(answer.answer),
+            cited=self._cited(answer, caller),
+        )
 
     def _cited(self, answer: Answer, caller: Caller | None) -> tuple[Cited, ...]:
         """Return what an answer cites, each place checked: who sends an answer back may have changed it."""

@@ -21,6 +21,7 @@ from retrieval.access import Caller
 from retrieval.errors import TekioError, UsageError
 from retrieval.records import DocumentSummary
 from retrieval.stores.opening import shown
+from ui import chat_memory as memory
 from ui import chat_view as view
 from ui.chat_engine import Engine, Turn
 from ui.chat_style import ICON, STYLE
@@ -62,10 +63,11 @@ def page() -> None:
         _say_no_index(settings, missing=documents is None, language=language)
     elif not turns:
         welcome.html(view.notice_html(label("welcome", language)))
-    for turn in turns:
+    for place, turn in enumerate(turns):
         _show_question(turn)
         with st.chat_message("assistant", avatar=":material/menu_book:"):
             _show_outcome(turn, language)
+            memory.thumbs(engine, turn, place, caller, language)
     question = st.chat_input(label("ask_placeholder", language), disabled=not documents)
     if question and question.strip():
         welcome.empty()
@@ -73,9 +75,11 @@ def page() -> None:
         turns.append(turn)  # before the answer: a rerun that interrupts it leaves the question standing
         _show_question(turn)
         with st.chat_message("assistant", avatar=":material/menu_book:"):
-            _answer(engine, turn, how, language=language)
+            _answer(engine, turn, how, turns[:-1], language=language)
+            memory.thumbs(engine, turn, len(turns) - 1, caller, language)
+    memory.panel(engine, caller, language)  # after the answer, which may have added to it
     if turns:  # filled last, so that it is there after the first answer too
-        clearing.button(label("clear", language), icon=":material/delete:", on_click=turns.clear)
+        clearing.button(label("clear", language), icon=":material/delete:", on_click=turns.clear, key="clear")
 
 
 def _choose_language() -> str:
@@ -186,7 +190,7 @@ def _show_question(turn: Turn) -> None:
         st.html(view.text_html(turn.question))
 
 
-def _answer(engine: Engine, turn: Turn, how: _How, *, language: str) -> None:
+def _answer(engine: Engine, turn: Turn, how: _How, before: Sequence[Turn], *, language: str) -> None:
     """Stream the draft into the page, then put the checked answer in its place."""
     slot = st.empty()
     slot.html(view.text_html(label("searching", language), "meta"))
@@ -199,6 +203,7 @@ def _answer(engine: Engine, turn: Turn, how: _How, *, language: str) -> None:
             where=how.where,
             caller=how.caller,
             samples=how.samples if how.samples > 1 else None,
+            before=before,
         )
         with closing(stream) as events:
             for event in events:
@@ -233,9 +238,11 @@ def _show_outcome(turn: Turn, language: str) -> None:
             with st.expander(label("reasoning", language)):
                 st.html(view.text_html(answer.reasoning))
         st.html(
-            view.answer_html(answer)
+            memory.understood_html(answer, language)
+            + view.answer_html(answer)
             + view.unsupported_html(answer, language)
             + view.notices_html(answer, language)
+            + memory.memories_html(answer, language)
             + sources
             + view.functions_html(answer, language)
             + view.meta_html(answer, language)

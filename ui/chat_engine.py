@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from kernel import app
 from kernel.answer import Answer, AskEvent
+from kernel.conversation.history import MOST_TURNS
 from kernel.settings import Settings
+from plugins.memory.records import Memory
 from retrieval.access import Caller
 from retrieval.errors import IndexMissingError
 from retrieval.records import DocumentSummary
@@ -22,6 +24,8 @@ class Turn:
     draft: str = ""
     answer: Answer | None = None
     error: str = ""
+    said: str = ""
+    """What became of what the person said of the answer."""
 
 
 class Engine:
@@ -45,8 +49,14 @@ class Engine:
         where: Sequence[str],
         caller: Caller | None,
         samples: int | None = None,
+        before: Sequence[Turn] = (),
     ) -> Generator[AskEvent, None, None]:
-        """Answer as a stream; closing it stops the generation."""
+        """Answer as a stream; closing it stops the generation. `before` are the turns of the conversation."""
+        history = [
+            (turn.question, turn.answer.answer, turn.answer.asked)
+            for turn in before[-MOST_TURNS:]
+            if turn.answer is not None and turn.answer.variant != "memory"
+        ]
         return self._bridge.iterate(
             lambda: self._tekio.ask_stream(
                 question,
@@ -54,6 +64,7 @@ class Engine:
                 technique=technique,
                 top_k=top_k,
                 where=where,
+                history=history,
                 caller=caller,
                 samples=samples,
             )
@@ -65,6 +76,26 @@ class Engine:
             return self._tekio.documents(caller=caller)
         except IndexMissingError:
             return None
+
+    def memories(self, caller: Caller | None) -> list[Memory]:
+        """List what is remembered for the caller."""
+        return self._tekio.memory.listed(caller)
+
+    def remember(self, text: str, caller: Caller | None) -> None:
+        """Remember a fact for the caller."""
+        self._tekio.memory.add(text, caller=caller)
+
+    def keep(self, answer: Answer, caller: Caller | None) -> None:
+        """Remember a question with its answer for the caller."""
+        self._tekio.memory.remember(answer, caller=caller)
+
+    def rate(self, answer: Answer, rating: str, caller: Caller | None) -> None:
+        """Keep what the caller says of an answer."""
+        self._tekio.memory.rate(answer, rating, caller=caller)
+
+    def forget(self, memory_id: str, caller: Caller | None) -> None:
+        """Delete something remembered for the caller."""
+        self._tekio.memory.delete([memory_id], caller=caller)
 
     def variants(self) -> list[str]:
         """Name who can answer."""

@@ -88,7 +88,12 @@ async def ask_all(
     outcomes = []
     for number, question in enumerate(questions, start=1):
         answer = await tekio.ask(
-            question.question, variant=variant, technique=technique, top_k=HIT_DEPTH, cache=False
+            question.question,
+            variant=variant,
+            technique=technique,
+            top_k=HIT_DEPTH,
+            cache=False,
+            memory=False,
         )
         places = [(passage.document, passage.page) for passage in answer.passages]
         wanted = question.document, question.page

@@ -18,7 +18,7 @@ CountTokens = Callable[[Sequence[str]], Sequence[int]]
 """Gives the tokens of texts."""
 
 _SHARE_OF_OLDER = 0.3
-_CITED = re.compile(r"[\[［【]\s*\d+(?:\s*[,、]\s*\d+)*\s*[\]］】]")
+_CITED = re.compile(r"\s*[\[［【]\s*\d+(?:\s*[,、]\s*\d+)*\s*[\]］】]")
 _LONGEST_LINE = 400
 _MOST_OLDER = 200
 """Older turns that are looked at for the short version."""
@@ -96,4 +96,9 @@ def gist(answer: str) -> str:
     start = answer[: 4 * _LONGEST_LINE]
     sentences = [start[begin:end] for begin, end in split_sentences(start)]
     chosen = next((each for each in sentences if _CITED.search(each)), sentences[0] if sentences else "")
-    return _CITED.sub("", chosen).strip()[:_LONGEST_LINE]
+    return without_markers(chosen)[:_LONGEST_LINE]
+
+
+def without_markers(text: str) -> str:
+    """Return an answer without the markers of its passages, which mean nothing in another answer."""
+    return _CITED.sub("", text).strip()

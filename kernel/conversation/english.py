@@ -147,7 +147,8 @@ def _demonstrates(word: str, before: str, after: str, said: set[str]) -> bool:
 _JOINING = re.compile(r"^\s*(?:(?:of|for|in|on|with|at)\s+)?(?:(?:the|an?)\s+)?$", re.IGNORECASE)
 _SPACE = re.compile(r"^\s*$")
 _GENERIC = frozenset(
-    "thing things way ways kind sort case people person family tell ask use used want".split()
+    "ahead far one ones new last lasts thing things way ways kind sort case people person family tell ask use used "
+    "want".split()
 )
 
 

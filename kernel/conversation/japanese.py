@@ -11,7 +11,7 @@ _LEAD = re.compile(
     r"^(?:(?:それでは|それなら|それじゃあ?|では|じゃあ|じゃ|ならば|なら|だったら|でも|そしたら|とすると)[、,\s]*|で[、,]\s*)"
 )
 _WEAK_LEAD = re.compile(r"^(?:また|あと|ちなみに|そして|それと|それから|さらに|なお)[、,\s]*")
-_ENDS_OPEN = re.compile(r"(?:の(?:場合|とき|時|際))?(?:なら|だったら|について|に関して)?(?:は|って|とは)?$")
+_ENDS_OPEN = re.compile(r"(?:の(?:場合|とき|時|際)?)?(?:なら|だったら|について|に関して)?(?:は|って|とは)?$")
 _OPEN = re.compile(r"(?:は|って|なら|だったら|の(?:場合|とき|時|際))$")
 _POINTING = re.compile(
     r"(?:それ|これ|あれ)(?!とも|ぞれ|なり|から[、,]|と[、,]|で[、,])(?:ら)?|(?:その|あの)(?!まま|他|ほか|うち|つど|都度|場で)"
@@ -40,7 +40,7 @@ def fragment(question: str) -> str | None:
     named = _ENDS_OPEN.sub("", rest).strip()
     if not content_tokens(named):
         return None
-    if not lead and len(words(named)) > 1:
+    if not lead and min(len(words(named)), len(content_tokens(named))) > 1:
         return None  # 「駐車場の料金は？」 stands alone
     if RELATION.search(named) and len(words(named)) == 1:
         return None  # 「料金は？」 leans on what was spoken of
@@ -97,10 +97,10 @@ def phrases(question: str) -> list[str]:
     found: list[str] = []
     run: list[TaggedWord] = []
     for word in [*tagged_words(question), None]:
-        if word is not None and (_is_noun(word) or (run and word.surface == "の" and word.tags[0] == "助詞")):
+        if word is not None and (_is_noun(word) or (run and _joins(word))):
             run.append(word)
             continue
-        while run and run[-1].surface == "の":
+        while run and _joins(run[-1]):
             run.pop()
         text = "".join(item.surface for item in run)
         if text and content_tokens(text) and not _ASKING.search(text):
@@ -121,10 +121,15 @@ def topic(question: str) -> str | None:
         if word.tags[0] == "助詞" and word.surface == "は" and run:
             text = "".join(item.surface for item in run)
             return text if content_tokens(text) and not _ASKING.search(text) else None
-        if not _is_noun(word) and not (run and word.surface == "の" and word.tags[0] == "助詞"):
+        if not _is_noun(word) and not (run and _joins(word)):
             return None
         run.append(word)
     return None
+
+
+def _joins(word: TaggedWord) -> bool:
+    """Say whether a word stands within noun phrases: 「の」, and the hyphen of a part number."""
+    return (word.surface == "の" and word.tags[0] == "助詞") or word.surface in ("-", "－", "/", "・", ".")
 
 
 def _is_noun(word: TaggedWord) -> bool:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from kernel.conversation.standalone import Nearest
-from plugins.memory.scoring import COHORT, cohort_mean
+from plugins.memory.scoring import COHORT
 from retrieval.embedding import Embedder
 
 LEAST = 0.35
 """The least similarity, on the scale of `plugins.memory.scoring`."""
-AHEAD = 0.12
+AHEAD = 0.15
 """How far the nearest must be ahead of the next."""
+
+_OF_COHORT = 12
 
 
 def nearest_by(embedder: Embedder) -> Nearest:
@@ -26,10 +28,8 @@ def nearest_by(embedder: Embedder) -> Nearest:
         vectors = embedder.embed_queries([text, *among])
         cosines = vectors[1:] @ vectors[0]
         if not base:
-            # Single words lie nearer to each other than sentences do, so the cohort is cut into words.
-            words = [line.rstrip("。.").split()[-1] for line in COHORT[:12]]
-            held = embedder.embed_queries(words)
-            base.append(float((held @ cohort_mean(held)).mean()))
+            held = embedder.embed_queries(COHORT[:_OF_COHORT])
+            base.append(float((held @ held.T).sum() - _OF_COHORT) / (_OF_COHORT * (_OF_COHORT - 1)))
         scaled = np.maximum(0.0, (cosines - base[0]) / (1.0 - base[0]))
         order = np.argsort(-scaled)
         second = float(scaled[order[1]]) if len(order) > 1 else 0.0

@@ -16,6 +16,7 @@ from kernel.conversation import english, japanese
 from kernel.conversation.history import PastTurn
 from plugins.memory.rules import fact_to_remember
 from retrieval.analysis import content_tokens, detect_language
+from retrieval.queries import MAX_QUERY
 
 Weights = Callable[[Sequence[str]], Mapping[str, float]]
 """Gives how rare tokens are in the index."""
@@ -31,8 +32,8 @@ _FIGURE = re.compile(r"(?P<number>\d+(?:[.,:]\d+)*)\s*(?P<unit>[^\W\d_]+(?:/[^\W
 
 _CJK = "\u30a0-\u30ff\u4e00-\u9fff"
 _CODE = re.compile(
-    rf"[A-Za-z]+(?:[-/.][A-Za-z]+)*[-/.]?\d+(?:[-/.]?\w+)*|\d+[A-Za-z]\w*|第[0-9０-９一二三四五六七八九十]+[{_CJK}]+"
-    rf"|[{_CJK}]+[A-Z]\b|\b(?i:class|type|grade|zone|level)\s+\w+"
+    rf"[A-Za-z]+(?:[-/.][A-Za-z]+)*[-/.]?\d+(?:[-/.]?[A-Za-z0-9]+)*|\d+[A-Za-z][A-Za-z0-9]*|第[0-9０-９一二三四五六七八九十]+[{_CJK}]+"
+    rf"|[{_CJK}]+[A-Z](?![\w-])|\b(?i:class|type|grade|zone|level)\s+\w+"
 )
 
 
@@ -66,7 +67,8 @@ def stand_alone(
     made = None
     if named is not None and content_tokens(named) and detect_language(base) == detect_language(question):
         made = _replaced(named, base, nearest)
-    return made or _about(question, base, weights)
+    made = made or _about(question, base, weights)
+    return made if len(made) <= MAX_QUERY else question
 
 
 def is_follow_up(question: str, turns: Sequence[PastTurn]) -> bool:
@@ -109,7 +111,7 @@ def _replaced(named: str, base: str, nearest: Nearest) -> str | None:
     exact = _figure_replaced(named, base) or _code_replaced(named, base)
     if exact is not None:
         return exact
-    if detect_language(named) == "ja":
+    if detect_language(base) == "ja":
         return _japanese_replaced(named, base, nearest)
     return _english_replaced(named, base, nearest)
 
@@ -146,7 +148,7 @@ def _form(code: str) -> str:
 def _english_replaced(named: str, base: str, nearest: Nearest) -> str | None:
     """Put each part of "the dose for children" in its place; None where a part has none."""
     made = base
-    for preposition, part in _english_parts(named):
+    for preposition, part in _english_parts(named, base):
         if not content_tokens(part):
             continue
         place = _after(preposition, made) if preposition else None
@@ -160,13 +162,27 @@ def _english_replaced(named: str, base: str, nearest: Nearest) -> str | None:
                 continue
             start = made.index(found[chosen])
             place = (start, start + len(found[chosen]))
-        made = made[: place[0]] + _without_article(part, made[: place[0]]) + made[place[1] :]
+        end = _with_others(made, place[1], english.phrases(made, joined=False))
+        made = made[: place[0]] + _without_article(part, made[: place[0]]) + made[end:]
     return made if made != base else None
 
 
-def _english_parts(named: str) -> list[tuple[str, str]]:
-    """Cut "the dose for children" into ("", "the dose") and ("for", "children")."""
-    marks = list(re.finditer(rf"\b({'|'.join(english.PREPOSITIONS)})\s+", named, re.IGNORECASE))
+def _with_others(base: str, end: int, found: Sequence[str]) -> int:
+    """Return where a phrase ends with what is named beside it: "the control unit and drives"."""
+    for phrase in found:
+        beside = re.compile(rf"\s+(?:and|or)\s+(?:(?:the|an?)\s+)?{re.escape(phrase)}").match(base, end)
+        if beside:
+            return beside.end()
+    return end
+
+
+def _english_parts(named: str, base: str) -> list[tuple[str, str]]:
+    """Cut "the dose for children" into ("", "the dose") and ("for", "children"), where the base has a "for" too."""
+    marks = [
+        mark
+        for mark in re.finditer(rf"\b({'|'.join(english.PREPOSITIONS)})\s+", named, re.IGNORECASE)
+        if mark.start() == 0 or re.search(rf"\b{mark.group(1)}\b", base, re.IGNORECASE)
+    ]
     cuts = [
         (0, 0, ""),
         *((mark.start(), mark.end(), mark.group(1).lower()) for mark in marks),

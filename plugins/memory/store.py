@@ -7,6 +7,7 @@ nothing. Where there is no memory yet, reading makes none.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,7 +31,8 @@ from plugins.memory.records import (
     memory_of,
     stamp,
 )
-from plugins.memory.scoring import COHORT, FLOOR, cohort_mean, relative, score
+from plugins.memory.scoring import COHORT, FLOOR, cohort_mean, score, similarity
+from retrieval.analysis import content_tokens
 from retrieval.embedding import Embedder
 from retrieval.errors import UsageError
 from retrieval.filters import All, Filter, OneOf, Where
@@ -40,6 +42,7 @@ from retrieval.stores.opening import Place, is_address, is_in
 MOST = 10_000
 """Memories that one user may have."""
 _CANDIDATES = 64
+_ABSENT_SECONDS = 60.0
 MAX_TOP = 50
 
 
@@ -74,6 +77,7 @@ class MemoryStore:
         self._now = now
         self._lock = threading.RLock()
         self._collection: Collection | None = None
+        self._absent_until = 0.0
         self._cohort: NDArray[np.float32] | None = None
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -124,13 +128,14 @@ class MemoryStore:
         if not collection.count(where):
             return []  # the common case costs no embedding
         vector = self._embedder().embed_queries([query])[0]
-        base, now = float(np.dot(vector, self._mean())), self._now()
+        base, now, asked = float(np.dot(vector, self._mean())), self._now(), content_tokens(query)
         found = []
         for hit in collection.search(vector, top=_CANDIDATES, where=where):
-            memory, similarity = _memory(hit), relative(hit.score, base)
-            if similarity >= floor and not memory.is_expired(now):
-                fit = score(similarity, memory.renewed, memory.confirmed, now)
-                found.append(Recalled(memory, round(similarity, 4), round(fit, 4)))
+            memory = _memory(hit)
+            near = similarity(hit.score, base, asked, frozenset(content_tokens(memory.text)))
+            if near >= floor and not memory.is_expired(now):
+                fit = score(near, memory.renewed, memory.confirmed, now)
+                found.append(Recalled(memory, round(near, 4), round(fit, 4)))
         return sorted(found, key=lambda item: (-item.score, item.memory.id))[:top]
 
     # -- writing ------------------------------------------------------------------------------------------
@@ -306,10 +311,19 @@ class MemoryStore:
         assert collection is not None
         return collection
 
+    def _is_there(self) -> bool:
+        """Say whether there is a memory; of a server that has none it is asked again after a while."""
+        if is_address(self._place) and time.monotonic() < self._absent_until:
+            return False
+        there = is_in(self._place)
+        if not there:
+            self._absent_until = time.monotonic() + _ABSENT_SECONDS
+        return there
+
     def _open(self, *, create: bool) -> Collection | None:
         with self._lock:
             if self._collection is None:
-                if not create and not is_address(self._place) and not is_in(self._place):
+                if not create and not self._is_there():
                     return None
                 self._collection = open_memory(self._place, self._embedder())
             return self._collection

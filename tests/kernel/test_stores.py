@@ -11,7 +11,7 @@ import pytest
 from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.settings import Settings, load_settings
-from plugins.memory_plugin import Memory
+from plugins.memory.store import Recalled
 from retrieval.access import access, caller
 from retrieval.errors import TekioError, UsageError
 from retrieval.stores.opening import open_database
@@ -66,17 +66,22 @@ def test_memories_stand_beside_an_index_in_a_server_and_are_saved_while_it_is_wr
     app.ingest([corpus])
     engine = app._start()
     assert isinstance(engine, Engine)
-    plugin = engine.kernel.plugins["memory"]
+    plugin = engine.flow(caller("mori"))._kernel.plugins["memory"]
 
-    async def remember() -> list[Memory]:
-        await plugin["save"].invoke(engine.kernel, text="I work at kiln K2.", user="mori")
-        recalled = await plugin["recall"].invoke(engine.kernel, query="kiln", user="mori")
+    async def remember() -> list[Recalled]:
+        await plugin["save"].invoke(engine.kernel, text="I work at kiln K2.")
+        recalled = await plugin["recall"].invoke(engine.kernel, query="At which kiln do I work?")
         assert recalled is not None
         return list(recalled.value)
 
     with open_database(address, create=False).writer():  # an ingest of another process
         memories = asyncio.run(remember())
-    assert [memory.text for memory in memories] == ["I work at kiln K2."]
+    assert [item.memory.text for item in memories] == ["I work at kiln K2."]
+    assert app.memory.listed() == app.memory.listed(caller("sato")) == []
+    (held,) = app.memory.listed(caller("mori"))
+    assert app.memory.edit(held.id, expires="2999-01-01", caller=caller("mori")).expires[:4] == "2999"
+    assert app.memory.confirm(held.id, caller=caller("mori")).confirmed == 1
+    assert app.memory.delete([held.id], caller=caller("mori")) == 1
     app.close()
 
 

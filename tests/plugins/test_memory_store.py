@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,7 +206,8 @@ def test_what_is_over_is_neither_listed_nor_recalled_and_goes(store: MemoryStore
     clock.now = datetime(2026, 3, 6, 23, 0, tzinfo=UTC)
     assert texts(store, AKI, "When is the meeting about the budget?") == [OTHER]
     clock.now = datetime(2026, 3, 7, 0, 0, tzinfo=UTC)
-    assert texts(store, AKI, "When is the meeting about the budget?") == store.listed(AKI) == []
+    assert texts(store, AKI, "When is the meeting about the budget?") == []
+    assert store.listed(AKI) == []
     with pytest.raises(UsageError):
         store.get(AKI, memory.id)
     assert store.purge(BEN) == 0
@@ -340,11 +342,12 @@ async def test_another_program_reads_them_as_a_collection(
     store.add(AKI, OTHER)
     store.close()
     signature = embedding.embedder.signature
-    async with FaissCollection(  # type: ignore[call-arg]
+    made: FaissCollection[str, Any] = FaissCollection(  # type: ignore[call-arg]
         record_type=memory_record_type(signature.dimension),
         folder=tmp_path / "memory",
         embedding_generator=embedding,
         signature=signature,
-    ) as collection:
+    )
+    async with made as collection:
         found = await collection.search("When is the meeting?", top=1)
         assert [item.record.text async for item in found.results] == [OTHER]

@@ -163,7 +163,7 @@ def test_the_choice_of_who_answers_is_left_to_the_facade_unless_made(
 
 def test_the_conversation_can_be_cleared(page: AppTest) -> None:
     ask(page.run())
-    page.button[0].click().run()
+    page.button(key="clear").click().run()
     assert "24 months" not in html_of(page)
     assert "Ask a question below" in html_of(page)
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from retrieval.access import access
+from retrieval.access import access, caller
 from retrieval.embedding import Embedded, EmbedderSignature
 from retrieval.errors import IndexMissingError, IndexSignatureError, UsageError
 from retrieval.filters import Filter, Matches, Not, Tagged, Where
@@ -207,3 +207,17 @@ def test_there_is_an_index_where_one_was_made(place: Place, tmp_path: Path) -> N
     PassageIndex(place, SIGNATURE, create=True).close()
     assert is_in(place)
     assert PassageIndex.engine_of(place) == "test"
+
+
+def test_what_documents_hold_is_told_by_name_and_only_of_those_that_a_caller_may_read(
+    index: PassageIndex,
+) -> None:
+    put(index, "a.md", "one", 0)
+    put(index, "b.md", "two", 1, access=access("mori", []))
+    wanted = ["a.md", "b.md", "nonesuch", "a.md"]
+    assert index.contents(wanted) == {"a.md": {"one"}, "b.md": {"two"}}
+    assert index.contents(wanted, caller=caller("mori")) == {"a.md": {"one"}, "b.md": {"two"}}
+    assert index.contents(wanted, caller=caller("sato")) == {"a.md": {"one"}}
+    assert index.contents([]) == {}
+    put(index, "a.md", "three", 2)
+    assert index.contents(["a.md"]) == {"a.md": {"three"}}

@@ -1,0 +1,140 @@
+"""The page's memory: thumbs under an answer, what is remembered in the sidebar, what was made of the conversation."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from kernel.answer import Answer
+from retrieval.access import Caller
+from retrieval.errors import TekioError
+from ui.chat_engine import Engine, Turn
+from ui.chat_view import notice_html, text_html
+from ui.failures import describe
+from ui.locales import label
+from ui.plaintext import one_line, plain
+
+LISTED = 50
+"""What the sidebar shows of what is remembered, the newest."""
+_SHOWN = 120
+
+
+def understood_html(answer: Answer, language: str) -> str:
+    """Return how a follow-up question was understood; nothing for one that stands alone."""
+    if not answer.asked or answer.asked == answer.question:
+        return ""
+    return text_html(label("asked", language, question=one_line(answer.asked)), "meta")
+
+
+def memories_html(answer: Answer, language: str) -> str:
+    """Return what was remembered of a question, apart from its sources; nothing where there is none."""
+    shown = [item for item in answer.memories if not item.offered] if answer.variant != "memory" else []
+    if not shown:
+        return ""
+    rows = "".join(
+        f"<li>{escape(plain(item.text))}{' → ' + escape(plain(item.answer)) if item.answer else ''}</li>"
+        for item in shown
+    )
+    title = escape(label("remembered", language))
+    return f'<div class="tk-notice tk-info"><b>{title}</b><ul>{rows}</ul></div>'
+
+
+def thumbs(engine: Engine, turn: Turn, place: int, caller: Caller | None, language: str) -> None:
+    """Offer to rate and to remember an answer; say what became of it."""
+    if turn.answer is None or turn.answer.variant == "memory" or not knows(caller):
+        return
+    if turn.said:
+        st.html(notice_html(turn.said))
+        return
+    columns = st.columns([1, 1, 2, 6])
+    for column, name, icon in zip(
+        columns, ("up", "down", "keep"), ("thumb_up", "thumb_down", "bookmark_add"), strict=False
+    ):
+        with column:
+            st.button(
+                label("keep_answer", language) if name == "keep" else "",
+                icon=f":material/{icon}:",
+                help=label(f"rate_{name}", language),
+                key=f"{name}_{place}",
+                type="tertiary",
+                disabled=name == "keep" and turn.answer.refused,
+                on_click=_say,
+                args=(engine, turn, name, caller, language),
+            )
+
+
+def panel(engine: Engine, caller: Caller | None, language: str) -> None:
+    """Show in the sidebar what is remembered, with a way to add and to delete."""
+    if not knows(caller):
+        return
+    with st.sidebar, st.expander(label("memory", language), icon=":material/bookmarks:"):
+        st.text_input(
+            label("remember", language),
+            max_chars=4000,
+            key="remember",
+            placeholder=label("remember_example", language),
+            on_change=_remember,
+            args=(engine, caller),
+        )
+        if problem := st.session_state.pop("memory_problem", ""):
+            st.html(notice_html(problem, "error"))
+        try:
+            held = engine.memories(caller)
+        except TekioError as error:
+            st.html(notice_html(describe(error), "error"))
+            return
+        if not held:
+            st.html(text_html(label("nothing_remembered", language), "meta"))
+        for memory in held[:LISTED]:
+            text, button = st.columns([6, 1])
+            shown = one_line(memory.text)
+            with text:
+                st.html(text_html(shown[:_SHOWN] + ("…" if len(shown) > _SHOWN else "")))
+            with button:
+                st.button(
+                    "",
+                    icon=":material/delete:",
+                    key=f"forget_{memory.id}",
+                    help=label("forget", language),
+                    type="tertiary",
+                    on_click=_forget,
+                    args=(engine, memory.id, caller),
+                )
+        if len(held) > LISTED:
+            st.html(text_html(label("more", language, count=len(held) - LISTED), "meta"))
+
+
+def knows(caller: Caller | None) -> bool:
+    """Say whether something can be remembered for a caller."""
+    return caller is None or bool(caller.user)
+
+
+def _say(engine: Engine, turn: Turn, what: str, caller: Caller | None, language: str) -> None:
+    assert turn.answer is not None
+    try:
+        if what == "keep":
+            engine.keep(turn.answer, caller)
+        else:
+            engine.rate(turn.answer, what, caller)
+        turn.said = label(f"rated_{what}", language)
+    except TekioError as error:
+        turn.said = describe(error)
+
+
+def _remember(engine: Engine, caller: Caller | None) -> None:
+    text = st.session_state.get("remember", "").strip()
+    if not text:
+        return
+    try:
+        engine.remember(text, caller)
+        st.session_state["remember"] = ""
+    except TekioError as error:
+        st.session_state["memory_problem"] = describe(error)
+
+
+def _forget(engine: Engine, memory_id: str, caller: Caller | None) -> None:
+    try:
+        engine.forget(memory_id, caller)
+    except TekioError as error:
+        st.session_state["memory_problem"] = describe(error)
