@@ -133,8 +133,8 @@ class Stack:
         slope = -shares * (self.worth - np.repeat(expected, self.sizes))
         return float(-expected.mean()), self._gradient(slope)
 
-    def _gradient(self, slope: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.asarray(slope @ self.matrix, np.float64) / len(self.sizes)
+    def _gradient(self, slope: NDArray[Any]) -> NDArray[np.float64]:
+        return np.asarray(slope.astype(np.float32) @ self.matrix, np.float64) / len(self.sizes)
 
 
 def fit(examples: Sequence[Example], strength: float) -> NDArray[np.float64]:
