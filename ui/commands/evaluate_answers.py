@@ -195,8 +195,9 @@ def evaluate_answers(
     as_json: JsonFlag = False,
     index: IndexOption = None,
 ) -> None:
-    """Ask a set of questions of several variants and measure the answers."""
+    """Ask a set of questions of several variants and measure the answers; exit code 3 says that some failed."""
     quiet_libraries()
+    _check_places(out, report)
     from evaluation.answers.command import Plan, Selection, ways_of
     from evaluation.answers.extras import ExtrasPlan
     from evaluation.answers.figures import Prices
@@ -266,6 +267,7 @@ def evaluate_regress(
 ) -> None:
     """Compare with a stored run; exit code 3 says that a figure fell by more than chance."""
     quiet_libraries()
+    _check_places(out, report)
     from evaluation.answers.command import Plan, Selection, ways_of
     from evaluation.answers.extras import ExtrasPlan
     from evaluation.answers.regress import regress
@@ -335,6 +337,18 @@ def _measured(
         place = pooled_index(found, load_settings(), folder=scratch, say=say)
     with opened(place) as tekio, event_loop() as loop:
         return loop.call(measure(tekio, found, asked, plan, say=say))
+
+
+def _check_places(out: Path | None, report: Path | None) -> None:
+    """Check before anything is asked that what is wanted in the end can be written."""
+    if out is not None and out.is_dir():
+        raise UsageError(f"--out {out} is a folder: name a file in it")
+    if report is not None:
+        from evaluation.plots import pyplot
+
+        if report.is_file():
+            raise UsageError(f"--report {report} is a file: name a folder")
+        pyplot()
 
 
 def _show(run: RunFile, *, as_json: bool) -> None:
