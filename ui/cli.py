@@ -16,7 +16,8 @@ from ui.commands.access import access
 from ui.commands.adapt import adapt_retriever, reembed
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
-from ui.commands.evaluate_answers import evaluate_answers, evaluate_regress
+from ui.commands.evaluate_answers import evaluate_answers
+from ui.commands.evaluate_regress import evaluate_regress
 from ui.commands.evaluate_retrieval import evaluate_retrieval
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
