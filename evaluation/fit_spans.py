@@ -24,7 +24,8 @@ from evaluation.answers.reading import read_questions
 from evaluation.answers.sampling import chosen_items
 from evaluation.answers.texts import f1, words
 from ingest.sentences import split_sentences
-from kernel.answering.span_features import Spans, spans_of
+from kernel.answering.span_candidates import Spans
+from kernel.answering.span_features import spans_of
 from kernel.answering.span_questions import understood_question
 from kernel.answering.span_words import words_of
 from kernel.answering.spans import MODEL_FILE, choose_span
@@ -133,8 +134,8 @@ class Stack:
         slope = -shares * (self.worth - np.repeat(expected, self.sizes))
         return float(-expected.mean()), self._gradient(slope)
 
-    def _gradient(self, slope: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.asarray(slope @ self.matrix, np.float64) / len(self.sizes)
+    def _gradient(self, slope: NDArray[Any]) -> NDArray[np.float64]:
+        return np.asarray(slope.astype(np.float32) @ self.matrix, np.float64) / len(self.sizes)
 
 
 def fit(examples: Sequence[Example], strength: float) -> NDArray[np.float64]:

@@ -17,9 +17,10 @@ from ui.commands.adapt import adapt_retriever, reembed
 from ui.commands.cache import cache_app
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
-from ui.commands.evaluate_answers import evaluate_answers, evaluate_regress
+from ui.commands.evaluate_answers import evaluate_answers
 from ui.commands.evaluate_calibrate import evaluate_calibrate
 from ui.commands.evaluate_injection import evaluate_injection
+from ui.commands.evaluate_regress import evaluate_regress
 from ui.commands.evaluate_retrieval import evaluate_retrieval
 from ui.commands.examples import examples_app, prompts
 from ui.commands.functions import functions

@@ -1,21 +1,17 @@
-"""The spans of a sentence that could answer, and what speaks for each: numbers by name, for a linear model."""
+"""What speaks for each span of a sentence that could answer: numbers by name, for a linear model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kernel.answering.span_candidates import Floats, Spans, candidates, density, gaps, within
 from kernel.answering.span_questions import KINDS, Asking
 from kernel.answering.span_words import ENDINGS, Word
 
-Floats = NDArray[np.float64]
-_LONGEST = {"ja": 24, "en": 16}
 _MOST_WORDS = 200
-_ENDINGS = frozenset("から まで など た だ ため".split())
-_NEAR, _FAR = 3.0, 8.0
+_NEAR = 3.0
 _LENGTHS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 8), (9, 13), (14, 99))
 _PREVIOUS = {
     "ja": "は が を に で の と も や 、 や から ） ・".split(),
@@ -27,27 +23,14 @@ _NEXT = {
 }
 
 
-@dataclass
-class Spans:
-    """Spans of words, `starts[i]` to before `ends[i]`, with their features, each an array of one number a span."""
-
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    features: dict[str, Floats] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-
 def spans_of(words: Sequence[Word], asking: Asking, language: str) -> Spans:
     """Return the spans of a sentence that could answer a question, with their features.
 
     A span begins and ends with a word that carries meaning, or with a bracket, and holds brackets in pairs.
     """
     words = words[:_MOST_WORDS]
-    starts, ends = _candidates(words, language)
-    spans = Spans(starts, ends)
-    if len(starts):
+    spans = candidates(words, language)
+    if len(spans):
         _add_shape(spans, words)
         _add_surroundings(spans, words, language)
         _add_question(spans, words, asking)
@@ -55,33 +38,11 @@ def spans_of(words: Sequence[Word], asking: Asking, language: str) -> Spans:
     return spans
 
 
-def _candidates(words: Sequence[Word], language: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    count, longest = len(words), _LONGEST[language]
-    begins = [word.kind in ("content", "verb") or word.bracket == 1 for word in words]
-    ends = [
-        word.kind in ("content", "verb") or word.bracket == -1 or (language == "ja" and word.text in _ENDINGS)
-        for word in words
-    ]
-    pairs = []
-    for start in range(count):
-        if not begins[start]:
-            continue
-        depth = 0
-        for end in range(start, min(count, start + longest)):
-            depth += words[end].bracket
-            if depth < 0:
-                break
-            if depth == 0 and ends[end]:
-                pairs.append((start, end + 1))
-    both = np.array(pairs, np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
-
-
 def _add_shape(spans: Spans, words: Sequence[Word]) -> None:
     """Add what a span is made of."""
     starts, ends = spans.starts, spans.ends
     length = ends - starts
-    content = _within([word.kind == "content" for word in words], spans)
+    content = within([word.kind == "content" for word in words], spans)
     for low, high in _LENGTHS:
         spans.features[f"length {low}"] = ((length >= low) & (length <= high)).astype(np.float64)
     flags = {
@@ -97,7 +58,7 @@ def _add_shape(spans: Spans, words: Sequence[Word]) -> None:
         **{ending: [word.ending == ending for word in words] for ending in ENDINGS},
     }
     for name, flag in flags.items():
-        found = _within(flag, spans)
+        found = within(flag, spans)
         spans.features[f"has {name}"] = (found > 0).astype(np.float64)
         if name in ("name", "number", "date"):
             spans.features[f"all {name}"] = (found >= content).astype(np.float64) * (found > 0)
@@ -170,19 +131,19 @@ def _add_question(spans: Spans, words: Sequence[Word], asking: Asking) -> None:
     """Add how a span lies to the words of the question."""
     starts, ends = spans.starts, spans.ends
     matched = [word.kind in ("content", "verb") and word.key in asking.words for word in words]
-    content = np.maximum(1, _within([word.kind in ("content", "verb") for word in words], spans))
-    asked = _within(matched, spans)
+    content = np.maximum(1, within([word.kind in ("content", "verb") for word in words], spans))
+    asked = within(matched, spans)
     array = np.array(matched, np.float64)
     spans.features["asked share"] = asked / content
     spans.features["all asked"] = (asked >= content).astype(np.float64)
     spans.features["any asked"] = (asked > 0).astype(np.float64)
     spans.features["first asked"] = array[starts]
     spans.features["last asked"] = array[ends - 1]
-    left, right = _gaps(matched)
+    left, right = gaps(matched)
     spans.features["asked left"] = np.exp(-left[starts] / _NEAR)
     spans.features["asked right"] = np.exp(-right[ends] / _NEAR)
     spans.features["asked next to"] = ((left[starts] == 0) | (right[ends] == 0)).astype(np.float64)
-    spans.features["asked around"] = _density(array, spans)
+    spans.features["asked around"] = density(array, spans)
     unasked = array.sum() - asked
     spans.features["asked outside"] = unasked / max(1.0, float(array.sum()))
     sums = np.concatenate([[0], np.cumsum(array)])
@@ -201,12 +162,12 @@ def _add_question(spans: Spans, words: Sequence[Word], asking: Asking) -> None:
     ):
         places = [key != "" and one == key for one in keys]
         known = float(any(places))
-        near_left, near_right = _gaps(places)
+        near_left, near_right = gaps(places)
         spans.features[f"{name} left"] = known * np.exp(-near_left[starts] / _NEAR)
         spans.features[f"{name} right"] = known * np.exp(-near_right[ends] / _NEAR)
         at = np.array(places, np.float64)
         spans.features[f"{name} last"] = at[ends - 1]
-        spans.features[f"{name} within"] = (_within(places, spans) > 0).astype(np.float64)
+        spans.features[f"{name} within"] = (within(places, spans) > 0).astype(np.float64)
     texts = np.array([*(word.text for word in words), ""])
     following = texts[ends]
     has = float(asking.particle != "")
@@ -259,34 +220,6 @@ def _add_kinds(spans: Spans, asking: Asking) -> None:
     for kind in KINDS:
         for name, values in own.items():
             spans.features[f"{kind}: {name}"] = values if kind == asking.kind else zero
-
-
-def _within(flags: Sequence[bool], spans: Spans) -> Floats:
-    """Return how many of the words of each span have a flag."""
-    sums = np.concatenate([[0], np.cumsum(np.array(flags, np.float64))])
-    return np.asarray(sums[spans.ends] - sums[spans.starts], np.float64)
-
-
-def _gaps(flags: Sequence[bool]) -> tuple[Floats, Floats]:
-    """Return for each boundary how many words lie between it and the next flagged word, to the left and right."""
-    count = len(flags)
-    left, right = np.full(count + 1, 99.0), np.full(count + 1, 99.0)
-    for place in range(count):
-        left[place + 1] = 0.0 if flags[place] else left[place] + 1
-    for place in reversed(range(count)):
-        right[place] = 0.0 if flags[place] else right[place + 1] + 1
-    return left, right
-
-
-def _density(array: Floats, spans: Spans) -> Floats:
-    """Return how near the flagged words lie around each span, 0 to 1."""
-    places = np.flatnonzero(array)
-    if not len(places):
-        return np.zeros(len(spans))
-    before = spans.starts[:, None] - 1 - places[None, :]
-    behind = places[None, :] - spans.ends[:, None]
-    distance = np.where(before >= 0, before, np.where(behind >= 0, behind, np.inf))
-    return np.asarray(np.exp(-distance / _FAR).mean(axis=1), np.float64)
 
 
 def _flags(values: object) -> Floats:

@@ -70,8 +70,8 @@ def _japanese(words: Sequence[Word]) -> Asking | None:
     at = next((place for place, word in enumerate(words) if _is_japanese_wh(word)), None)
     content = [word for word in words if word.kind in ("content", "verb")]
     if at is None:
-        last = [word.text for word in words if word.kind != "mark"][-1:]
-        if last == ["か"] and words and not any(word.text in ("は", "とは") for word in words[-3:]):
+        ending = [word.text for word in words if word.kind != "mark"][-1:]
+        if ending == ["か"] and words and not any(word.text in ("は", "とは") for word in words[-3:]):
             return None
         keys = frozenset(word.key for word in content)
         tail = next((word.key for word in reversed(words) if word.kind == "content"), "")

@@ -17,7 +17,8 @@ import numpy as np
 
 from kernel.answer import ShortAnswer
 from kernel.answering.evidence import Sentence
-from kernel.answering.span_features import Floats, Spans, spans_of
+from kernel.answering.span_candidates import Floats, Spans
+from kernel.answering.span_features import spans_of
 from kernel.answering.span_questions import understood_question
 from kernel.answering.span_words import words_of
 from retrieval.analysis import detect_language

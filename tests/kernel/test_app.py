@@ -106,6 +106,11 @@ async def test_extractive_quotes_verbatim_without_a_language_model(tekio: Tekio)
     answer = await tekio.ask("How long is glaze G-7 stirred before use?", variant="extractive")
     assert answer.answer.startswith("Glaze G-7 is stirred for 20 minutes before use.")
     assert answer.usage.prompt_tokens == answer.usage.completion_tokens == 0
+    short = answer.short_answer
+    assert short is not None
+    assert "20" in short.text
+    assert tekio.quote(answer.passages[short.marker - 1].id, short.start, short.end) == short.text
+    assert answer.citations[0].start <= short.start < short.end <= answer.citations[0].end
 
 
 @pytest.mark.parametrize("technique", ["one_shot", "few_shot", "chain_of_thought", "hybrid"])

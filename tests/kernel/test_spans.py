@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernel.answering.span_features import spans_of
 from kernel.answering.span_questions import understood_question
 from kernel.answering.span_words import words_of
-from kernel.answering.spans import choose_span, load_weights, short_answer, span_scores, spans_of
+from kernel.answering.spans import choose_span, load_weights, short_answer, span_scores
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,8 @@ def test_a_significant_fall_ends_with_exit_code_3(
         (("--judge-url", "http://127.0.0.1:9/v1"), "name the judge"),
         (("--judge", "nonesuch"), "there is no language model 'nonesuch' to judge with"),
         (("--index", "somewhere"), "does not go with --index"),
+        (("--out", "."), "is a folder"),
+        (("--report", str(ROOT / "pyproject.toml")), "is a file"),
     ],
 )
 def test_wrong_usage_is_one_line(

@@ -27,7 +27,6 @@ def entailment_model(place: Path, labels: dict[int, str], favourite: int) -> Pat
         num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=8,
-        num_labels=len(labels),
         id2label=labels,
         label2id={name: number for number, name in labels.items()},
     )
