@@ -8,6 +8,7 @@ averaged (Khattab, Zaharia: ColBERT, SIGIR 2020), which sees synonyms and works 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from retrieval.records import Passage
 COVERAGE_WEIGHT = 0.2
 RANK_COST = 0.02
 """What each place of the passage in the ranking takes off the score of its sentences."""
+_ASKS = re.compile(r"(?:[?？]|か[。．]?)[\s」』\"')]*$")
 LENGTH_COST = 0.0001
 """What each character takes off: a long sentence holds more words by chance."""
 
@@ -85,6 +87,8 @@ class SentenceRanker:
         matches = [np.asarray(asked.vectors) @ np.asarray(item.vectors).T for item in held]
         scored = []
         for sentence in sentences:
+            if _repeats(sentence, asked_words):
+                continue
             passage = passages[sentence.passage]
             covered = weighted_share(asked_words, sentence.words | contexts[sentence.passage], weights)
             columns = _columns(
@@ -107,6 +111,14 @@ def question_words(question: str) -> list[Token]:
     """Return the distinct content tokens of a question, in order."""
     words = {token.text: token for token in reversed(analyze(question)) if token.is_content}
     return sorted(words.values(), key=lambda token: token.start)
+
+
+def _repeats(sentence: Sentence, asked: Sequence[str]) -> bool:
+    """Tell whether a sentence is the question over again, perhaps with a label, which answers nothing."""
+    if not _ASKS.search(sentence.text):
+        return False
+    said = {token.text for token in sentence.tokens if token.is_content}
+    return len(said - set(asked)) <= 1 < len(said)
 
 
 def _columns(offsets: Sequence[tuple[int, int]], start: int, end: int) -> list[int]:
