@@ -9,6 +9,7 @@ vectors are those that the index keeps, a bit a value, see `passage_tokens`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ from retrieval.stages import step
 COVERAGE_WEIGHT = 0.2
 RANK_COST = 0.02
 """What each place of the passage in the ranking takes off the score of its sentences."""
+_ASKS = re.compile(r"(?:[?？]|か[。．]?)[\s」』\"')]*$")
 LENGTH_COST = 0.0001
 """What each character takes off: a long sentence holds more words by chance."""
 SLOPE, LEVEL = 0.25, 0.74
@@ -90,6 +92,8 @@ class SentenceRanker:
             interactions = self._interactions(question, passages, sentences)
         scored = []
         for sentence, interaction in zip(sentences, interactions, strict=True):
+            if _repeats(sentence, asked_words):
+                continue
             covered = weighted_share(asked_words, sentence.words | contexts[sentence.passage], weights)
             score = COVERAGE_WEIGHT * covered + (1 - COVERAGE_WEIGHT) * interaction
             score -= RANK_COST * sentence.passage + LENGTH_COST * len(sentence.text)
@@ -132,3 +136,11 @@ def question_words(question: str) -> list[Token]:
     """Return the distinct content tokens of a question, in order."""
     words = {token.text: token for token in reversed(analyze(question)) if token.is_content}
     return sorted(words.values(), key=lambda token: token.start)
+
+
+def _repeats(sentence: Sentence, asked: Sequence[str]) -> bool:
+    """Tell whether a sentence is the question over again, perhaps with a label, which answers nothing."""
+    if not _ASKS.search(sentence.text):
+        return False
+    said = {token.text for token in sentence.tokens if token.is_content}
+    return len(said - set(asked)) <= 1 < len(said)

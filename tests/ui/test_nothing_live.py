@@ -25,8 +25,8 @@ HOST = "evil.example"
 HOSTILE = (
     f"The warranty lasts 24 months [1]. ![x](http://{HOST}/p.png?q=1) [l](http://{HOST}/) "
     f"<img src=http://{HOST}/i.png> <script>fetch('http://{HOST}/s')</script> "
-    f"<a href='javascript:fetch(1)'>a</a> http://{HOST}/bare "
-    f"<iframe src='//{HOST}/f'></iframe> [[wiki]] :material/home: $x^2$ <http://{HOST}/auto> {HOST}/log?q=1"
+    f"<a href='javascript:fetch(1)'>a</a> http://{HOST}/bare <iframe src='//{HOST}/f'></iframe> "
+    f"[[wiki]] :material/home: $x^2$ <http://{HOST}/auto> {HOST}/log?q=1"
 )
 PAGE = f"""
 from typing import ClassVar
