@@ -40,8 +40,8 @@ _evaluations.callback(invoke_without_command=True)(evaluate)
 _evaluations.command("retrieval")(evaluate_retrieval)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
-for _command in (prompts, summarize, compare, extract):
-    app.command()(_command)
+for _of_documents in (prompts, summarize, compare, extract):
+    app.command()(_of_documents)
 app.add_typer(examples_app, name="examples")
 
 _adaptations = typer.Typer(

@@ -26,7 +26,7 @@ from kernel.documents.extraction import (
 from kernel.documents.reading import find_document, renumbered
 from kernel.documents.results import Change, Comparison, Extraction, Pair, Summary
 from kernel.documents.schema import Schema
-from kernel.documents.sentences import content_sentences
+from kernel.documents.sentences import compared_sentences
 from kernel.documents.summary import Progress, quoted_summary, written_summary
 from kernel.documents.writing import Writer, numbered
 from kernel.engine import Engine
@@ -132,7 +132,8 @@ class DocumentTasks:
             else:
                 who = Variant(EXTRACTIVE)
                 notices.append(say("draft_unsupported", spoken))
-        pairs = [side for pair in (*same, *changed) for side in (pair.first, pair.second)]
+        pairs = [side for pair in same for side in (pair.first, pair.second)]
+        pairs += [side for change in changed for side in (change.first, change.second)]
         every = [*cited, *pairs, *only_first, *only_second]
         text, numbered_all, shown = renumbered(text, every, passages)
         places = iter(numbered_all)
@@ -253,11 +254,11 @@ class DocumentTasks:
         """Return a document's passages, and its sentences; of those about something, the best."""
         if about is None:
             passages = await asyncio.to_thread(self.index.passages_of, document)
-            return passages, await asyncio.to_thread(content_sentences, passages)
+            return passages, await asyncio.to_thread(compared_sentences, passages)
         passages = await self._near(about, document, _ABOUT_PASSAGES)
         ranking = await asyncio.to_thread(self.engine.ranker.rank, about, passages)
         best = {(item.sentence.start, item.sentence.end) for item in ranking.sentences[:_ABOUT_SENTENCES]}
-        sentences = await asyncio.to_thread(content_sentences, passages)
+        sentences = await asyncio.to_thread(compared_sentences, passages)
         return passages, [item for item in sentences if (item.start, item.end) in best]
 
     async def _near(self, words: str, document: DocumentSummary, count: int) -> list[Passage]:
