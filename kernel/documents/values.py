@@ -72,7 +72,7 @@ def holds(value: Any, passages: Sequence[Passage]) -> tuple[int, int, int] | Non
 
 def _held_number(value: float, text: str) -> tuple[int, int] | None:
     for figure in figures(text):
-        if figure.kind == "number" and float(figure.value) == float(value):
+        if figure.kind == "number" and float(figure.value) == value:
             return figure.start, figure.end
     return None
 

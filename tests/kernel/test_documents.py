@@ -161,8 +161,9 @@ async def test_a_comparison_tells_figures_negations_and_what_stands_in_one_alone
     ]
     assert [item.quote for item in compared.only_second] == ["Every new operator is trained for two days."]
     assert any("face shield" in pair.first.quote for pair in compared.same)
-    every = [side for pair in (*compared.same, *compared.changed) for side in (pair.first, pair.second)]
-    for citation in (*every, *compared.only_first, *compared.only_second):
+    same = [side for pair in compared.same for side in (pair.first, pair.second)]
+    changed = [side for change in compared.changed for side in (change.first, change.second)]
+    for citation in (*same, *changed, *compared.only_first, *compared.only_second):
         assert_resolves(tekio, citation, compared.passages)
 
 
@@ -359,3 +360,5 @@ def test_the_object_of_a_draft_is_found(draft: str, held: Any) -> None:
 
 def test_broken_json_is_told() -> None:
     assert "not valid JSON" in str(read_object('{"a": }'))
+    assert "not valid JSON" in str(read_object('{"a": NaN}'))
+    assert holds(10**400, one("1 or 10")) is None

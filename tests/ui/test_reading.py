@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -112,7 +111,7 @@ def test_the_api_reads_what_the_caller_may_read(index: Path, model_store: ModelS
     extractive = {"variant": "extractive"}
     with TestClient(create_app(tekio), base_url="http://localhost") as http:
 
-        def post(path: str, body: dict[str, Any], user: str = "") -> httpx.Response:
+        def post(path: str, body: dict[str, Any], user: str = "") -> Any:
             return http.post(path, json=body | extractive, headers={"X-User": user} if user else {})
 
         assert post("/v1/summarize", {"document": "old.md"}).json()["citations"]
