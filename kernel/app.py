@@ -449,8 +449,11 @@ class Tekio:
             raise UsageError("name a document or ask a question, one of them")
         from kernel.documents.schema import Schema
 
-        checked = Schema(schema)
-        return await (await self._tasks(caller)).extract(
+        checked, tasks = Schema(schema), await self._tasks(caller)
+        from kernel.documents.extracting import extract
+
+        return await extract(
+            tasks,
             checked,
             document=document,
             question=None if question is None else check_query(question),

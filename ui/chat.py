@@ -23,6 +23,7 @@ from retrieval.records import DocumentSummary
 from retrieval.stores.opening import shown
 from ui import chat_memory as memory
 from ui import chat_view as view
+from ui.chat_documents import offer_work, show_work
 from ui.chat_engine import Engine, Turn
 from ui.chat_style import ICON, STYLE
 from ui.console import quiet_libraries
@@ -56,7 +57,9 @@ def page() -> None:
     documents = engine.documents(caller)
     how = _choose_how(engine, language, caller)
     clearing = st.sidebar.empty()
+    work = offer_work(engine, [row.document for row in documents or []], how.variant, caller, language)
     _list_documents(documents or [], language)
+    show_work(work, language)
     turns: list[Turn] = st.session_state.setdefault("turns", [])
     welcome = st.empty()
     if not documents:

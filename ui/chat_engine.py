@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kernel import app
 from kernel.answer import Answer, AskEvent
 from kernel.conversation.history import MOST_TURNS
+from kernel.documents.results import Comparison, Summary
 from kernel.settings import Settings
 from plugins.memory.records import Memory
 from retrieval.access import Caller
@@ -100,6 +101,14 @@ class Engine:
     def variants(self) -> list[str]:
         """Name who can answer."""
         return self._tekio.variants()
+
+    def summarize(self, document: str, *, variant: str | None, caller: Caller | None) -> Summary:
+        """Summarise a document."""
+        return self._bridge.call(self._tekio.summarize(document, variant=variant, caller=caller))
+
+    def compare(self, first: str, second: str, *, variant: str | None, caller: Caller | None) -> Comparison:
+        """Compare two documents."""
+        return self._bridge.call(self._tekio.compare(first, second, variant=variant, caller=caller))
 
     def techniques(self) -> list[str]:
         """Name how prompts can be built."""

@@ -15,7 +15,7 @@ from retrieval.records import DocumentSummary
 from ui.answer_text import function_line, samples_line, source_line
 from ui.locales import label
 from ui.plaintext import one_line, plain
-from ui.views import cited_passage, seconds_of, stored_note
+from ui.views import Cited, cited_passage, seconds_of, stored_note
 
 LISTED_DOCUMENTS = 300
 """A page with thousands of rows is slow, and is sent again at every click."""
@@ -74,7 +74,7 @@ def notice_html(text: str, kind: str = "info") -> str:
     return f'<div class="tk-notice tk-{kind}">{escape(plain(text))}</div>'
 
 
-def sources_html(answer: Answer, language: str) -> str:
+def sources_html(answer: Cited, language: str) -> str:
     """Return a card for each source: number, document, page and quotes; unfolded, the passage around them."""
     by_marker: dict[int, list[Citation]] = {}
     for citation in answer.citations:
@@ -138,7 +138,7 @@ def documents_html(documents: Sequence[DocumentSummary], language: str) -> str:
     return f'<div class="tk-documents">{rows}{rest}</div>'
 
 
-def _source_card(answer: Answer, citations: Sequence[Citation], language: str) -> str:
+def _source_card(answer: Cited, citations: Sequence[Citation], language: str) -> str:
     first = citations[0]
     passage = cited_passage(answer, first)
     quotes = list(dict.fromkeys(citation.quote for citation in citations))

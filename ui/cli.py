@@ -53,10 +53,8 @@ app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
 app.add_typer(cache_app, name="cache")
 app.add_typer(memory_app, name="memory")
-app.command()(prompts)
-app.command()(summarize)
-app.command()(compare)
-app.command()(extract)
+for _of_documents in (prompts, summarize, compare, extract):
+    app.command()(_of_documents)
 app.add_typer(examples_app, name="examples")
 
 _adaptations = typer.Typer(

@@ -5,6 +5,9 @@ The absolute path of a file is left out of what the API returns: it is nobody's 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from pydantic import BaseModel, Field
 
 from kernel.answer import Answer, AnswerPassage, Citation
@@ -130,7 +133,19 @@ def stored_note(answer: Answer, language: str) -> str:
     return label(key, language, age=age, question=answer.cache.question)
 
 
-def cited_passage(answer: Answer, citation: Citation) -> AnswerPassage | None:
+class Cited(Protocol):
+    """What cites passages: an answer, a summary, a comparison."""
+
+    @property
+    def citations(self) -> Sequence[Citation]:
+        """The citations; a marker is a place in `passages`, from 1."""
+
+    @property
+    def passages(self) -> Sequence[AnswerPassage]:
+        """The passages."""
+
+
+def cited_passage(answer: Cited, citation: Citation) -> AnswerPassage | None:
     """Return the passage that a citation's marker names."""
     place = citation.marker - 1
     return answer.passages[place] if 0 <= place < len(answer.passages) else None

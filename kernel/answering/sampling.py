@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ async def sample(
     messages = list(result.value)
     drafts = [str(message.content or "") for message in messages]
     answers = [split_reasoning(technique, without_echo(draft))[1] for draft in drafts]
-    elected = elect(answers, question, lambda answer: supported_share(check(answer)))
+    elected = await asyncio.to_thread(elect, answers, question, lambda answer: supported_share(check(answer)))
     metadata = dict(messages[elected.place].metadata)
     metadata["completion_tokens"] = sum(message.metadata.get("completion_tokens", 0) for message in messages)
     samples = Samples(n=len(drafts), agreement=round(elected.agreement, 4))

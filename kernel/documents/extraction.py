@@ -122,11 +122,15 @@ def read_object(draft: str) -> dict[str, Any] | str:
     if start < 0:
         return "no JSON object was written"
     try:
-        held, _ = json.JSONDecoder().raw_decode(draft[start:])
+        held, _ = json.JSONDecoder(parse_constant=_no_constant).raw_decode(draft[start:])
     except (ValueError, RecursionError) as error:
         return f"it is not valid JSON: {str(error)[:100]}"
     assert isinstance(held, dict)
     return held
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def complaint(errors: Sequence[Invalid], rejected: Sequence[Value]) -> str:

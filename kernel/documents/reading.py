@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 from kernel.answer import AnswerPassage, Citation
@@ -38,9 +38,16 @@ def find_document(name: str, documents: Sequence[DocumentSummary]) -> DocumentSu
 
 def matching(name: str, documents: Sequence[DocumentSummary]) -> list[DocumentSummary]:
     """Return the documents of a name: of the whole name, else of its end, else in another case."""
-    whole = [row for row in documents if row.document == name]
-    end = [row for row in documents if row.document.endswith(f"/{name}")]
-    return whole or end or [row for row in documents if row.document.casefold() == name.casefold()]
+    ways: tuple[Callable[[str], bool], ...] = (
+        lambda known: known == name,
+        lambda known: known.endswith(f"/{name}"),
+        lambda known: known.casefold() == name.casefold(),
+    )
+    for fits in ways:
+        found = [row for row in documents if fits(row.document)]
+        if found:
+            return found
+    return []
 
 
 def renumbered(

@@ -40,6 +40,15 @@ def content_sentences(passages: Sequence[Passage]) -> list[Sentence]:
     ]
 
 
+def compared_sentences(passages: Sequence[Passage]) -> list[Sentence]:
+    """Return all that two documents can differ in: sentences, list items and rows of tables, without headings."""
+    return [
+        item
+        for item in passage_sentences(passages)
+        if not item.is_heading and any(character.isalnum() for character in item.text)
+    ]
+
+
 def bare(text: str) -> str:
     """Return a sentence without the mark of a list before it."""
     return " ".join(_LIST_MARK.sub("", text).split())
@@ -101,7 +110,8 @@ def _nearest_to_all(sentences: Sequence[Sentence], inverse_frequencies: InverseF
 
     def score(sentence: Sentence) -> float:
         words = [token.text for token in sentence.tokens if token.is_content]
-        return sum(math.log1p(counts[word]) * weights.get(word, 1.0) for word in set(words)) / len(words)
+        total = sum(math.log1p(counts[word]) * weights.get(word, 1.0) for word in set(words))
+        return float(total) / len(words)
 
     kept = sorted(range(len(sentences)), key=lambda place: -score(sentences[place]))[:MOST_SENTENCES]
     return [sentences[place] for place in sorted(kept)]

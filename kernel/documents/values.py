@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from kernel.answering.evidence import Sentence
@@ -13,7 +14,8 @@ from kernel.documents.sentences import bare
 from retrieval.analysis import analyze
 from retrieval.records import Passage
 
-_LABELLED = re.compile(r"^\s*(?:[-*•・]\s*)?(?P<label>[^:：|]{1,60})[:：]\s*(?P<value>\S.*)$")
+_LABELLED = re.compile(r"^\s*(?:[-*•・]\s*)?(?P<label>[^:：|.。]{1,40})(?:：|:(?!\d))\s*(?P<value>\S.*)$")
+_CODE = re.compile(r"[\w-]*\d[\w-]*")
 _LIST = re.compile(r"\s*[,;、；]\s*|\s+(?:and|or)\s+")
 _LONGEST = 500
 
@@ -31,7 +33,7 @@ def value_in(field: Field, sentence: Sentence) -> Any | None:
         return _choice(field.choices, sentence.text)
     if field.kind == "boolean":
         return denials(sentence.text) % 2 == 0
-    text = _labelled(field, sentence.text) or bare(sentence.text).rstrip("。.")
+    text = _labelled(field, sentence.text) or _named(field, sentence) or bare(sentence.text).rstrip("。.")
     return text if len(text) <= _LONGEST else None
 
 
@@ -70,7 +72,7 @@ def holds(value: Any, passages: Sequence[Passage]) -> tuple[int, int, int] | Non
 
 def _held_number(value: float, text: str) -> tuple[int, int] | None:
     for figure in figures(text):
-        if figure.kind == "number" and float(figure.value) == float(value):
+        if figure.kind == "number" and float(figure.value) == value:
             return figure.start, figure.end
     return None
 
@@ -120,6 +122,20 @@ def _choice(choices: Sequence[str], text: str) -> str | None:
         and choice.strip()
     ]
     return max(held, key=len, default=None)
+
+
+def _named(field: Field, sentence: Sentence) -> str:
+    """Return a number or code that stands right behind the last of the field's words: "extension 7238"."""
+    words = {token.text for token in analyze(field.query) if token.is_content and not token.has_digit}
+    tokens = sentence.tokens
+    folded, places = fold(sentence.text)
+    for before, token in pairwise(tokens):
+        between = folded[before.end : token.start] if token.start <= len(folded) else "x"
+        if before.text in words and token.has_digit and not between.strip():
+            found = _CODE.match(folded, token.start)
+            if found and found.end() < len(places):
+                return sentence.text[places[found.start()] : places[found.end() - 1] + 1]
+    return ""
 
 
 def _labelled(field: Field, text: str) -> str:

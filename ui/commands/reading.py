@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -133,8 +134,7 @@ def _document_or_question(tekio: Tekio, source: str, caller: Caller | None) -> d
 
 
 def _looks_like_a_file(source: str) -> bool:
-    suffix = Path(source).suffix
-    return 2 <= len(suffix) <= 6 and suffix[1:].isalnum() and not source.rstrip().endswith(("?", "？", "。"))
+    return re.search(r"\.[A-Za-z][A-Za-z0-9]{1,4}$", source.strip()) is not None
 
 
 def _schema(file: str) -> Any:
