@@ -122,7 +122,10 @@ class ScriptedTekio(app.Tekio):
             options["where"] = list(where)
         if multi_query is not None:
             options["multi_query"] = check_multi_query(multi_query)
-        options |= {name: value for name, value in more.items() if value is not None and value is not False}
+        unsaid = {"cache": None, "trace": False}
+        options |= {
+            name: value for name, value in more.items() if value is not None and value is not unsaid.get(name)
+        }
         type(self).asked.append({"question": question, **options})
         return self._events(variant)
 
