@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
@@ -10,7 +11,9 @@ from semantic_kernel.contents import StreamingChatMessageContent
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 from semantic_kernel.functions.kernel_function import KernelFunction
 
-from kernel.chat.transformers_chat import StopSignal, TransformersSettings
+from kernel.chat.transformers_chat import StopSignal, TransformersSettings, metadata_of
+
+_PATIENCE_SECONDS = 5.0
 
 
 async def stream_prompt(
@@ -40,7 +43,10 @@ async def stream_prompt(
     finally:
         stop.set()
         if is_local:
-            async for batch in stream:
-                if drained is not None:
-                    drained.update(cast(list[StreamingChatMessageContent], batch)[0].metadata)
+            async for _ in stream:
+                pass
+            # A cancelled stream has no last message, but the model's thread is a token away from its end.
+            await asyncio.to_thread(stop.wait_ended, _PATIENCE_SECONDS)
+            if drained is not None and stop.made is not None:
+                drained.update(metadata_of(stop.made))
         await stream.aclose()

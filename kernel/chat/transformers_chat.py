@@ -22,7 +22,32 @@ _FINISH = {FinishReason.STOP: KernelFinishReason.STOP, FinishReason.LENGTH: Kern
 
 
 class StopSignal(threading.Event):
-    """Ends one request. It stays itself when the settings that hold it are copied, as they are on every call."""
+    """Ends one request. It stays itself when the settings that hold it are copied, as they are on every call.
+
+    It tells what became of the request too, for a caller that was cancelled: `made` is set when the model's thread is
+    done with it, `running` while it is not.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: Generation | None = None
+        self.running = False
+        self._ended = threading.Event()
+
+    def run(self, generate: Callable[[], Generation]) -> Generation:
+        """Generate, in the model's thread."""
+        self.running = True
+        try:
+            self.made = generate()
+            return self.made
+        finally:
+            self.running = False
+            self._ended.set()
+
+    def wait_ended(self, seconds: float) -> None:
+        """Wait for the model's thread, if it is at work on the request. Blocks."""
+        if self.running:
+            self._ended.wait(seconds)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> StopSignal:
         return self
@@ -109,7 +134,7 @@ class TransformersChatCompletion(ChatCompletionClientBase):
                 items=[TextContent(text=done.text)],
                 ai_model_id=self.ai_model_id,
                 finish_reason=_FINISH.get(done.finish_reason),
-                metadata=_metadata(done),
+                metadata=metadata_of(done),
             )
             for done in written
         ]
@@ -141,7 +166,7 @@ class TransformersChatCompletion(ChatCompletionClientBase):
             done = await generation
             last = self._piece("", function_invoke_attempt)
             last.finish_reason = _FINISH.get(done.finish_reason)
-            last.metadata = _metadata(done)
+            last.metadata = metadata_of(done)
             yield [last]
         finally:
             stop.set()
@@ -157,8 +182,10 @@ class TransformersChatCompletion(ChatCompletionClientBase):
         messages = _messages(chat_history)
         return asyncio.get_running_loop().run_in_executor(
             self.executor,
-            lambda: self.model.generate(
-                messages, settings.sampling(), adapter=self.adapter, on_text=on_text, stop=stop
+            lambda: stop.run(
+                lambda: self.model.generate(
+                    messages, settings.sampling(), adapter=self.adapter, on_text=on_text, stop=stop
+                )
             ),
         )
 
@@ -187,7 +214,8 @@ def _messages(chat_history: ChatHistory) -> list[dict[str, str]]:
     return [{"role": str(item.role.value), "content": item.content} for item in chat_history.messages]
 
 
-def _metadata(done: Generation) -> dict[str, Any]:
+def metadata_of(done: Generation) -> dict[str, Any]:
+    """Return what the last message of a request tells."""
     return {
         "prompt_tokens": done.prompt_tokens,
         "completion_tokens": done.completion_tokens,

@@ -1,16 +1,15 @@
 """Which sentence answers, and whether any does, with the real embedder."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from kernel.answering.answerability import AnswerabilityModel, load_model, measure
 from kernel.answering.extraction import choose_sentences
 from kernel.answering.focus import focus
+from kernel.answering.passage_tokens import PassageTokens
 from kernel.answering.ranking import Ranking, SentenceRanker
-from retrieval.embedding import EmbedderSignature
 from retrieval.records import Passage
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
@@ -45,8 +44,13 @@ def equal_weights(words: Iterable[str]) -> dict[str, float]:
     return dict.fromkeys(words, 1.0)
 
 
+def ranker(embedder: SentenceTransformerEmbedder) -> SentenceRanker:
+    tokens = PassageTokens(embedder, embedder.token_codec, lambda texts: {}, 224)
+    return SentenceRanker(tokens, embedder.embed_query, equal_weights)
+
+
 def rank(embedder: SentenceTransformerEmbedder, question: str, texts: Sequence[str] = TEXTS) -> Ranking:
-    return SentenceRanker(embedder, equal_weights).rank(question, passages(texts))
+    return ranker(embedder).rank(question, passages(texts))
 
 
 @pytest.mark.parametrize(
@@ -81,28 +85,6 @@ def test_the_model_is_shown_the_best_sentences_under_their_passages_numbers(
     (shown,) = focus(found, ranking, sentences=1)
     assert (shown.number, shown.text) == (2, "Glaze G-7 is stirred for 20 minutes before use.")
     assert [item.text for item in focus(found, ranking, sentences=0)] == TEXTS
-
-
-OTHER_PREFIXES = EmbedderSignature("m", "1", 384, "ask: ", "text: ", True, "test")
-
-
-@dataclass
-class Recorder:
-    """An embedder with prefixes of its own, that notes which it was asked for."""
-
-    inner: SentenceTransformerEmbedder
-    signature: EmbedderSignature = OTHER_PREFIXES
-    seen: list[str] = field(default_factory=list)
-
-    def embed_tokens(self, texts: Sequence[str], *, prefix: str) -> Sequence[Any]:
-        self.seen.append(prefix)
-        return self.inner.embed_tokens(texts, prefix=prefix)
-
-
-def test_question_and_passages_get_the_embedders_own_prefixes(embedder: SentenceTransformerEmbedder) -> None:
-    recorder = Recorder(embedder)
-    SentenceRanker(recorder, equal_weights).rank("How hot?", passages(TEXTS))
-    assert recorder.seen == ["ask: ", "text: "]
 
 
 def measured(embedder: SentenceTransformerEmbedder, question: str) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import logging
 import subprocess
@@ -28,12 +27,21 @@ WORDS = ("kiln", "zanzibar", "1,240", "temperature")
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-@pytest.fixture
-def err(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+class Err:
     """Standard error, where the spans of `console` go."""
-    caught = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", caught)
-    return caught
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+        self._seen = ""
+
+    def getvalue(self) -> str:
+        self._seen += self._capsys.readouterr().err
+        return self._seen
+
+
+@pytest.fixture
+def err(capsys: pytest.CaptureFixture[str]) -> Err:
+    return Err(capsys)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +81,7 @@ def make(kept: Tekio) -> Iterator[Any]:
         app.close()
 
 
-def spans(err: io.StringIO) -> list[dict[str, Any]]:
+def spans(err: Err) -> list[dict[str, Any]]:
     return [json.loads(line) for line in err.getvalue().splitlines() if line.startswith("{")]
 
 
@@ -82,7 +90,7 @@ def by_name(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 async def test_every_stage_is_a_span_below_the_question_with_facts_and_no_content(
-    make: Any, err: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    make: Any, err: Err, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEMANTICKERNEL_EXPERIMENTAL_GENAI_ENABLE_OTEL_DIAGNOSTICS_SENSITIVE", "true")
     answer = await make(trace="console").ask(HOT, variant="base")
@@ -107,7 +115,7 @@ async def test_every_stage_is_a_span_below_the_question_with_facts_and_no_conten
     assert question["resource"]["attributes"]["service.name"] == "tekio"
 
 
-async def test_content_is_in_spans_where_the_setting_says_so(make: Any, err: io.StringIO) -> None:
+async def test_content_is_in_spans_where_the_setting_says_so(make: Any, err: Err) -> None:
     await make(trace="console", trace_content=True).ask(HOT, variant="base")
     found = by_name(spans(err))
     assert found["question"]["attributes"]["tekio.question"] == HOT
@@ -116,7 +124,7 @@ async def test_content_is_in_spans_where_the_setting_says_so(make: Any, err: io.
     assert "1,240" in messages[1]["content"]
 
 
-async def test_a_stored_answer_is_a_span_that_says_so(make: Any, err: io.StringIO) -> None:
+async def test_a_stored_answer_is_a_span_that_says_so(make: Any, err: Err) -> None:
     app = make(trace="console")
     await app.ask(HOT, variant="extractive")
     await app.ask(HOT, variant="extractive")
@@ -125,7 +133,7 @@ async def test_a_stored_answer_is_a_span_that_says_so(make: Any, err: io.StringI
 
 
 async def test_a_stream_that_is_left_ends_its_spans_with_the_tokens_so_far(
-    make: Any, err: io.StringIO, caplog: pytest.LogCaptureFixture
+    make: Any, err: Err, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = make(trace="console")
     async with aclosing(app.ask_stream(HOT, variant="base")) as events:
@@ -139,7 +147,7 @@ async def test_a_stream_that_is_left_ends_its_spans_with_the_tokens_so_far(
     assert "detach" not in caplog.text
 
 
-async def test_two_streams_in_one_task_do_not_mix_their_spans(make: Any, err: io.StringIO) -> None:
+async def test_two_streams_in_one_task_do_not_mix_their_spans(make: Any, err: Err) -> None:
     app = make(trace="console", answer_cache=False)
     one, other = (app.ask_stream(HOT, variant="base", top_k=number) for number in (1, 2))
     async with aclosing(one), aclosing(other):
@@ -160,7 +168,7 @@ async def test_two_streams_in_one_task_do_not_mix_their_spans(make: Any, err: io
         assert retrieve["attributes"]["tekio.top_k"] == question["attributes"]["tekio.top_k"]
 
 
-async def test_a_question_is_below_the_span_of_who_asks(err: io.StringIO) -> None:
+async def test_a_question_is_below_the_span_of_who_asks(err: Err) -> None:
     from opentelemetry import context as contexts
 
     tracing = Tracing("console")

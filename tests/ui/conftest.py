@@ -113,10 +113,11 @@ class ScriptedTekio(app.Tekio):
         if history := options.get("history"):
             said["history"] = [turn if isinstance(turn, PastTurn) else PastTurn(*turn) for turn in history]
         known = {*said, "where", "multi_query", "history", "caller", "conversation", "follow_ups", "memory"}
+        unsaid = {"cache": None, "trace": False}
         said |= {
             name: value
             for name, value in options.items()
-            if name not in known and value is not None and value is not False
+            if name not in known and value is not None and value is not unsaid.get(name)
         }
         type(self).asked.append({"question": question, **said})
         return self._events(options.get("variant"))

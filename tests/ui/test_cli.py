@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kernel.answer import Answer
+from kernel.answer import Answer, CacheHit, TraceStep
 from retrieval.errors import IndexBusyError
 from ui.cli import main
 
@@ -348,3 +348,69 @@ def test_an_index_is_copied_and_used_by_its_address(run: Run, tmp_path: Path) ->
     assert (code, len(err.splitlines())) == (2, 1)
     with closing(PassageIndex(there, signature)) as index:
         assert index.documents() == []
+
+
+def test_a_trace_is_a_tree_on_standard_error_and_in_the_document(
+    scripted: type[ScriptedTekio], run: Run
+) -> None:
+    scripted.answer = scripted.answer.model_copy(
+        update={
+            "trace": TraceStep(
+                name="question",
+                start_ms=0,
+                ms=1234.5,
+                steps=[
+                    TraceStep(name="retrieve", start_ms=1, ms=20, notes={"passages": 5}),
+                    TraceStep(
+                        name="generate",
+                        start_ms=30,
+                        ms=1000,
+                        notes={"prompt_tokens": 50},
+                        prompt=[{"role": "user", "content": "How\x1b[31m long?"}],
+                    ),
+                ],
+            )
+        }
+    )
+    code, out, err = run("ask", "How long?", "--trace")
+    assert code == 0
+    assert "retrieve" not in out
+    lines = err.splitlines()
+    (retrieve,) = [line for line in lines if line.startswith("├─ retrieve")]
+    assert retrieve.split()[2:] == ["20.0", "ms", "passages=5"]
+    assert any(line.startswith("└─ generate") and "prompt_tokens=50" in line for line in lines)
+    assert "--- user ---" in err
+    assert "\x1b" not in err
+    assert scripted.asked[-1]["trace"] is True
+    code, out, err = run("ask", "How long?", "--trace", "--json")
+    assert json.loads(out)["trace"]["steps"][0]["name"] == "retrieve"
+    assert "retrieve" not in err
+
+
+def test_what_bounds_an_answer_and_whether_it_may_be_stored_is_passed_on(
+    scripted: type[ScriptedTekio], run: Run
+) -> None:
+    run("ask", "How long?", "--no-cache", "--max-new-tokens", "7", "--max-prompt-tokens", "300")
+    asked = scripted.asked[-1]
+    assert (asked["max_new_tokens"], asked["max_prompt_tokens"]) == (7, 300)
+    assert "cache" in asked
+    assert asked["cache"] is False
+
+
+def test_a_stored_answer_says_that_it_is_one(scripted: type[ScriptedTekio], run: Run) -> None:
+    hit = CacheHit(hit="semantic", question="how long is it\x1b[31m", age_seconds=180)
+    scripted.answer = scripted.answer.model_copy(update={"cache": hit})
+    _, out, err = run("ask", "How long?")
+    assert "stored answer, 3 min old" in out + err
+    assert "how long is it" in out + err
+    assert "\x1b" not in out + err
+
+
+@pytest.mark.usefixtures("scripted")
+def test_the_cache_is_shown_and_emptied(run: Run) -> None:
+    code, out, _ = run("cache", "--json")
+    assert code == 0
+    assert json.loads(out)["answers"] == 0
+    code, out, _ = run("cache", "clear", "--json")
+    assert (code, json.loads(out)) == (0, {"removed": 0})
+    assert "0 answers" in run("cache")[1]
