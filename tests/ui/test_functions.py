@@ -114,7 +114,7 @@ def folder(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) ->
     (folder / "pay.md").write_text("# Pay\n\nThe pay of Aoki is 4,711 euros.\n", encoding="utf-8")
     tekio = Tekio(Settings(index=folder / ".tekio/index", cache=model_store.cache))
     tekio.ingest([folder / "kiln.md"])
-    tekio.ingest([folder / "pay.md"], access=access("aoki"))
+    tekio.ingest([folder / "pay.md"], access=access("aoki", []))
     tekio.close()
     return folder
 

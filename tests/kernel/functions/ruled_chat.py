@@ -27,7 +27,7 @@ class RuledChat(ChatCompletionClientBase):
 
     choose: Annotated[Any, Field(exclude=True)]
     write: Annotated[Any, Field(exclude=True)]
-    prompts: Annotated[list[str], Field(exclude=True)] = []
+    prompts: Annotated[list[str], Field(exclude=True, default_factory=list)]
 
     def __init__(self, service_id: str, choose: Choose, write: Write) -> None:
         super().__init__(service_id=service_id, ai_model_id=service_id, choose=choose, write=write)

@@ -59,7 +59,7 @@ def test_whatever_is_asked_the_model_writes_an_allowed_call_or_none(
     model: LanguageModel, prompt: str
 ) -> None:
     functions = [FIND, *Toolbox(["calculator"], []).own()]
-    sampling = Sampling(40, temperature=1.5, seed=len(prompt), grammar=call_grammar(functions))
+    sampling = Sampling(24, temperature=1.5, seed=len(prompt), grammar=call_grammar(functions))
     done = model.generate([{"role": "user", "content": prompt}], sampling)
     if done.finish_reason is FinishReason.STOP:
         call = json.loads(done.text)
