@@ -30,7 +30,6 @@ _QUIET_LOGGERS = (
     "httpx",
     "huggingface_hub",
     "pypdf",
-    "semantic_kernel",
     "sentence_transformers",
     "torch",
     "transformers",
@@ -51,6 +50,8 @@ def quiet_libraries() -> None:
     warnings.simplefilter("ignore")
     for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+    # It logs every function that fails, with what was given to it; the failure is told by whoever called.
+    logging.getLogger("semantic_kernel").setLevel(logging.CRITICAL)
 
 
 def use_utf8() -> None:

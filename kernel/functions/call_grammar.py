@@ -39,10 +39,18 @@ def call_grammar(functions: Sequence[OfferedFunction]) -> str:
 
     Functions whose schema is beyond the grammar's words are to be left out before, see `can_be_written`.
     """
+    return grammar_of(call_schema(functions))
+
+
+def grammar_of(schema: Mapping[str, Any]) -> str:
+    """Return the grammar of one line of JSON that fits a schema; words of a schema that it does not know are ignored.
+
+    Without white space that could go on for ever, as it does with a small model.
+    """
     from llguidance import LLMatcher
 
     return LLMatcher.grammar_from_json_schema(
-        call_schema(functions),
+        dict(schema),
         overrides={
             "whitespace_flexible": False,
             "item_separator": ", ",
