@@ -39,7 +39,7 @@ from kernel.answering.claims.windows import Likeness, Reader
 from kernel.answering.contradictions import contradictions
 from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.examples import Examples
-from kernel.answering.extraction import choose_sentences
+from kernel.answering.extraction import choose_sentences, with_parts
 from kernel.answering.fences import fence_of
 from kernel.answering.focus import focus
 from kernel.answering.links import LinkGuard
@@ -197,6 +197,8 @@ class AnswerFlow:
             examined = await asyncio.to_thread(examine, passages)
         with clock("rank") as step:
             ranking = await asyncio.to_thread(self._ranker.rank, question, examined.passages)
+            of_parts = [await asyncio.to_thread(self._ranker.rank, part, examined.passages) for part in parts]
+            by_parts, found = with_parts(ranking, of_parts)
             step.note(sentences=len(ranking.sentences))
         measured = measure(question, examined.passages, ranking) if passages else {}
         confidence = self._answerability.probability(measured) if passages else 0.0
@@ -219,7 +221,8 @@ class AnswerFlow:
             technique=asked.technique,
             variant=variant,
             passages=passages,
-            ranking=ranking,
+            ranking=by_parts,
+            parts=found,
             confidence=confidence,
             notices=notices,
             clock=clock,
@@ -318,7 +321,7 @@ class AnswerFlow:
         if self._functions is None or run.variant.counter is None or not wanted:
             return
         with run.clock("functions"):
-            shown = focus(run.evidence, run.ranking, sentences=self._limits.focus_sentences)
+            shown = focus(run.evidence, run.ranking, sentences=self._focused(run))
             passages = (
                 render_passages(shown, run.language, fence=fence_of(run.question, run.passages))
                 if is_answerable
@@ -374,7 +377,7 @@ class AnswerFlow:
             messages = [{"role": item.role.value, "content": item.content} for item in history.messages]
             return await asyncio.to_thread(counter.count, messages)
 
-        wanted = focus(run.evidence, run.ranking, sentences=self._limits.focus_sentences)
+        wanted = focus(run.evidence, run.ranking, sentences=self._focused(run))
         run.heard.block = render_memories(run.heard.memories, run.language)
         try:
             kept, _ = await fit_passages(wanted, count, budget=run.max_prompt_tokens)
@@ -384,6 +387,10 @@ class AnswerFlow:
             run.heard.block = ""  # what is remembered goes before a passage does
             kept, _ = await fit_passages(wanted, count, budget=run.max_prompt_tokens)
         return kept
+
+    def _focused(self, run: Run) -> int:
+        """Return how many sentences the model is shown: one for each part at least; 0 shows whole passages."""
+        return self._limits.focus_sentences and max(self._limits.focus_sentences, run.parts)
 
     def _arguments(
         self, run: Run, passages: Sequence[PromptPassage], settings: PromptExecutionSettings | None
@@ -411,7 +418,7 @@ class AnswerFlow:
 
     def _settings(self, run: Run) -> PromptExecutionSettings:
         if run.variant.name == EXTRACTIVE:
-            sentences = [item.sentence.text for item in choose_sentences(run.ranking)]
+            sentences = [item.sentence.text for item in choose_sentences(run.ranking, run.parts)]
             return ExtractiveSettings(service_id=EXTRACTIVE, sentences=sentences)
         return TransformersSettings(service_id=run.variant.name, max_new_tokens=run.max_new_tokens)
 
@@ -443,8 +450,8 @@ class AnswerFlow:
     def _quoting(self, run: Run, reasoning: str | None) -> Answer:
         """Return an answer of the passages' own sentences, each of which is its own evidence."""
         run.metadata.pop("finish_reason", None)  # a draft that was cut is not what is shown
-        best = choose_sentences(run.ranking)
-        short = short_of(run.question, best[0].sentence) if best else None
+        best = choose_sentences(run.ranking, run.parts)
+        short = short_of(run.question, best[0].sentence) if best and not run.parts else None
         chosen = [(item.sentence, item.interaction) for item in best]
         return self._answer(run, quoted(chosen, run.evidence), reasoning, short)
 

@@ -93,6 +93,7 @@ class Run:
     clock: Clock
     max_new_tokens: int
     max_prompt_tokens: int
+    parts: int = 0  # sentences at the head of the ranking, each of which answers a part of the question
     strict: bool = False
     threshold: float = 0.0
     contradictions: list[Contradiction] = field(default_factory=list)

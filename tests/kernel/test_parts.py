@@ -189,3 +189,10 @@ async def test_the_setting_shows_sections_in_answers_with_citations_that_resolve
         for citation in answer.citations:
             passage = answer.passages[citation.marker - 1]
             assert app.quote(passage.id, citation.start, citation.end) == citation.quote
+
+
+async def test_an_answer_of_quotations_says_something_of_each_part(tekio: Tekio) -> None:
+    answer = await tekio.ask(BOTH, variant="extractive", top_k=5, multi_query="rules")
+    assert len(answer.citations) == 2
+    whole = await tekio.ask(BOTH, variant="extractive", top_k=5, multi_query="off")
+    assert {each.quote for each in answer.citations} >= {whole.citations[0].quote}
