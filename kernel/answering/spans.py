@@ -9,7 +9,7 @@ one is taken whose expected overlap with the right one is the greatest. The weig
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,14 +17,17 @@ import numpy as np
 
 from kernel.answer import ShortAnswer
 from kernel.answering.evidence import Sentence
+from kernel.answering.expected import NAME, REASON, ROLE, candidates, expected_of
 from kernel.answering.span_candidates import Floats, Spans
 from kernel.answering.span_features import spans_of
 from kernel.answering.span_questions import understood_question
-from kernel.answering.span_words import words_of
-from retrieval.analysis import detect_language
+from kernel.answering.span_words import Word, words_of
+from retrieval.analysis import detect_language, normalize
 
 MODEL_FILE = Path(__file__).with_name("spans.json")
 _LIKELY = 40
+_OF_KIND = 4.0
+"""What a span gains that holds a figure of the kind that is asked for: enough to be taken before all others."""
 _LONGEST = 2000
 """Characters of a question or a sentence that are looked at; a longer one has no short answer."""
 
@@ -60,8 +63,22 @@ def short_answer(question: str, sentence: str) -> tuple[int, int] | None:
     spans = spans_of(words, asking, language)
     if not len(spans):
         return None
-    chosen = choose_span(spans, span_scores(spans, load_weights()[language]))
+    scores = span_scores(spans, load_weights()[language])
+    chosen = choose_span(spans, scores + _OF_KIND * _holds_kind(question, sentence, words, spans))
     return words[spans.starts[chosen]].start, words[spans.ends[chosen] - 1].end
+
+
+def _holds_kind(question: str, sentence: str, words: Sequence[Word], spans: Spans) -> Floats:
+    """Return 1 for spans that hold a figure of the kind that the question asks for, shape (n,)."""
+    held = np.zeros(len(spans))
+    expected = expected_of(question)
+    if expected is None or expected.kinds & {NAME, ROLE, REASON} or len(normalize(sentence)) != len(sentence):
+        return held  # figures are found in the normalised text, whose places must be the sentence's own
+    starts = np.array([words[place].start for place in spans.starts])
+    ends = np.array([words[place - 1].end for place in spans.ends])
+    for start, end in candidates(sentence, question, expected):
+        held[(starts <= start) & (ends >= end)] = 1.0
+    return held
 
 
 def span_scores(spans: Spans, weights: Mapping[str, float]) -> Floats:
