@@ -44,6 +44,7 @@ class Toolbox:
             self.kernel.add_plugin(_OWN[name](), name)
         self._own = [each for name in own for each in own_functions(self.kernel, name)]
         self._attached = AttachedFunctions(attachments)
+        self._known: dict[str, AttachedState] = {}
 
     def own(self) -> list[OfferedFunction]:
         """Return Tekio's own functions."""
@@ -53,7 +54,10 @@ class Toolbox:
         """Connect what is attached, each within its time, and return how it stands."""
         states = await self._attached.states()
         for state in states:
-            self.kernel.add_plugin(as_plugin(state.attachment.name, state.functions))
+            name = state.attachment.name
+            if self._known.get(name) is not state:
+                self.kernel.add_plugin(as_plugin(name, state.functions))
+                self._known[name] = state
         return states
 
     async def call(self, function: OfferedFunction, arguments: Mapping[str, Any]) -> FunctionCall:

@@ -63,7 +63,7 @@ class FunctionCaller:
         own = await self._written(self._toolbox.own())
 
         async def choose(functions: Sequence[OfferedFunction], shown: str) -> str:
-            return await _choose(kernel, run, functions, shown)
+            return await write_call(kernel, run.variant.name, run.language, run.question, functions, shown)
 
         if outside:
             await self._calls(run, [*own, *outside], choose, passages="")
@@ -121,16 +121,32 @@ class FunctionCaller:
                 run.computed.append(call)
 
 
-async def _choose(kernel: Kernel, run: Run, functions: Sequence[OfferedFunction], shown: str) -> str:
-    """Return what the variant writes: one line of JSON, held within the grammar of a call."""
-    function = kernel.get_function(plugin_name(run.language), CHOOSE_FUNCTION)
+async def write_call(
+    kernel: Kernel,
+    variant: str,
+    language: str,
+    question: str,
+    functions: Sequence[OfferedFunction],
+    shown: str,
+) -> str:
+    """Return what a variant writes: one line of JSON, held within the grammar of a call.
+
+    Args:
+        kernel: has the prompt functions and the variant.
+        variant: its name.
+        language: of the prompt.
+        question: what is asked.
+        functions: those that can be called.
+        shown: passages and results as the prompt shows them; empty for none.
+    """
+    function = kernel.get_function(plugin_name(language), CHOOSE_FUNCTION)
     grammar = await asyncio.to_thread(call_grammar, functions)
-    settings = TransformersSettings(service_id=run.variant.name, max_new_tokens=_MOST_TOKENS, grammar=grammar)
+    settings = TransformersSettings(service_id=variant, max_new_tokens=_MOST_TOKENS, grammar=grammar)
     arguments = KernelArguments(
         settings=settings,
         functions=shield(render_functions(functions)),
-        passages=shield(shown or tell("no_passages", run.language)),
-        question=shield(run.question),
+        passages=shield(shown or tell("no_passages", language)),
+        question=shield(question),
     )
     pieces: list[str] = []
     async with aclosing(stream_prompt(kernel, function, arguments)) as stream:
