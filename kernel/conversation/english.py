@@ -62,7 +62,7 @@ RELATIONS = frozenset(
 )
 _NAME = re.compile(r"(?<=\s)[A-Z][\w&-]*\b(?<!\bI)")
 _FEW = 2
-"""Content words of a question that begins with "and": with no more it leans on the one before."""
+"""Content words before a pronoun: more of them may name what it means."""
 
 
 def fragment(question: str) -> str | None:
@@ -92,8 +92,8 @@ def leans(question: str, before: Sequence[str]) -> bool:
     lead = _LEAD.match(text)
     rest = text[lead.end() :] if lead else text
     content = content_tokens(rest)
-    if not content or (lead and len(content) <= _FEW):
-        return True
+    if not content or (lead and len(content) == 1):
+        return True  # "And who signs?"; "And where is the spare key?" stands alone
     if len(content) == 1 and content[0] in RELATIONS:
         return True
     said = {token for part in before for token in content_tokens(part[:2000])}
@@ -166,6 +166,7 @@ def phrases(question: str, *, joined: bool = True) -> list[str]:
             bare in STOP_WORDS
             or bare in _GENERIC
             or bare in PREPOSITIONS
+            or _HELPER.fullmatch(bare)
             or (len(bare) == 1 and not bare.isdigit())
         ):
             continue

@@ -144,9 +144,15 @@ class Listener:
 
     async def _recall(self, kernel: Kernel, asked: Asked, heard: Heard) -> None:
         language = asked.language or detect_language(asked.question)
-        arguments = KernelArguments(query=heard.question, top=self._top, conversation=asked.conversation)
         try:
-            found: list[Recalled] = await _call(kernel, "recall", arguments)
+            # As it was asked too: what is remembered may fit the words that were added less.
+            found = _best(
+                [
+                    await self._recalled(kernel, question, asked.conversation)
+                    for question in dict.fromkeys((heard.question, asked.question))
+                ],
+                self._top,
+            )
             heard.memories = await asyncio.to_thread(self._fresh, found, asked.caller) if found else []
         except TekioError as error:  # what is remembered must not keep a question from being answered
             heard.notices.append(say("memory_failed", language, reason=str(error)))
@@ -165,6 +171,11 @@ class Listener:
             )
             for item in offered[:1]
         ]
+
+    async def _recalled(self, kernel: Kernel, question: str, conversation: str) -> list[Recalled]:
+        arguments = KernelArguments(query=question, top=self._top, conversation=conversation)
+        found: list[Recalled] = await _call(kernel, "recall", arguments)
+        return found
 
     async def remember(self, kernel: Kernel, asked: Asked, fact: str) -> Answer:
         """Remember a fact at once, and return an answer that says so.
@@ -193,6 +204,16 @@ class Listener:
             finish_reason=FinishReason.STOP,
             timings_ms=clock.timings(),
         )
+
+
+def _best(found: Sequence[Sequence[Recalled]], top: int) -> list[Recalled]:
+    """Return the best of what several queries recalled, each memory once."""
+    best: dict[str, Recalled] = {}
+    for item in (item for part in found for item in part):
+        held = best.get(item.memory.id)
+        if held is None or item.score > held.score:
+            best[item.memory.id] = item
+    return sorted(best.values(), key=lambda item: (-item.score, item.memory.id))[:top]
 
 
 def _is_confirmed_answer(item: Recalled, question: str) -> bool:

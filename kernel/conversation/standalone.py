@@ -208,7 +208,10 @@ def _after(preposition: str, base: str) -> tuple[int, int] | None:
 
 
 def _without_article(part: str, before: str) -> str:
-    return re.sub(r"^(?:the|an?)\s+", "", part) if re.search(r"\b(?:the|an?)\s+$", before) else part
+    """Return a part without the article, or the "what", that stands before its place already."""
+    if not re.search(r"\b(?:the|an?|what|which)\s+$", before, re.IGNORECASE):
+        return part
+    return re.sub(r"^(?:the|an?|what|which)\s+", "", part, flags=re.IGNORECASE)
 
 
 def _japanese_replaced(named: str, base: str, nearest: Nearest) -> str:
