@@ -72,7 +72,7 @@ class Limits:
     max_prompt_tokens: int
     focus_sentences: int
     threshold: float
-    example_tokens: int = 600
+    example_tokens: int = 800
     sample_temperature: float = 0.7
     sample_seed: int = 0
 
