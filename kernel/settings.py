@@ -125,7 +125,7 @@ class Settings(BaseSettings):
         1400, ge=256, description="longest prompt, in tokens; low-ranked passages go first"
     )
     example_tokens: int = Field(
-        600, ge=32, le=100_000, description="most tokens of a prompt that worked examples may have"
+        800, ge=32, le=100_000, description="most tokens of a prompt that worked examples may have"
     )
     sample_temperature: float = Field(
         0.7, gt=0, le=2, description="how freely drafts are written that are voted on"

@@ -89,7 +89,7 @@ class Limits:
 
     focus_sentences: int
     threshold: float
-    example_tokens: int = 600
+    example_tokens: int = 800
     sample_temperature: float = 0.7
     sample_seed: int = 0
 

@@ -33,6 +33,7 @@ MARGIN = 1.06
 FIGURES = 0.05
 """What the margin gains where both have the same figures, one at least."""
 _NEIGHBOURS = 4
+_SAME_NUMBERS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,17 @@ def align(
     pairs = _identical(first, second)
     left = [place for place in range(len(first)) if place not in pairs]
     right = sorted(set(range(len(second))) - set(pairs.values()))
-    words = word_vectors([first[i] for i in left] + [second[i] for i in right], inverse_frequencies)
-    shared = words[: len(left)] @ words[len(left) :].T
-    for pair in _mutual(np.where(shared >= WORDS, shared, 0.0)):
+    both = [first[i] for i in left] + [second[i] for i in right]
+    # Rare as a number is, another one makes no other sentence; but of equals the same number decides.
+    words, alone = [
+        vectors[: len(left)] @ vectors[len(left) :].T
+        for vectors in (
+            word_vectors(both, inverse_frequencies),
+            word_vectors(both, inverse_frequencies, numbers=False),
+        )
+    ]
+    shared = np.maximum(words, alone)
+    for pair in _mutual(np.where(shared >= WORDS, shared + _SAME_NUMBERS * words, 0.0)):
         pairs[left[pair[0]]] = right[pair[1]]
     left = [place for place in left if place not in pairs]
     right = [place for place in right if place not in set(pairs.values())]

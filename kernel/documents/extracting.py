@@ -46,13 +46,14 @@ async def extract(
     locate = _Locating(tasks, passages, only)
     with clock("find"):
         found = await found_values(schema, passages, locate)
-    made, errors, attempts = assembled(schema, found), schema.errors(assembled(schema, found).data), 0
+    made, attempts = assembled(schema, found), 0
     writer, finish = tasks.writer(who, spoken), FinishReason.STOP
     if writer is not None and passages:
         with clock("generate"):
             made, attempts, finish = await _written(writer, schema, found, passages, locate)
-        errors = schema.errors(made.data)
         notices += ending(finish, spoken, tasks.max_new_tokens)
+    # In a thread, since a pattern may take its time.
+    errors = await asyncio.to_thread(schema.errors, made.data)
     every = [item.citation for item in made.values if item.citation is not None]
     _, cited, shown = renumbered("", every, passages)
     places = iter(cited)
@@ -99,7 +100,7 @@ async def _written(
         finish = draft.finish_reason
         held = read_object(draft.text)
         made = assembled(schema, found, None if isinstance(held, str) else held, shown)
-        errors = schema.errors(None if isinstance(held, str) else held)
+        errors = await asyncio.to_thread(schema.errors, None if isinstance(held, str) else held)
         if not isinstance(held, str) and not errors and not made.rejected:
             break
         wrong = held if isinstance(held, str) else complaint(errors, made.rejected)

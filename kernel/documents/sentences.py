@@ -55,10 +55,20 @@ def bare(text: str) -> str:
 
 
 def word_vectors(
-    sentences: Sequence[Sentence], inverse_frequencies: InverseFrequencies
+    sentences: Sequence[Sentence], inverse_frequencies: InverseFrequencies, *, numbers: bool = True
 ) -> NDArray[np.float32]:
-    """Return the words of sentences as vectors of length one, weighted by rarity, shape (n, words)."""
-    words = [Counter(token.text for token in sentence.tokens if token.is_content) for sentence in sentences]
+    """Return the words of sentences as vectors of length one, weighted by rarity, shape (n, words).
+
+    Without `numbers` those are left out; part numbers, which have letters, are not.
+    """
+    words = [
+        Counter(
+            token.text
+            for token in sentence.tokens
+            if token.is_content and (numbers or any(character.isalpha() for character in token.text))
+        )
+        for sentence in sentences
+    ]
     vocabulary = {word: place for place, word in enumerate(dict.fromkeys(w for each in words for w in each))}
     weights = inverse_frequencies(list(vocabulary))
     vectors = np.zeros((len(sentences), max(1, len(vocabulary))), np.float32)

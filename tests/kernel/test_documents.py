@@ -74,7 +74,7 @@ def tekio(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> 
             adapters=root / "adapters",
             prompts=[],
             cache=model_store.cache,
-            max_new_tokens=60,
+            max_new_tokens=40,
         )
     )
     app.ingest([root / "docs"])
@@ -287,9 +287,9 @@ def test_a_schema_that_cannot_be_met_is_told_before_anything_is_read(schema: Any
 
 
 def test_a_pattern_that_takes_for_ever_is_stopped() -> None:
-    schema = Schema({"properties": {"a": {"type": "string", "pattern": "^(a|a|b?c?)*(a+)+$"}}})
+    schema = Schema({"properties": {"a": {"type": "string", "pattern": "(a|aa)+$"}}})
     with pytest.raises(UsageError, match="takes too long"):
-        schema.errors({"a": "a" * 4000 + "!"})
+        schema.errors({"a": "a" * 60 + "b"})
 
 
 def test_references_within_a_schema_and_nested_objects_are_followed() -> None:
