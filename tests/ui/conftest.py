@@ -19,6 +19,7 @@ from kernel.answer import (
     FinishReason,
     PassagesEvent,
     TokenEvent,
+    TraceStep,
     Usage,
 )
 from kernel.answering.parts import check_multi_query
@@ -158,6 +159,7 @@ class ScriptedTekio(app.Tekio):
         parent: bool | None = None,
         multi_query: str | None = None,
         caller: Caller | None = None,
+        on_trace: Callable[[TraceStep], None] | None = None,
     ) -> list[Passage]:
         if self.error is not None:
             raise self.error
