@@ -126,7 +126,8 @@ class Front:
                         yield event
         except BaseException as error:
             # A consumer that has the answer may leave without waiting for the end.
-            ended = error if answer is None or not isinstance(error, GeneratorExit) else None
+            left = isinstance(error, (GeneratorExit, asyncio.CancelledError))
+            ended = None if left and answer is not None else error
             raise
         finally:
             root.end(ended)
@@ -149,7 +150,7 @@ class Front:
         with root.begin("cache") as step:
             version = await asyncio.to_thread(self._index.version)
             found = await self._stored(asked, variant, key, version)
-            hit = "miss" if found is None else found[1]
+            hit = "miss" if found is None else found[2]
             step.note(hit=hit)
         if found is not None:
             root.note(cache=hit)
@@ -166,7 +167,7 @@ class Front:
 
     async def _stored(
         self, asked: Asked, variant: Variant, key: AnswerKey, version: str
-    ) -> tuple[Stored, str] | None:
+    ) -> tuple[Stored, Answer, str] | None:
         """Return a stored answer that holds, and whether it is of the very question."""
         assert self._cache is not None
         stored, hit = await asyncio.to_thread(self._cache.get, key.whole), "exact"
@@ -174,8 +175,13 @@ class Front:
             stored, hit = await asyncio.to_thread(self._near, asked.question, key), "semantic"
         if stored is None or not await self._holds(stored, asked, variant, version):
             return None
+        try:
+            answer = Answer.model_validate_json(stored.answer)
+        except ValueError:
+            await asyncio.to_thread(self._cache.drop, stored.key)
+            return None
         await asyncio.to_thread(self._cache.used, stored.key, version)
-        return stored, hit
+        return stored, answer, hit
 
     async def _holds(self, stored: Stored, asked: Asked, variant: Variant, version: str) -> bool:
         assert self._cache is not None
@@ -238,9 +244,8 @@ class Front:
         )
 
 
-def _events_of(stored: Stored, hit: str, asked: Asked, root: Step) -> list[AskEvent]:
+def _events_of(stored: Stored, answer: Answer, hit: str, asked: Asked, root: Step) -> list[AskEvent]:
     """Return what a stored answer is as events, as if it were new: with what it took now."""
-    answer = Answer.model_validate_json(stored.answer)
     usage = answer.usage
     again = answer.model_copy(
         update={
