@@ -125,6 +125,7 @@ def _case(number: int, kind: Kind, fact: Fact, turn: int, wording: int) -> Case:
 
 def _order(kind: Kind, fact: Fact, canary: str, turn: int, wording: int, language: str) -> str:
     texts = _WORDINGS[language]
+    template: str
     if kind.wording:
         template = texts.WORDINGS[kind.wording][wording]
     else:
