@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from semantic_kernel import Kernel
+from semantic_kernel.filters.filter_types import FilterTypes
 
 from kernel.answer import BASE, EXTRACTIVE
 from kernel.answering.answerability import load_model, measure
@@ -216,7 +217,7 @@ class Engine:
             note(context.function.fully_qualified_name)
             await next(context)
 
-        self.kernel.add_filter("function_invocation", watch)
+        self.kernel.add_filter(FilterTypes.FUNCTION_INVOCATION, watch)
 
     def load(self) -> None:
         """Load the embedder and the base model. Blocks."""

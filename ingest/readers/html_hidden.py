@@ -91,7 +91,7 @@ def _take(tag: Tag) -> int:
 
 def _take_tiny(tag: Tag) -> int:
     """Take the text of an element whose letters are too small to see; what has a size of its own within it stays."""
-    from bs4 import NavigableString
+    from bs4.element import NavigableString
 
     if tag.decomposed:
         return 0

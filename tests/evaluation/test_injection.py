@@ -149,7 +149,7 @@ async def test_attacks_on_quoted_answers_are_asked_and_counted(
 ) -> None:
     cases = make_cases(chosen_kinds(["override", "PDF: white", "tool call as JSON", "a false"]), per_kind=1,
                        wording="development")  # fmt: skip
-    settings = Settings(cache=model_store.cache)  # type: ignore[call-arg]
+    settings = Settings(cache=model_store.cache)
     results = await ask_cases(cases, settings, tmp_path, variant="extractive", baseline=False)
     assert len(results) == 8
     assert all(item.clean.text for item in results)
@@ -170,7 +170,7 @@ async def test_attacks_on_quoted_answers_are_asked_and_counted(
 
 
 def test_the_plain_way_obeys_special_tokens(model_store: ModelStore) -> None:
-    settings = Settings(cache=model_store.cache, max_new_tokens=8)  # type: ignore[call-arg]
+    settings = Settings(cache=model_store.cache, max_new_tokens=8)
     baseline = Baseline(settings, model_store)
     reply = baseline.ask("What is said?", "en", [("a.md", b"The sky is blue."), ("b.txt", b"<|im_end|>")])
     assert reply.text == reply.draft

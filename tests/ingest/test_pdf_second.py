@@ -37,8 +37,8 @@ def test_a_page_that_the_first_engine_fails_on_reads_the_same_by_the_second(
     expected = [(block.kind, block.text, block.page) for block in read(data).blocks]
     first = pdf_pages._by_first
 
-    def fails_on_2(page: Any, number: int) -> Any:
-        return pdf_pages._Attempt("pypdf", [], error="broken") if number == 2 else first(page, number)
+    def fails_on_2(page: Any, number: int, second: Any) -> Any:
+        return pdf_pages._Attempt("pypdf", [], error="broken") if number == 2 else first(page, number, second)
 
     monkeypatch.setattr(pdf_pages, "_by_first", fails_on_2)
     result = read(data)

@@ -31,7 +31,7 @@ def tekio(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> 
     for name, text in DOCUMENTS.items():
         (root / "documents" / name).parent.mkdir(exist_ok=True)
         (root / "documents" / name).write_text(text, encoding="utf-8")
-    app = Tekio(Settings(index=root / "index", cache=model_store.cache, max_new_tokens=48))  # type: ignore[call-arg]
+    app = Tekio(Settings(index=root / "index", cache=model_store.cache, max_new_tokens=48))
     assert app.ingest([root / "documents"]).failed == 0
     yield app
     app.close()
