@@ -131,7 +131,7 @@ def _order(kind: Kind, fact: Fact, canary: str, turn: int, wording: int, languag
     else:
         orders = texts.ORDERS[wording]
         template = orders[turn % len(orders)]
-    return template.format(
+    return str(template).format(
         canary=canary,
         wrong=fact.wrong,
         question=fact.question,

@@ -37,7 +37,7 @@ def whole(blocks: Sequence[Block]) -> str:
 @pytest.fixture
 def only_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take pypdf's reading of every page away."""
-    monkeypatch.setattr(pdf_pages, "_by_first", lambda page, number: pdf_pages._Attempt("pypdf", []))
+    monkeypatch.setattr(pdf_pages, "_by_first", lambda page, number, second: pdf_pages._Attempt("pypdf", []))
 
 
 @pytest.mark.parametrize("text", [ENGLISH, JAPANESE, ENGLISH + JAPANESE, "1234 5678\n" * 9, "NaCl 5 mM\n"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -69,11 +69,13 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert LinkGuard([], "en").clean(text) == text
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab[]()!<>:/ .\n#=\"'`*_\\htpsimgcr", max_size=80))
 def test_nothing_is_live_whatever_the_model_writes(text: str) -> None:
     assert not live(inert(text))
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab[]()!<>:/.htps \nあ。", max_size=6), max_size=30))
 def test_a_stream_shows_what_the_whole_would(pieces: list[str]) -> None:
     guard = LinkGuard([], "en")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.assemble import assemble
@@ -168,6 +168,7 @@ def test_what_was_found_is_not_changed() -> None:
     assert original == copy
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_the_plain_form_knows_where_its_characters_stood(text: str) -> None:
     form = plain_form(text)
@@ -176,6 +177,7 @@ def test_the_plain_form_knows_where_its_characters_stood(text: str) -> None:
     assert all(0 <= place < len(text) for place in form.origins)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_can_be_examined_and_keeps_its_length(text: str) -> None:
     (clean,) = examine([passage(text)]).passages
