@@ -49,6 +49,11 @@ class StdioProgram:
         code = self._process.returncode
         return f"the program ended{'' if code is None else f' with code {code}'}{said}"
 
+    @property
+    def has_ended(self) -> bool:
+        """Say whether it runs no more."""
+        return self._process.returncode is not None
+
     async def read(self, into: MemoryObjectSendStream[SessionMessage | Exception], most_bytes: int) -> None:
         """Hand on each message that it writes, a line each; stop at one that is too large."""
         assert self._process.stdout is not None

@@ -20,14 +20,12 @@ from mcp.shared.exceptions import McpError
 
 from plugins.external.attachment import Attachment
 from plugins.external.bounded_http import bounded_client, reason_of
-from plugins.external.bounded_stdio import StdioProgram, stdio_program
+from plugins.external.bounded_stdio import stdio_program
+from plugins.external.mcp_connection import NO_SESSION, Connection, Note
 from plugins.external.offered import FunctionFailedError, Loaded, OfferedFunction, plain_name
 
 _MOST_PAGES = 20
 _CLOSING_SECONDS = 5.0
-_NO_SESSION = "Session terminated"
-"""What the package makes of status 404: the server has forgotten the session, or has never had any."""
-_CLOSED = "the server ended the connection"
 T = TypeVar("T")
 
 
@@ -42,7 +40,7 @@ class McpSource:
         self._headers = headers
         self._environment = environment
         self._connecting = asyncio.Lock()
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._tasks: set[asyncio.Task[None]] = set()  # of every connection that has not ended yet
 
     async def load(self) -> Loaded:
@@ -102,21 +100,23 @@ class McpSource:
                 break
         return found
 
-    async def _connected(self) -> _Connection:
+    async def _connected(self) -> Connection:
         async with self._connecting:
-            if self._connection is None or self._connection.is_over:
-                self._connection = await _Connection.open(
+            if self._connection is not None and self._connection.is_over:
+                self._give_up(self._connection)  # its program ended while nothing was asked of it
+            if self._connection is None:
+                self._connection = await Connection.open(
                     self._transport, self._attachment.seconds, self._tasks
                 )
             return self._connection
 
-    async def _within(self, connection: _Connection, work: Awaitable[T]) -> T:
+    async def _within(self, connection: Connection, work: Awaitable[T]) -> T:
         """Wait for an answer. One that does not come takes the connection with it: the next call makes a new one."""
         seconds = self._attachment.seconds
         try:
             return await asyncio.wait_for(connection.unless_broken(work), seconds)
         except McpError as error:
-            if error.error.code == types.CONNECTION_CLOSED or error.error.message == _NO_SESSION:
+            if error.error.code == types.CONNECTION_CLOSED or error.error.message == NO_SESSION:
                 self._give_up(connection)
                 raise FunctionFailedError(connection.reason) from error
             raise FunctionFailedError(f"the server says: {' '.join(str(error).split())[:200]}") from error
@@ -130,13 +130,13 @@ class McpSource:
         except RuntimeError as error:  # what a tool sends does not fit what it said of itself
             raise FunctionFailedError(" ".join(str(error).split())[:200]) from error
 
-    def _give_up(self, connection: _Connection) -> None:
+    def _give_up(self, connection: Connection) -> None:
         if self._connection is connection:
             self._connection = None
         connection.abandon()
 
     @asynccontextmanager
-    async def _transport(self, note: _Note) -> AsyncIterator[tuple[Any, Any]]:
+    async def _transport(self, note: Note) -> AsyncIterator[tuple[Any, Any]]:
         if self._attachment.mcp_command:
             command, environment = self._attachment.mcp_command, self._environment
             async with stdio_program(command, environment=environment) as (received, sent, program):
@@ -149,117 +149,6 @@ class McpSource:
             streamable_http_client(url, http_client=client) as (received, sent, _),
         ):
             yield received, sent
-
-
-class _Note:
-    """What is known of a transport. `broken` is set when a bound was met, which the session is not told."""
-
-    def __init__(self) -> None:
-        self.program: StdioProgram | None = None
-        self.broken = asyncio.Event()
-        self._fault = ""
-
-    def break_off(self, reason: str) -> None:
-        self._fault = reason
-        self.broken.set()
-
-    @property
-    def reason(self) -> str:
-        if self._fault:
-            return self._fault
-        return _CLOSED if self.program is None else self.program.ended
-
-
-class _Connection:
-    """A session in a task of its own: what is entered there is left there, as cancel scopes require."""
-
-    def __init__(
-        self, session: ClientSession, task: asyncio.Task[None], leave: asyncio.Event, note: _Note
-    ) -> None:
-        self.session = session
-        self._task = task
-        self._leave = leave
-        self._note = note
-
-    @classmethod
-    async def open(cls, transport: Any, seconds: float, tasks: set[asyncio.Task[None]]) -> _Connection:
-        """Connect within so many seconds. Its task is in `tasks` until it ends.
-
-        Raises:
-            FunctionFailedError: it did not come to that.
-        """
-        ready: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
-        leave, note = asyncio.Event(), _Note()
-        task = asyncio.create_task(cls._hold(transport, ready, leave, note))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        try:
-            session = await asyncio.wait_for(asyncio.shield(ready), seconds)
-        except TimeoutError as error:
-            task.cancel()
-            raise FunctionFailedError(f"no answer within {seconds:g} s") from error
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        return cls(session, task, leave, note)
-
-    @staticmethod
-    async def _hold(
-        transport: Any, ready: asyncio.Future[ClientSession], leave: asyncio.Event, note: _Note
-    ) -> None:
-        try:
-            async with transport(note) as (received, sent), ClientSession(received, sent) as session:
-                await session.initialize()
-                if not ready.done():
-                    ready.set_result(session)
-                await leave.wait()
-        except Exception as error:
-            if not ready.done():
-                ready.set_exception(FunctionFailedError(_first_reason(error, note)))
-        finally:
-            if not ready.done():
-                ready.set_exception(FunctionFailedError(note.reason))
-            ready.exception() if not ready.cancelled() else None  # it may be that nobody waits any more
-
-    @property
-    def is_over(self) -> bool:
-        """Say whether it has ended."""
-        return self._task.done()
-
-    @property
-    def reason(self) -> str:
-        """Why it ended."""
-        return self._note.reason
-
-    async def unless_broken(self, work: Awaitable[T]) -> T:
-        """Return what work returns; raise a closed stream's error where the transport breaks off before."""
-        working = asyncio.ensure_future(work)
-        breaking = asyncio.create_task(self._note.broken.wait())
-        try:
-            await asyncio.wait({working, breaking}, return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                raise anyio.ClosedResourceError
-            return working.result()
-        finally:
-            working.cancel()
-            breaking.cancel()
-
-    def abandon(self) -> None:
-        """Let it end by itself."""
-        self._leave.set()
-
-
-def _first_reason(error: BaseException, note: _Note) -> str:
-    """Return the reason in an error that task groups have wrapped."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, FunctionFailedError | httpx.HTTPError):
-        return reason_of(error, 0)
-    if isinstance(error, McpError) and error.error.message == _NO_SESSION:
-        return "there is no MCP server at its address (status 404)"
-    if isinstance(error, McpError) and error.error.code != types.CONNECTION_CLOSED:
-        return f"the server says: {' '.join(str(error).split())[:200]}"
-    return note.reason
 
 
 def _text_of(result: types.CallToolResult) -> str:

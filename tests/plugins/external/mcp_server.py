@@ -57,6 +57,12 @@ def told(name: str) -> str:
 
 
 @server.tool()
+def pid() -> str:
+    """Tell the number of the process."""
+    return str(os.getpid())
+
+
+@server.tool()
 def unlisted() -> str:
     """Never allowed."""
     return "secret"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -101,6 +103,15 @@ async def test_a_server_that_dies_in_a_call_is_told_and_started_again_at_the_nex
         with pytest.raises(FunctionFailedError, match="the program ended with code 3: out of paper"):
             await named(state, "die").call({})
         assert "17" in await named(state, "stock").call({"part": "K2"})
+
+
+async def test_a_server_that_died_while_nothing_was_asked_is_started_again_for_the_next_call() -> None:
+    with attached(mcp_command=COMMAND, allow=["pid"]) as functions:
+        state = await only(functions)
+        first = await named(state, "pid").call({})
+        os.kill(int(first), signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        assert await named(state, "pid").call({}) != first
 
 
 async def test_an_answer_of_megabytes_is_refused_and_the_next_call_works() -> None:
