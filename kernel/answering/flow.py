@@ -37,6 +37,7 @@ from kernel.answering.evidence import InverseFrequencies
 from kernel.answering.extraction import choose_sentences
 from kernel.answering.fences import fence_of
 from kernel.answering.focus import focus
+from kernel.answering.leaks import without_prompt
 from kernel.answering.links import LinkGuard
 from kernel.answering.parts import MultiQuery, find_parts
 from kernel.answering.ranking import ScoredSentence, SentenceRanker
@@ -50,6 +51,7 @@ from kernel.chat.streaming import stream_prompt
 from kernel.chat.transformers_chat import TransformersSettings
 from plugins.prompt_functions import (
     PromptPassage,
+    instructions_of,
     plugin_name,
     render_examples,
     render_passages,
@@ -236,6 +238,9 @@ class AnswerFlow:
             reasoning, text = split_reasoning(run.technique.value, without_echo(draft))
             if admits_ignorance(text):
                 return self._refusal(run, reasoning)
+            function = self._kernel.get_function(plugin_name(run.language), run.technique.value)
+            text = without_prompt(text, instructions_of(function))
+            reasoning = reasoning and without_prompt(reasoning, instructions_of(function))
             checked = await asyncio.to_thread(
                 check_citations, text, run.evidence, self._inverse_frequencies, question=run.question
             )
