@@ -99,7 +99,7 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
         max_prompt_tokens=_bounded(
             "max_prompt_tokens", options.get("max_prompt_tokens"), 1, settings.max_prompt_tokens
         ),
-        cache=settings.answer_cache and options.get("cache") is not False,
+        cache=settings.stores_answers and options.get("cache") is not False,
         trace=bool(options.get("trace")),
         history=check_history(options.get("history") or ()),
         conversation=check_name(options.get("conversation") or ""),

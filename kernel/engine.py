@@ -134,7 +134,7 @@ class Engine:
         self._metrics = Metrics(otlp=settings.trace == "otlp", prometheus=settings.prometheus)
         self._answers = (
             AnswerCache(settings.answers_file, most_mb=settings.answer_cache_mb)
-            if settings.answer_cache
+            if settings.stores_answers
             else None
         )
         extractive = Variant(EXTRACTIVE)

@@ -262,6 +262,11 @@ class Settings(BaseSettings):
         return beside(self.store, "memory") if self.store else self.memory
 
     @property
+    def stores_answers(self) -> bool:
+        """Whether answers are stored: of an index in a server only where the settings say in which folder."""
+        return self.answer_cache and (self.answers is not None or not self.store)
+
+    @property
     def answers_file(self) -> Path:
         """Where stored answers are: in the index's folder, so that they go when it goes, unless told otherwise."""
         if self.answers is None and not self.store:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from semantic_kernel.contents import ChatHistory
 from semantic_kernel.exceptions import KernelException
@@ -125,6 +126,14 @@ def load_prompt_plugins(folder: Path = PROMPTS_FOLDER) -> list[KernelPlugin]:
         )
         for language in LANGUAGES
     ]
+
+
+def instructions_of(function: KernelFunction) -> str:
+    """Return what a prompt function tells the model in its system message; "" for a function without one."""
+    template: Any = getattr(function, "prompt_template", None)
+    shown = template.prompt_template_config.template if template is not None else None
+    messages = ChatHistory.from_rendered_prompt(shown or "").messages
+    return next((str(message.content) for message in messages if message.role.value == "system"), "")
 
 
 def variables_of(function: str) -> set[str]:

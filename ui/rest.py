@@ -75,7 +75,13 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
         await warmth.end()
 
     app = FastAPI(
-        title="Tekio", version="1", description=_DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None
+        title="Tekio",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
     )
     install_error_handlers(app)
     app.add_middleware(TraceContext)

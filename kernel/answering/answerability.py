@@ -25,8 +25,9 @@ MODEL_FILE = Path(__file__).with_name("answerability.json")
 _NEAR = 3  # passages that are looked at together
 _LOOKED_AT = 40
 """The best sentences, in which a value of the kind that is asked for is looked for."""
-_NO_VALUE = 0.1
-"""What a best sentence lacks where no other holds such a value."""
+_NO_VALUE = 0.03
+"""What is lacking where no sentence holds such a value: as much as where one does that is quite another's, for the kind
+that is asked for is told by rules, which may be wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,10 @@ _NAME = re.compile(
     r"\b(?:Dr|Mr|Ms|Mrs|Prof)\.?\s[A-Z]\w+|(?<=[a-z,(]\s)[A-Z][a-z]+(?:\s[A-Z][a-z]+)+|\b[A-Z]\w+(?:\s[A-Z]\w+)*\s(?:Inc|Ltd|Co|Corp|LLC|Works)\b"
     r"|[一-龯]{1,4}(?:さん|氏|先生)|株式会社|[一-龯ァ-ヶ]{2,8}(?:社|製作所|工業|商事|病院|大学)"
 )
+# Whoever is asked for by "who" may be called by one name, at the head of the sentence too.
+_CAPITAL = re.compile(
+    r"\b(?!(?:The|A|An|It|If|In|On|At|For|To|This|These|No|All|Each|Every|When|After|Before)\b)[A-Z][a-z]{2,}\b"
+)
 _ROLE = re.compile(
     r"\b(?:head|manager|director|supervisor|leader|chief|nurse|pharmacist|physician|surgeon|doctor|officer|technician"
     r"|engineer|operator|inspector|team|department|section|office|committee|supplier|vendor|seller|buyer|customer"
@@ -167,7 +171,7 @@ def candidates(text: str, question: str, expected: Expected) -> Iterator[tuple[i
         if kind in expected.kinds:
             for match in cue.finditer(normalize(text)):
                 yield match.span()
-    for kind, names in ((NAME, _NAME), (ROLE, _ROLE)):
+    for kind, names in ((NAME, _NAME), (ROLE, _ROLE), (ROLE, _CAPITAL)):
         if kind in expected.kinds:
             for match in names.finditer(text):
                 if normalize(match.group()) not in normalize(question):

@@ -42,6 +42,7 @@ from kernel.answering.examples import Examples
 from kernel.answering.extraction import choose_sentences, with_parts
 from kernel.answering.fences import fence_of
 from kernel.answering.focus import focus
+from kernel.answering.leaks import without_prompt
 from kernel.answering.links import LinkGuard
 from kernel.answering.parts import MultiQuery, find_parts
 from kernel.answering.prompts import answering_function, shows_examples
@@ -66,6 +67,7 @@ from plugins.prompt_functions import (
     LANGUAGES,
     PromptPassage,
     examples_of,
+    instructions_of,
     render_passages,
     split_reasoning,
     without_examples,
@@ -431,6 +433,9 @@ class AnswerFlow:
             reasoning, text = split_reasoning(run.technique.value, without_echo(draft))
             if admits_ignorance(text):
                 return self._refusal(run, reasoning)
+            told = instructions_of(self._function(run))
+            text = without_prompt(text, told)
+            reasoning = reasoning and without_prompt(reasoning, told)
             checked = await asyncio.to_thread(self._checked, run, text)
             checked, by_results = supported_by_results(
                 checked,

@@ -20,10 +20,9 @@ from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.prompt_text import printable, shield
 from kernel.model_store import ModelStore
 from plugins.prompt_functions import (
-    CHOOSE_FUNCTION,
     LANGUAGES,
     PROMPTS_FOLDER,
-    SUB_QUESTIONS,
+    SHIPPED_FUNCTIONS,
     TECHNIQUES,
     load_prompt_plugins,
     plugin_name,
@@ -215,10 +214,7 @@ def prompts(tmp_path: Path) -> Path:
 def test_the_shipped_prompts_load_under_a_name_for_each_language(prompts: Path) -> None:
     plugins = load_prompt_plugins(prompts)
     assert [plugin.name for plugin in plugins] == ["prompts_en", "prompts_ja"]
-    assert all(
-        sorted(plugin.functions) == sorted([*TECHNIQUES, SUB_QUESTIONS, CHOOSE_FUNCTION])
-        for plugin in plugins
-    )
+    assert all(sorted(plugin.functions) == sorted(SHIPPED_FUNCTIONS) for plugin in plugins)
     assert plugin_name("fr") == "prompts_en"
 
 

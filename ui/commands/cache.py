@@ -23,7 +23,7 @@ def cache(context: typer.Context, as_json: JsonFlag = False, index: IndexOption 
     if context.invoked_subcommand is not None:
         return
     with opened(index) as tekio:
-        state, is_on = tekio.stored_answers(), tekio.settings.answer_cache
+        state, is_on = tekio.stored_answers(), tekio.settings.stores_answers
     if as_json:
         print_json({"on": is_on, **asdict(state)})
         return
@@ -33,7 +33,9 @@ def cache(context: typer.Context, as_json: JsonFlag = False, index: IndexOption 
         f"{state.size / _MIB:.1f} of {state.most / _MIB:.0f} MiB in {state.file}"
     )
     if not is_on:
-        print_text("answer_cache is off: they are not used")
+        print_text(
+            "none are stored: answer_cache is off, or the index is in a server and `answers` names no folder"
+        )
 
 
 @cache_app.command("clear")
