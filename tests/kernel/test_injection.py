@@ -94,4 +94,4 @@ async def test_the_functions_that_a_question_calls_can_be_watched(tekio: Tekio) 
     await tekio.watch_functions(calls.append)
     await tekio.ask(QUESTION, variant="extractive", cache=False)
     assert "retrieval-search" in calls
-    assert all(call.startswith(("retrieval-search", "prompts_en-")) for call in calls)
+    assert all(call.startswith(("retrieval-search", "memory-recall", "prompts_en-")) for call in calls)
