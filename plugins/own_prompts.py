@@ -12,6 +12,7 @@ from semantic_kernel.functions.kernel_plugin import KernelPlugin
 
 from plugins.prompt_folders import CONFIG_FILE, PROMPT_FILE, PromptFolder, prompt_folders
 from plugins.prompt_functions import (
+    CHOOSE_FUNCTION,
     KNOWN_VARIABLES,
     LANGUAGES,
     SHIPPED_FUNCTIONS,
@@ -42,7 +43,7 @@ class PromptState:
     @property
     def answers(self) -> bool:
         """Whether it can answer a question, as a technique does."""
-        return not self.problem and set(self.variables) >= ANSWERING
+        return not self.problem and self.name != CHOOSE_FUNCTION and set(self.variables) >= ANSWERING
 
 
 def add_own_prompts(plugins: Sequence[KernelPlugin], roots: Sequence[Path]) -> list[PromptState]:

@@ -68,8 +68,8 @@ _TEXTS = {
         "ja": "文書による裏付けのない文（{count}件）は省きました。",
     },
     "remembered": {
-        "en": "I will remember: “{text}”. `tekio memory` lists, edits and deletes what is remembered.",
-        "ja": "覚えました：「{text}」。覚えたことは `tekio memory` で一覧・編集・削除できます。",
+        "en": "I will remember: “{text}” (`tekio memory` lists, edits and deletes what is remembered)",
+        "ja": "覚えました：「{text}」（一覧・編集・削除は `tekio memory`）",
     },
     "memory_offered": {
         "en": "You confirmed this answer to “{question}” on {date}: {answer}",
