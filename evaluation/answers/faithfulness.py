@@ -9,19 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from evaluation.answers.texts import without_markers
 from kernel.answer import Answer
+from kernel.answering.claims.entailment import EntailmentReader
 from kernel.answering.evidence import answer_sentences
 from retrieval.embedding import Embedder
-from retrieval.errors import UsageError
 
 OWN_CHECK = "the program's own check of each sentence against the passages"
 _ENTAILED = 0.5
-_BATCH = 16
 _QUESTIONS = 3
 _LABEL = re.compile(
     r"^\s*(?:[-*•・]|\(?\d{1,2}[.)．、:：]|(?:question|質問)\s*\d*\s*[:：])\s*", re.IGNORECASE
@@ -65,28 +64,12 @@ class Entailment:
     """Faithfulness by a cross-encoder that was trained on entailment: premise a passage, hypothesis a sentence."""
 
     def __init__(self, folder: Path, *, model: str, revision: str) -> None:
-        """Load the model.
+        """Take a model's folder.
 
         Raises:
             UsageError: it has no class that is called entailment.
         """
-        from sentence_transformers import CrossEncoder
-
-        try:
-            self._model: Any = CrossEncoder(str(folder), local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"the entailment model {model} cannot be loaded from {folder}: {error}"
-            ) from error
-        labels = getattr(self._model.model.config, "id2label", None) or {}
-        names = {int(number): str(name).lower() for number, name in labels.items()}
-        column = [number for number, name in names.items() if name in ("entailment", "entails", "entailed")]
-        if len(column) != 1 or len(names) < 2:
-            raise UsageError(
-                f"{model} is no entailment model: its classes are {', '.join(names.values()) or 'none'}, "
-                "and one must be entailment"
-            )
-        self._column = column[0]
+        self._reader = EntailmentReader(folder, model=model)
         self.method = f"entailment by {model} ({revision})"
 
     def __call__(self, answer: Answer) -> float | None:
@@ -97,12 +80,8 @@ class Entailment:
         ]
         if answer.refused or not sentences or not texts:
             return None
-        pairs = [(text, sentence) for sentence in sentences for text in texts]
-        raw = self._model.predict(
-            pairs, batch_size=_BATCH, apply_softmax=True, show_progress_bar=False, convert_to_numpy=True
-        )
-        shares = np.asarray(raw, np.float64)[:, self._column].reshape(len(sentences), len(texts))
-        return float((shares.max(axis=1) >= _ENTAILED).mean())
+        says = [max(said for said, _ in self._reader(sentence, texts)) for sentence in sentences]
+        return float(np.mean(np.array(says) >= _ENTAILED))
 
 
 class Relevance:

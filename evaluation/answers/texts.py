@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from evaluation.questions import folded
+from kernel.answering.citations import UNSUPPORTED_MARK
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _MARKER = re.compile(r"\s?\[(\d{1,3})\]")
@@ -75,8 +76,9 @@ def contains(text: str, expected: Sequence[str]) -> float:
 
 
 def without_markers(text: str, markers: Sequence[int]) -> str:
-    """Return an answer's text without the markers of its citations."""
+    """Return an answer's text without the markers of its citations, and without the marks of unsupported sentences."""
     known = frozenset(markers)
+    text = text.replace(f" {UNSUPPORTED_MARK}", "")
     return _MARKER.sub(lambda found: "" if int(found[1]) in known else found[0], text)
 
 

@@ -16,7 +16,7 @@ _BATCH = 16
 
 
 class EntailmentReader:
-    """A cross-encoder with a label for entailment and one for contradiction, loaded when it is first used."""
+    """A cross-encoder with a label for entailment, and mostly one for contradiction, loaded when it is first used."""
 
     def __init__(self, folder: Path, *, model: str) -> None:
         """Take a model's folder.
@@ -31,7 +31,7 @@ class EntailmentReader:
         self._says, self._denies = _labels(folder, model)
 
     def __call__(self, claim: str, texts: Sequence[str]) -> list[tuple[float, float]]:
-        """Return for each text how likely it says what is claimed, and how likely it denies it."""
+        """Return for each text how likely it says what is claimed, and how likely it denies it, 0 without a label."""
         if not texts:
             return []
         with self._lock:
@@ -43,18 +43,28 @@ class EntailmentReader:
             )
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
-        return [(float(row[self._says]), float(row[self._denies])) for row in shares]
+        denied = np.zeros(len(shares)) if self._denies is None else shares[:, self._denies]
+        return [
+            (float(says), float(denies)) for says, denies in zip(shares[:, self._says], denied, strict=True)
+        ]
 
     def _model(self) -> Any:
         if self._loaded is None:
             from sentence_transformers import CrossEncoder
             from torch import nn
 
-            self._loaded = CrossEncoder(str(self._folder), local_files_only=True, activation_fn=nn.Identity())
+            try:
+                self._loaded = CrossEncoder(
+                    str(self._folder), local_files_only=True, activation_fn=nn.Identity()
+                )
+            except (OSError, ValueError) as error:
+                raise UsageError(
+                    f"the entailment model {self.model} cannot be loaded from {self._folder}: {error}"
+                ) from error
         return self._loaded
 
 
-def _labels(folder: Path, model: str) -> tuple[int, int]:
+def _labels(folder: Path, model: str) -> tuple[int, int | None]:
     try:
         names = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
     except (OSError, ValueError) as error:
@@ -64,9 +74,9 @@ def _labels(folder: Path, model: str) -> tuple[int, int]:
     places = {str(name).lower(): int(place) for place, name in names.items()}
     says = next((place for name, place in places.items() if name.startswith("entail")), None)
     denies = next((place for name, place in places.items() if name.startswith("contradict")), None)
-    if says is None or denies is None:
+    if says is None or len(places) < 2:
         raise UsageError(
-            f"{model} is no entailment model: its labels are {', '.join(sorted(places)) or 'not named'}, "
-            "not entailment and contradiction"
+            f"{model} is no entailment model: its classes are {', '.join(places) or 'none'}, "
+            "and one must be entailment"
         )
     return says, denies
