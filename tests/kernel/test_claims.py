@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.claims import by_words, checked, load_pairs, shares
+from evaluation.claims import by_words, checked, load_pairs, shares, with_meaning
 from kernel.answering.claims.check import Claim, Evidence, Reason, Verdict, judge
+from kernel.answering.claims.meaning import WordMeaning
 from kernel.answering.claims.names import names
 from kernel.answering.claims.polarity import denies, is_denied
 from kernel.answering.claims.values import Value, find_values, is_among
 from retrieval.analysis import analyze, normalize
+from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
 
 def value_of(text: str) -> Value:
@@ -190,3 +192,23 @@ def test_one_changed_thing_is_noticed_where_common_words_notice_little(language:
     assert found["precision"].value >= 0.9
     assert found["recall"].value >= 0.75
     assert baseline["precision"].value < found["precision"].value
+
+
+def test_other_words_may_say_the_same_and_words_that_nothing_stands_for_may_not(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    says = with_meaning(embedder)
+    pairs = load_pairs("test")
+    found, plain = shares(pairs, says), shares(pairs, checked)
+    assert found["recall"].hits > plain["recall"].hits
+    assert found["precision"].value >= 0.9
+    assert all(not says(pair) for pair in pairs if pair.kind == "addition")
+
+
+def test_a_word_is_said_by_another_that_means_the_same(embedder: SentenceTransformerEmbedder) -> None:
+    claim, texts = "The vaccine is discarded.", ["The vaccine is thrown away.", "The vaccine is red."]
+    start = claim.index("discarded")
+    spans = [(start, start + len("discarded"))]
+    same, other = WordMeaning(embedder)(claim, [(text, spans) for text in texts])
+    assert same > other + 0.1
+    assert WordMeaning(embedder)(claim, [("", spans), ("The vaccine.", [])]) == [-1.0, 1.0]
