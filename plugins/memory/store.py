@@ -92,7 +92,8 @@ class MemoryStore:
             where = All((where, Where("conversation", "==", conversation)))
         memories = [_memory(hit) for hit in collection.select(where)]
         living = [item for item in memories if not item.is_expired(self._now())]
-        return sorted(living, key=lambda item: item.renewed, reverse=True)
+        # Reversed as a whole, so that of two of the same second the one that was saved last comes first.
+        return sorted(living, key=lambda item: item.renewed)[::-1]
 
     def get(self, owner: str, memory_id: str) -> Memory:
         """Return a user's memory.
