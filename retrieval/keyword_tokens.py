@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from retrieval.analysis import STOP_WORDS, analyze, japanese_runs, japanese_words, normalize, stem
+from retrieval.numerals import kanji_number
 
 KEYWORD_VERSION = "3"
 
@@ -29,8 +30,6 @@ _ARTICLE = re.compile(
 )
 _KANJI_NUMBER = re.compile("[〇零一二三四五六七八九十百千]+")
 _KANJI = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_DIGITS = {character: value for value, character in enumerate("〇一二三四五六七八九")} | {"零": 0}
-_POWERS = {"十": 10, "百": 100, "千": 1000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +107,4 @@ def _compounds(run: str) -> Iterator[str]:
 
 
 def _arabic(text: str) -> str:
-    return _KANJI_NUMBER.sub(lambda found: str(_number(found.group())), text)
-
-
-def _number(kanji: str) -> int:
-    """Return the value of a number in Chinese characters: 百二十三 and 一二三 are 123."""
-    if not any(character in _POWERS for character in kanji):
-        return int("".join(str(_DIGITS[character]) for character in kanji))
-    total, digit = 0, 0
-    for character in kanji:
-        if character in _POWERS:
-            total += (digit or 1) * _POWERS[character]
-            digit = 0
-        else:
-            digit = _DIGITS[character]
-    return total + digit
+    return _KANJI_NUMBER.sub(lambda found: str(kanji_number(found.group())), text)

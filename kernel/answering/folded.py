@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from retrieval.numerals import kanji_number
+
 FigureKind = Literal["number", "date", "time"]
 
 _MONTHS = {
@@ -34,8 +36,6 @@ _WORDS = {
         start=2,
     )
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
-_KANJI = {character: value for value, character in enumerate("〇一二三四五六七八九")}
-_PLACES = {"十": 10, "百": 100, "千": 1000}
 _COUNTERS = (
     "年間|年|か月|ヶ月|カ月|ヵ月|箇月|ヶ月|月|日間|日|週間|週|時間|時|分間|分|秒|回|人|名|個|台|本|枚|件|部|歳|円|度|割|倍|"
     "条|項|階|号|番|つ|パーセント|種類|箇所|か所|ヶ所|名様|点|社|室|床"
@@ -181,25 +181,12 @@ def _number(found: re.Match[str], kind: str) -> str:
     if kind == "word":
         return str(_WORDS[found["word"]])
     if kind == "kanji":
-        return str(_kanji_number(found["kanji"]))
+        return str(kanji_number(found["kanji"]))
     text = found["number"].replace(",", "").replace("−", "-")
     whole, point, rest = text.partition(".")
     rest = rest.rstrip("0")
     whole = ("-" if whole.startswith("-") else "") + (whole.lstrip("-").lstrip("0") or "0")
     return f"{whole}.{rest}" if point and rest else whole
-
-
-def _kanji_number(text: str) -> int:
-    if not any(character in _PLACES for character in text):
-        return int("".join(str(_KANJI[character]) for character in text))
-    total, digit = 0, 0
-    for character in text:
-        if character in _PLACES:
-            total += (digit or 1) * _PLACES[character]
-            digit = 0
-        else:
-            digit = _KANJI[character]
-    return total + digit
 
 
 def _one_unit(name: str) -> str:

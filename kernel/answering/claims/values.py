@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from kernel.answering.claims.units import MONTHS, NUMBER_WORDS, UNIT_PATTERN, WORD_NUMBERS, unit_of
 from retrieval.analysis import normalize
+from retrieval.numerals import kanji_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _quantity(match: re.Match[str]) -> Value | None:
     elif name is None:  # words such as "one" are numbers only before a unit
         return None
     else:
-        amount = Decimal(_kanji(match["kanji"]) if match["kanji"] else WORD_NUMBERS[match["word"]])
+        amount = Decimal(kanji_number(match["kanji"]) if match["kanji"] else WORD_NUMBERS[match["word"]])
     if money:
         currency = {"¥": "円", "jpy": "円", "$": "$", "usd": "$", "€": "€", "eur": "€", "£": "£"}[
             money.strip()
@@ -154,22 +155,6 @@ def _quantity(match: re.Match[str]) -> Value | None:
         return Value("number", *match.span(), amount=amount, written=amount)
     unit = unit_of(name)
     return Value(unit.kind, *match.span(), amount=amount * unit.factor, key=unit.key, written=amount)
-
-
-def _kanji(text: str) -> int:
-    """Return the number that Chinese numerals write: 二十四 is 24, 二〇二四 is 2024."""
-    if not set(text) & set("十百千万"):
-        return int("".join(str("〇一二三四五六七八九".index(each)) for each in text))
-    total = part = digit = 0
-    for each in text:
-        if each == "万":
-            total, part, digit = (total + part + digit or 1) * 10**4, 0, 0
-        elif each in "十百千":
-            part += (digit or 1) * {"十": 10, "百": 100, "千": 1000}[each]
-            digit = 0
-        else:
-            digit = "〇一二三四五六七八九".index(each)
-    return total + part + digit
 
 
 def is_among(value: Value, others: Sequence[Value]) -> bool:
