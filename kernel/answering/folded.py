@@ -13,36 +13,23 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from kernel.answering.claims.units import MONTHS, WORD_NUMBERS
+from plugins.calendar_dates import ERAS
 from retrieval.numerals import kanji_number
 
 FigureKind = Literal["number", "date", "time"]
 
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august|sep sept september|oct october|"
-        "nov november|dec december".split("|"),
-        start=1,
-    )
-    for name in names.split()
-}
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_ERAS = {"明治": 1867, "大正": 1911, "昭和": 1925, "平成": 1988, "令和": 2018}
-_WORDS = {
-    name: number
-    for number, name in enumerate(
-        "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split(),
-        start=2,
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+_MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
+_YEARS_BEFORE = {name: first.year - 1 for name, _, first in ERAS}
+# "One" is too often no number, and "hundred" only a part of one.
+_WORDS = {word: number for word, number in WORD_NUMBERS.items() if 1 < number < 100}
 _COUNTERS = (
     "年間|年|か月|ヶ月|カ月|ヵ月|箇月|ヶ月|月|日間|日|週間|週|時間|時|分間|分|秒|回|人|名|個|台|本|枚|件|部|歳|円|度|割|倍|"
     "条|項|階|号|番|つ|パーセント|種類|箇所|か所|ヶ所|名様|点|社|室|床"
 )
 _FIGURE = re.compile(
     r"(?P<iso>(?<![\d.])(?P<y>\d{4})\s?[-/.年]\s?(?P<m>\d{1,2})\s?[-/.月]\s?(?P<d>\d{1,2})(?:日|(?![\d.]\d)(?!\d)))"
-    r"|(?P<era>(?P<e>明治|大正|昭和|平成|令和)\s?(?P<ey>\d{1,2}|元)年\s?(?P<em>\d{1,2})月\s?(?P<ed>\d{1,2})日)"
+    rf"|(?P<era>(?P<e>{'|'.join(_YEARS_BEFORE)})\s?(?P<ey>\d{{1,2}}|元)年\s?(?P<em>\d{{1,2}})月\s?(?P<ed>\d{{1,2}})日)"
     rf"|(?P<dmy>(?<!\d)(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?\s+(?P<m1>{_MONTH})\.?,?\s+(?P<y1>\d{{4}})(?!\d))"
     rf"|(?P<mdy>\b(?P<m2>{_MONTH})\.?\s+(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y2>\d{{4}})(?!\d))"
     r"|(?P<clock>(?<![\d:.])(?P<h>[01]?\d|2[0-4])(?::(?P<mi>[0-5]\d)(?![\d:])|時(?!間)(?:(?P<mj>\d{1,2})分)?))"
@@ -166,11 +153,11 @@ def _date(found: re.Match[str], kind: str) -> date | None:
         year, month, day = int(found["y"]), int(found["m"]), int(found["d"])
     elif kind == "era":
         years = 1 if found["ey"] == "元" else int(found["ey"])
-        year, month, day = _ERAS[found["e"]] + years, int(found["em"]), int(found["ed"])
+        year, month, day = _YEARS_BEFORE[found["e"]] + years, int(found["em"]), int(found["ed"])
     elif kind == "dmy":
-        year, month, day = int(found["y1"]), _MONTHS[found["m1"]], int(found["d1"])
+        year, month, day = int(found["y1"]), MONTHS[found["m1"]], int(found["d1"])
     else:
-        year, month, day = int(found["y2"]), _MONTHS[found["m2"]], int(found["d2"])
+        year, month, day = int(found["y2"]), MONTHS[found["m2"]], int(found["d2"])
     try:
         return date(year, month, day)
     except ValueError:
