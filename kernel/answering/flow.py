@@ -236,6 +236,7 @@ class AnswerFlow:
             said=asked.question,
             heard=heard,
             evidence=examined.passages,
+            fence=fence_of(question, passages),
         )
 
     async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:
@@ -324,11 +325,7 @@ class AnswerFlow:
             return
         with run.clock("functions"):
             shown = focus(run.evidence, run.ranking, sentences=self._focused(run))
-            passages = (
-                render_passages(shown, run.language, fence=fence_of(run.question, run.passages))
-                if is_answerable
-                else ""
-            )
+            passages = render_passages(shown, run.language, fence=run.fence) if is_answerable else ""
             await self._functions.call(self._kernel, run, passages)
         run.results = render_results(run.functions, run.language)
 
@@ -405,10 +402,7 @@ class AnswerFlow:
                     filter(
                         None,
                         (
-                            render_passages(
-                                passages, run.language, fence=fence_of(run.question, run.passages)
-                            )
-                            + run.heard.block,
+                            render_passages(passages, run.language, fence=run.fence) + run.heard.block,
                             run.results,
                         ),
                     )

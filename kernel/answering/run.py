@@ -99,6 +99,8 @@ class Run:
     contradictions: list[Contradiction] = field(default_factory=list)
     evidence: Sequence[Passage] = ()
     """The passages as answers are made of them: what is addressed to a model in them is blanked out."""
+    fence: str = ""
+    """The line that stands around each passage in a prompt."""
     used: frozenset[int] = frozenset()
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
