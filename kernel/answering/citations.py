@@ -69,7 +69,6 @@ def check_citations(
     *,
     question: str = "",
     threshold: float = SUPPORTED,
-    strict: bool = False,
     likeness: Likeness | None = None,
     reader: Reader | None = None,
 ) -> CheckedText:
@@ -81,7 +80,6 @@ def check_citations(
         inverse_frequencies: weights of tokens in the index.
         question: what was asked; repeating it supports nothing.
         threshold: least support that counts, 0 to 1.
-        strict: leave out what nothing supports, rather than mark it.
         likeness: tells how alike a sentence and texts are in meaning, so that other words may say the same.
         reader: a model that tells whether a text says what a sentence claims.
     """
@@ -97,8 +95,7 @@ def check_citations(
             continue  # small models repeat themselves
         said.add(bare.casefold())
         _check(bare, markers, source, passages, written)
-    checked = CheckedText(written.text, written.citations, written.unsupported, written.claims)
-    return leave_out(checked) if strict else checked
+    return CheckedText(written.text, written.citations, written.unsupported, written.claims)
 
 
 def leave_out(checked: CheckedText) -> CheckedText:

@@ -7,7 +7,7 @@ A passage that speaks of the subject but holds no value of the kind that is aske
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kernel.answering.claims.units import UNIT_PATTERN, unit_of
@@ -176,8 +176,3 @@ def candidates(text: str, question: str, expected: Expected) -> Iterator[tuple[i
             for match in names.finditer(text):
                 if normalize(match.group()) not in normalize(question):
                     yield match.span()
-
-
-def holds_candidate(texts: Sequence[str], question: str, expected: Expected) -> bool:
-    """Say whether one of several texts holds what could answer."""
-    return any(next(candidates(text, question, expected), None) is not None for text in texts)

@@ -6,7 +6,7 @@ import pytest
 
 from kernel.answer import ClaimStatus
 from kernel.answering.budget import fit_passages
-from kernel.answering.citations import check_citations
+from kernel.answering.citations import check_citations, leave_out
 from kernel.answering.evidence import answer_sentences, passage_sentences
 from kernel.answering.support import support
 from kernel.answering.texts import admits_ignorance, without_echo
@@ -88,8 +88,10 @@ def test_repeating_the_question_is_no_answer() -> None:
 
 
 def test_a_strict_check_leaves_out_what_nothing_supports_and_says_which() -> None:
-    checked = check_citations(
-        "The archive opens at 9:00 [1]. The archivist is called Mori.", PASSAGES, equal_weights, strict=True
+    checked = leave_out(
+        check_citations(
+            "The archive opens at 9:00 [1]. The archivist is called Mori.", PASSAGES, equal_weights
+        )
     )
     assert checked.text == "The archive opens at 9:00 [1]."
     assert checked.unsupported == ["The archivist is called Mori."]
