@@ -225,15 +225,15 @@ def render_passages(passages: Sequence[PromptPassage], language: str, *, fence: 
         if passage.page is not None:
             place.append(page.format(passage.page))
         head = f"[{shown.number}] ({', '.join(place)})" if place else f"[{shown.number}]"
-        blocks.append(f"{head}\n{_unmarked(shown.text) if fence else shown.text}")
+        blocks.append(f"{head}\n{unmarked(shown.text) if fence else shown.text}")
     if fence:
         line = f"--- {fence}"
         return "\n".join([line, *(part for block in blocks for part in (block, line))])
     return "\n\n".join(blocks)
 
 
-def _unmarked(text: str) -> str:
-    """Return a passage's text without what the prompt is made of: numbers in brackets, and its own labels."""
+def unmarked(text: str) -> str:
+    """Return quoted material without what the prompt is made of: numbers in brackets, and its own labels."""
     return _OWN_LABELS.sub(r"\1 -", _OWN_NUMBERS.sub(r"(\1)", _BLANKED.sub(" … ", text)))
 
 

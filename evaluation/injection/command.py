@@ -12,6 +12,7 @@ from pathlib import Path
 
 from evaluation.injection.asking import Result, ask_cases
 from evaluation.injection.cases import WORDINGS, chosen_kinds, make_cases
+from evaluation.injection.documents import TaskResult, try_documents
 from evaluation.injection.figures import document, missed_aims, table
 from evaluation.injection.page import write_report
 from kernel.settings import Settings, load_settings
@@ -57,6 +58,21 @@ def measure(
                 say=say,
             )
         )
+
+
+def measure_documents(
+    settings: Settings,
+    *,
+    variant: str | None = None,
+    kinds: Sequence[str] = (),
+    per_kind: int = 2,
+    wording: str = WORDINGS[1],
+    say: Callable[[str], None] = lambda text: None,
+) -> list[TaskResult]:
+    """Make the poisoned corpus, and summarise, compare and read out each poisoned document; see `measure`."""
+    cases = make_cases(chosen_kinds(kinds), per_kind=per_kind, wording=wording)
+    with tempfile.TemporaryDirectory(prefix="tekio-injection-") as folder:
+        return asyncio.run(try_documents(cases, settings, Path(folder), variant=variant, say=say))
 
 
 def main() -> int:

@@ -61,7 +61,7 @@ from kernel.conversation.heard import render_memories
 from kernel.conversation.listening import Listener
 from kernel.functions.choosing import FunctionCaller, answers_by_itself
 from kernel.functions.supporting import supported_by_results
-from kernel.functions.wording import render_results, tell, written_out
+from kernel.functions.wording import render_results, tell, texts_of, written_out
 from plugins.memory.rules import fact_to_remember
 from plugins.prompt_functions import (
     LANGUAGES,
@@ -327,7 +327,9 @@ class AnswerFlow:
             shown = focus(run.evidence, run.ranking, sentences=self._focused(run))
             passages = render_passages(shown, run.language, fence=run.fence) if is_answerable else ""
             await self._functions.call(self._kernel, run, passages)
-        run.results = render_results(run.functions, run.language)
+        if run.functions:
+            run.fence = fence_of(run.question, run.passages, texts_of(run.functions))
+        run.results = render_results(run.functions, run.language, fence=run.fence)
 
     def _from_functions(self, run: Run) -> Answer | None:
         """Return the answer of functions alone to a question that the documents do not answer."""

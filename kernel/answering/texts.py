@@ -91,6 +91,10 @@ _TEXTS = {
         "en": "Text that is addressed to a language model stands in {passages}; it was not followed.",
         "ja": "{passages} に言語モデルに向けた文があります。その指示には従っていません。",
     },
+    "addressed_in_document": {
+        "en": "Text that is addressed to a language model was left out ({count} passages hold some).",
+        "ja": "言語モデルに向けた文は除きました（該当する箇所：{count}件）。",
+    },
     "links_removed": {
         "en": "The language model wrote a link that stands in no cited passage; it was taken out.",
         "ja": "言語モデルが引用箇所にないリンクを書いたため、取り除きました。",

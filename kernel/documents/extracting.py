@@ -36,18 +36,19 @@ async def extract(
     """Read facts out of a document, or of what is found for a question, see `Tekio.extract`."""
     clock = Clock()
     if document is not None:
-        (found_document,), passages = await tasks.read([document])
+        (found_document,), material = await tasks.read([document])
         source, only = found_document.document, found_document
     else:
         assert question is not None
-        passages, only = await tasks.engine.search(question, top_k, caller=tasks.caller), None
+        material, only = await tasks.found(question, top_k), None
         source = question
-    who, spoken, notices = await tasks.who(variant, chosen, language, passages)
+    passages = material.passages
+    who, spoken, notices = await tasks.who(variant, chosen, language, material)
     locate = _Locating(tasks, passages, only)
     with clock("find"):
         found = await found_values(schema, passages, locate)
     made, attempts = assembled(schema, found), 0
-    writer, finish = tasks.writer(who, spoken), FinishReason.STOP
+    writer, finish = tasks.writer(who, spoken, material), FinishReason.STOP
     if writer is not None and passages:
         with clock("generate"):
             made, attempts, finish = await _written(writer, schema, found, passages, locate)
@@ -55,7 +56,7 @@ async def extract(
     # In a thread, since a pattern may take its time.
     errors = await asyncio.to_thread(schema.errors, made.data)
     every = [item.citation for item in made.values if item.citation is not None]
-    _, cited, shown = renumbered("", every, passages)
+    _, cited, shown = renumbered("", every, material.shown)
     places = iter(cited)
     values = [
         item if item.citation is None else item.model_copy(update={"citation": next(places)})
@@ -123,7 +124,7 @@ class _Locating:
         if self._document is None or len(self._passages) <= _LOCATED:
             places = list(range(len(self._passages)))
         else:
-            near = await self._tasks.near(words, self._document, _LOCATED)
+            near = (await self._tasks.near(words, self._document, _LOCATED)).passages
             # What is shown of a section or a window stands for the row that was found.
             places = [self._by_id[passage.id] for passage in near if passage.id in self._by_id]
         self.places.update(places)

@@ -1,17 +1,45 @@
-"""A document by its name, and what of it is shown in the end."""
+"""A document by its name, what a model may read of it, and what of it is shown in the end."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 
 from kernel.answer import AnswerPassage, Citation
 from kernel.answering.run import shown_passages
+from kernel.answering.suspicion import examine
+from kernel.answering.texts import say
 from retrieval.errors import UsageError
 from retrieval.records import DocumentSummary, Passage
 
 _MARKER = re.compile(r"\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Passages of a task: `shown` as they stand in the document, `passages` as texts are made of them.
+
+    In the latter what is addressed to a language model is blanked out, at the same offsets.
+    """
+
+    shown: list[Passage]
+    passages: list[Passage]
+
+    @staticmethod
+    def of(passages: Sequence[Passage]) -> Material:
+        """Examine passages. Blocks; call it from a thread."""
+        return Material(list(passages), examine(passages).passages)
+
+    def __add__(self, other: Material) -> Material:
+        """Return both, the passages of the other after these."""
+        return Material([*self.shown, *other.shown], [*self.passages, *other.passages])
+
+    def notices(self, language: str) -> list[str]:
+        """Return what a reader should know of what was left out."""
+        count = sum(seen != read for seen, read in zip(self.shown, self.passages, strict=True))
+        return [say("addressed_in_document", language, count=count)] if count else []
 
 
 def find_document(name: str, documents: Sequence[DocumentSummary]) -> DocumentSummary:

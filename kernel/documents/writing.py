@@ -31,13 +31,14 @@ class Draft:
 
 @dataclass(slots=True)
 class Writer:
-    """Writes by one variant in one language, and counts what it cost."""
+    """Writes by one variant in one language, and counts what it cost. `fence` stands around each passage."""
 
     kernel: Kernel
     variant: Variant
     language: str
     max_prompt_tokens: int
     max_new_tokens: int
+    fence: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
@@ -116,7 +117,7 @@ class Writer:
         )
 
     async def _size(self, item: PromptPassage) -> int:
-        shown = render_passages([item], self.language) + "\n\n"
+        shown = render_passages([item], self.language, fence=self.fence)
         return await asyncio.to_thread(self._count, [{"role": "user", "content": shown}])
 
     def _count(self, messages: Sequence[dict[str, str]]) -> int:
@@ -125,7 +126,7 @@ class Writer:
 
     def _arguments(self, passages: Sequence[PromptPassage], text: str, settings: Any) -> KernelArguments:
         # New for every call: Semantic Kernel writes into the arguments it is given.
-        document = shield(render_passages(passages, self.language))
+        document = shield(render_passages(passages, self.language, fence=self.fence))
         return KernelArguments(settings=settings, document=document, text=shield(text))
 
 

@@ -18,6 +18,7 @@ from semantic_kernel import Kernel
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
 from kernel.answer import FunctionCall
+from kernel.answering.fences import fence_of
 from kernel.answering.run import Run
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
@@ -25,7 +26,7 @@ from kernel.chat.transformers_chat import TransformersSettings
 from kernel.functions.call_grammar import call_grammar, can_be_written, read_call, render_functions
 from kernel.functions.calling import Toolbox
 from kernel.functions.grounding import figures, is_grounded
-from kernel.functions.wording import render_results, tell
+from kernel.functions.wording import render_results, tell, texts_of
 from plugins.date_plugin import this_day
 from plugins.external.offered import OfferedFunction
 from plugins.prompt_functions import CHOOSE_FUNCTION, plugin_name
@@ -92,7 +93,7 @@ class FunctionCaller:
         self, run: Run, functions: Sequence[OfferedFunction], choose: Choose, *, passages: str
     ) -> None:
         while len(run.functions) < self._most_calls:
-            results = render_results(run.functions, run.language) if passages else _called(run.functions)
+            results = _results(run) if passages else _called(run.functions)
             shown = "\n\n".join(part for part in (passages, results) if part)
             chosen = read_call(await choose(functions, shown), functions)
             if chosen is None or any(_same(each, *chosen) for each in run.functions):
@@ -171,6 +172,12 @@ def answers_by_itself(call: FunctionCall, question: str) -> bool:
 
 def _same(call: FunctionCall, function: OfferedFunction, arguments: dict[str, Any]) -> bool:
     return call.name == function.full_name and call.arguments == arguments
+
+
+def _results(run: Run) -> str:
+    """Return what came back, within a fence of its own: the passages stand within theirs."""
+    fence = fence_of(run.question, run.passages, texts_of(run.functions))
+    return render_results(run.functions, run.language, fence=fence)
 
 
 def _called(calls: Sequence[FunctionCall]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from kernel.answer import FunctionCall
 from plugins.calculator_plugin import PLUGIN_NAME as CALCULATOR
+from plugins.prompt_functions import unmarked
 
 _TEXTS = {
     "not_there": {
@@ -43,14 +44,24 @@ def tell(key: str, language: str, **values: object) -> str:
     return texts.get(language, texts["en"]).format(**values)
 
 
-def render_results(calls: Sequence[FunctionCall], language: str) -> str:
-    """Return results as a prompt shows them; empty for none."""
-    lines = [
-        f"[{each.name} {json.dumps(each.arguments, ensure_ascii=False)}]\n{each.result}"
+def render_results(calls: Sequence[FunctionCall], language: str, *, fence: str) -> str:
+    """Return results as a prompt shows them, each between two lines of the fence; empty for none.
+
+    What a server gives back is another's text, as a passage is: it can neither end its fence nor pose as a passage.
+    """
+    blocks = [
+        f"[{each.name} {json.dumps(each.arguments, ensure_ascii=False)}]\n{unmarked(each.result)}"
         for each in calls
         if each.result is not None
     ]
-    return "\n".join([tell("results", language), *lines]) if lines else ""
+    line = f"--- {fence}"
+    shown = [tell("results", language), line, *(part for block in blocks for part in (block, line))]
+    return "\n".join(shown) if blocks else ""
+
+
+def texts_of(calls: Sequence[FunctionCall]) -> list[str]:
+    """Return all that a prompt shows of calls: in none of it may the fence stand."""
+    return [f"{each.result}\n{json.dumps(each.arguments, ensure_ascii=False)}" for each in calls]
 
 
 def written_out(call: FunctionCall) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from evaluation.injection import documents
 from evaluation.injection.asking import Result, ask_cases
 from evaluation.injection.baseline import Baseline
 from evaluation.injection.cases import (
@@ -167,6 +169,30 @@ async def test_attacks_on_quoted_answers_are_asked_and_counted(
     report = write_report(tmp_path / "report", results).read_text("utf-8")
     assert "<script" not in report
     assert "HTML" not in report or "&lt;" in report or "<img" not in report
+
+
+async def test_attacks_on_whole_documents_get_nothing_they_are_after(
+    tmp_path: Path, model_store: ModelStore
+) -> None:
+    kinds = ["override", "image exfiltration", "tool call as JSON", "a false"]
+    cases = make_cases(chosen_kinds(kinds), per_kind=1, wording="development")
+    settings = Settings(cache=model_store.cache)
+    tried = await documents.try_documents(
+        cases, settings, tmp_path, variant="extractive", say=lambda text: None
+    )
+    assert {(item.task, item.case.fact.language) for item in tried} == {
+        (task, language) for task in documents.TASKS for language in LANGUAGES
+    }
+    assert len(tried) == 3 * 3 * 2  # a false statement is no instruction
+    assert not any(item.succeeded for item in tried)
+    assert all(item.notices for item in tried)
+    assert any(item.case.fact.topic in item.output for item in tried if item.task == "summary")
+    whole = json.loads(json.dumps(documents.document(tried), ensure_ascii=False))
+    assert whole["missed"] == []
+    (first, *_) = tried
+    through = [dataclasses.replace(first, succeeded=True), *tried[1:]]
+    assert "got through: override" in "\n".join(documents.table(through))
+    assert documents.missed_aims(through)
 
 
 def test_the_plain_way_obeys_special_tokens(model_store: ModelStore) -> None:
