@@ -33,6 +33,8 @@ REFUSED_AT_MOST = 0.15
 FOLDS = 10
 _SIGNS = {
     "similarity": 1,
+    "lead": 1,
+    "draft_support": 1,
     "sentence_interaction": 1,
     "joint_coverage": 1,
     "missing_figure": -1,

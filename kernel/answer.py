@@ -232,7 +232,7 @@ class Answer(_Frozen):
         description="sentences that no passage supports; in the answer [?] stands behind each, or they are left out"
     )
     short_answer: ShortAnswer | None = Field(
-        default=None, description="the words within the first quote that answer, where rules can tell them"
+        default=None, description="the words within the first quote that answer, found by the reading model"
     )
     claims: list[Claim] = Field(default=[], description="each sentence with what the passages make of it")
     contradictions: list[Contradiction] = Field(

@@ -566,6 +566,7 @@ class Tekio:
                     self.memory,
                     examples,
                     self.toolbox(),
+                    say=self._say,
                 )
             return self._engine
 

@@ -24,11 +24,13 @@ from kernel.answering.answerability import AnswerabilityModel, load_model, measu
 from kernel.answering.asked import Asked
 from kernel.answering.claims.meaning import WordMeaning
 from kernel.answering.examples import Examples
-from kernel.answering.flow import AnswerFlow, Limits
+from kernel.answering.flow import AnswerFlow
+from kernel.answering.means import Limits, Means
 from kernel.answering.parts import MultiQuery
 from kernel.answering.passage_tokens import PassageTokens
 from kernel.answering.ranking import SentenceRanker
 from kernel.answering.run import Variant
+from kernel.answering.suspicion import examine
 from kernel.chat.adapters import check_adapter, find_adapter, variant_names
 from kernel.chat.extractive_chat import ExtractiveChatCompletion
 from kernel.chat.language_model import LanguageModel
@@ -46,6 +48,7 @@ from kernel.index_view import StateOfIndex
 from kernel.memories import Memories
 from kernel.metrics import Metrics
 from kernel.model_store import ModelStore
+from kernel.reading_model import find_reader
 from kernel.selecting import selection_of
 from kernel.settings import Settings
 from kernel.tracing import Tracing
@@ -99,6 +102,8 @@ class Engine:
         memories: Memories,
         examples: ExampleStore,
         toolbox: Toolbox,
+        *,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._settings = settings
         self._models = models
@@ -130,6 +135,11 @@ class Engine:
             settings.chunk_tokens,
         )
         self.ranker = SentenceRanker(tokens, self.embedded, index.inverse_frequencies)
+        self._spans = (
+            find_reader(models, engine=settings.embedder_engine, threads=settings.threads, say=say)
+            if settings.reading
+            else None
+        )
         self._tracing = Tracing(settings.trace, content=settings.trace_content)
         self._metrics = Metrics(otlp=settings.trace == "otlp", prometheus=settings.prometheus)
         self._answers = (
@@ -154,6 +164,7 @@ class Engine:
                 program_digest(),
                 repr(embedder.signature),
                 repr((model, threshold)),
+                self._spans.revision if self._spans else "",
                 folder_digest(
                     path for root in settings.prompts for path in root.rglob("*") if path.is_file()
                 ),
@@ -162,7 +173,7 @@ class Engine:
             tracing=self._tracing,
             metrics=self._metrics,
         )
-        self._flow = AnswerFlow(
+        means = Means(
             kernel=self.kernel,
             ranker=self.ranker,
             inverse_frequencies=index.inverse_frequencies,
@@ -178,7 +189,8 @@ class Engine:
             examples=Examples(examples, embedder),
             parts_kept=Remembered(settings.passage_cache),
             likeness=WordMeaning(embedder),
-            reader=find_entailment(settings, models),
+            entailment=find_entailment(settings, models),
+            spans=self._spans,
             listener=Listener(
                 weights=index.inverse_frequencies,
                 nearest=nearest_by(embedder),
@@ -189,6 +201,7 @@ class Engine:
             ),
             functions=FunctionCaller(toolbox, most_calls=settings.function_calls),
         )
+        self._flow = AnswerFlow(means)
 
     def _is_personal(self, asked: Asked) -> bool:
         """Say whether an answer may rest on what is remembered for whoever asks: such ones are not shared."""
@@ -318,8 +331,11 @@ class Engine:
         """Return the features of answerability of a question."""
         where = None if without_document is None else Where("document", "!=", without_document)
         passages = await self.search(question, top, where)
-        ranking = await asyncio.to_thread(self.ranker.rank, question, passages)
-        return measure(question, passages, ranking)
+        examined = (await asyncio.to_thread(examine, passages)).passages
+        ranking = await asyncio.to_thread(self.ranker.rank, question, examined)
+        texts = [passage.text for passage in examined]
+        readings = await asyncio.to_thread(self._spans.read, question, texts) if self._spans else None
+        return measure(question, examined, ranking, readings)
 
     def variant(self, name: str) -> Variant:
         """Return a variant, loading its adapter first if it is one. Blocks.
@@ -380,6 +396,8 @@ class Engine:
     def load(self) -> None:
         """Load the embedder and the base model. Blocks."""
         self._embedder.warm_up()
+        if self._spans is not None:
+            self._spans.warm_up()
         self.variant(BASE)
         self._executor.submit(self._model().load).result()
 

@@ -99,6 +99,11 @@ class Settings(BaseSettings):
         "rules",
         description="how the parts of a question are found that are searched for as well: off, rules or model",
     )
+    reading: bool = Field(
+        True,
+        description="let a reading model, which comes with Tekio, find the words that answer, and tell whether there "
+        "are any",
+    )
     entailment: str = Field(
         "",
         description="name or folder of a model of natural language inference that reads whether a passage says what a "

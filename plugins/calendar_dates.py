@@ -15,6 +15,8 @@ ERAS = (
     ("大正", "T", date(1912, 7, 30)),
     ("明治", "M", date(1868, 1, 25)),
 )
+YEARS_BEFORE = {name: first.year - 1 for name, _, first in ERAS}
+"""The year of the calendar before the first of each era."""
 FIRST_ERA_DAY = date(1873, 1, 1)
 WEEKDAYS = (
     ("Monday", "月曜日"),

@@ -26,12 +26,13 @@ def print_answer(answer: Answer, *, draft: str | None) -> None:
     if answer.asked and answer.asked != answer.question:
         console(stderr=True).print(label("asked", language, question=one_line(answer.asked)), style="dim")
     final = plain(answer.answer).strip()
+    short = answer.short_answer.text if answer.short_answer else ""
     if draft is None:
-        print_text(final)
+        _print_final(final, short)
     elif draft.strip() != final:
         if draft.strip():
             _heading(label("checked", language))
-        print_text(final)
+        _print_final(final, short)
     if answer.citations:
         _heading(label("sources", language))
         lines = (source_line(each, language, cited_passage(answer, each)) for each in answer.citations)
@@ -49,6 +50,19 @@ def print_answer(answer: Answer, *, draft: str | None) -> None:
         _aside(answer, stderr=False)
     else:  # a pipe gets the text and its sources; what casts doubt on them still reaches the person
         _aside(answer, stderr=True)
+
+
+def _print_final(text: str, short: str) -> None:
+    """Print the answer; on a terminal the words that answer are bold."""
+    place = text.find(short) if short and sys.stdout.isatty() else -1
+    if place < 0:
+        print_text(text)
+        return
+    from rich.text import Text
+
+    shown = Text(text)
+    shown.stylize("bold", place, place + len(short))
+    console().print(shown)
 
 
 def source_line(citation: Citation, language: str, passage: AnswerPassage | None = None) -> str:

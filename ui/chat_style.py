@@ -22,6 +22,7 @@ STYLE = """<style>
   background: color-mix(in srgb, #2f8f86 24%, transparent); }
 .tk-unsupported { background: none; color: inherit; text-decoration: underline wavy #c77d0a 1.5px;
   text-underline-offset: .28em; }
+.tk-short { background: none; color: inherit; font-weight: 700; }
 .tk-source { border: 1px solid color-mix(in srgb, currentColor 15%, transparent); border-radius: .6rem;
   padding: .6rem .85rem; margin: .4rem 0; background: color-mix(in srgb, currentColor 3%, transparent); }
 .tk-source summary { cursor: pointer; list-style: none; line-height: 1.6; }

@@ -30,9 +30,12 @@ def text_html(text: str, kind: str = "text") -> str:
 
 
 def answer_html(answer: Answer) -> str:
-    """Return the answer's text with its markers as badges and its unsupported sentences underlined."""
-    spans = [span for sentence in answer.unsupported if (span := _find(answer.answer, sentence)) is not None]
-    body = _marked(answer.answer.strip(), spans, "tk-unsupported")
+    """Return the answer's text: markers as badges, unsupported sentences underlined, the words that answer in bold."""
+    text = answer.answer.strip()
+    spans = [span for sentence in answer.unsupported if (span := _find(text, sentence)) is not None]
+    short = _find(text, answer.short_answer.text) if answer.short_answer else None
+    # A quotation, in which words are pointed out, has no unsupported sentence.
+    body = _marked(text, spans, "tk-unsupported") if short is None else _marked(text, [short], "tk-short")
     cited = {citation.marker for citation in answer.citations}
 
     def badge(match: re.Match[str]) -> str:

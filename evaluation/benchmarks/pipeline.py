@@ -6,7 +6,9 @@ Questions are answered by `extractive`, over the sample corpus (those of data/qu
 about) and over the large index of `evaluation.benchmarks.search` (those of SciFact and JSQuAD). *added* is the time
 until the answer less that of the stage `retrieve`. Each question is asked once in each way, by a process's caches that
 have not seen it: *plain* without spans and stored answers; *traced* with a span for each step, made and thrown away;
-*stored* with answers being stored; *again* is the same question a second time, whose answer is stored.
+*stored* with answers being stored; *again* is the same question a second time, whose answer is stored; *reading* with
+the reading model, which the others are without: it drafts what `extractive` answers, as a language model does
+elsewhere.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from kernel.settings import Settings, load_settings
 from retrieval.errors import TekioError, UsageError
 
 CORPUS = Path(__file__).parents[2] / "data"
-STAGES = ("cache", "parts", "rank", "budget", "generate", "check")
+STAGES = ("cache", "parts", "rank", "read", "budget", "generate", "check")
 _WARMING = 5
 
 
@@ -62,9 +64,10 @@ def measure(settings: Settings, name: str, questions: Sequence[str]) -> Result:
     ways: list[Way] = []
     passages = 0
     for way, changed in (
-        ("plain", {"answer_cache": False}),
-        ("traced", {"answer_cache": False, "trace": "console"}),
-        ("stored", {}),
+        ("plain", {"answer_cache": False, "reading": False}),
+        ("traced", {"answer_cache": False, "reading": False, "trace": "console"}),
+        ("reading", {"answer_cache": False}),
+        ("stored", {"reading": False}),
     ):
         with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
             own = {"answers": Path(folder), "variant": EXTRACTIVE, **changed}

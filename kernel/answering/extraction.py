@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from kernel.answer import ShortAnswer
 from kernel.answering.ranking import Ranking, ScoredSentence
+from kernel.answering.reading import Reading
+from retrieval.records import Passage
 
 MAX_SENTENCES = 3
 NEAR_SHARE = 0.92
@@ -22,6 +25,42 @@ def choose_sentences(ranking: Ranking, parts: int = 0) -> list[ScoredSentence]:
         return ranking.sentences[:parts]
     best = ranking.sentences[0]
     return [item for item in ranking.sentences[:MAX_SENTENCES] if item.score >= NEAR_SHARE * best.score]
+
+
+def with_reading(
+    ranking: Ranking, readings: Sequence[Reading], passages: Sequence[Passage]
+) -> tuple[Ranking, ShortAnswer | None, bool]:
+    """Return a ranking in which the sentence that the reading model points at comes first, and the words in it.
+
+    Args:
+        ranking: of the question's sentences.
+        readings: the best span of each passage, best first.
+        passages: that were ranked and read.
+
+    Returns:
+        the ranking; the words, None where nothing was read or they stand in no sentence; whether they are likelier than
+        that no passage holds the answer, so that their sentence alone is the answer.
+    """
+    for reading in readings[:1]:
+        passage = passages[reading.passage]
+        start, end = passage.start + reading.start, passage.start + reading.end
+        overlaps = [
+            min(end, item.sentence.end) - max(start, item.sentence.start)
+            if item.sentence.document_id == passage.document_id
+            else 0
+            for item in ranking.sentences
+        ]
+        if max(overlaps, default=0) <= 0:
+            continue
+        first = ranking.sentences[overlaps.index(max(overlaps))]
+        rest = [item for item in ranking.sentences if item is not first]
+        own = first.sentence
+        start, end = max(start, own.start), min(end, own.end)
+        short = ShortAnswer(
+            text=own.text[start - own.start : end - own.start], marker=own.passage + 1, start=start, end=end
+        )
+        return replace(ranking, sentences=[first, *rest]), short, reading.margin > 0
+    return ranking, None, False
 
 
 def with_parts(ranking: Ranking, parts: Sequence[Ranking]) -> tuple[Ranking, int]:

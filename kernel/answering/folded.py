@@ -14,13 +14,12 @@ from datetime import date
 from typing import Literal
 
 from kernel.answering.claims.units import MONTHS, WORD_NUMBERS
-from plugins.calendar_dates import ERAS
+from plugins.calendar_dates import YEARS_BEFORE
 from retrieval.numerals import kanji_number
 
 FigureKind = Literal["number", "date", "time"]
 
 _MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
-_YEARS_BEFORE = {name: first.year - 1 for name, _, first in ERAS}
 # "One" is too often no number, and "hundred" only a part of one.
 _WORDS = {word: number for word, number in WORD_NUMBERS.items() if 1 < number < 100}
 _COUNTERS = (
@@ -29,7 +28,7 @@ _COUNTERS = (
 )
 _FIGURE = re.compile(
     r"(?P<iso>(?<![\d.])(?P<y>\d{4})\s?[-/.年]\s?(?P<m>\d{1,2})\s?[-/.月]\s?(?P<d>\d{1,2})(?:日|(?![\d.]\d)(?!\d)))"
-    rf"|(?P<era>(?P<e>{'|'.join(_YEARS_BEFORE)})\s?(?P<ey>\d{{1,2}}|元)年\s?(?P<em>\d{{1,2}})月\s?(?P<ed>\d{{1,2}})日)"
+    rf"|(?P<era>(?P<e>{'|'.join(YEARS_BEFORE)})\s?(?P<ey>\d{{1,2}}|元)年\s?(?P<em>\d{{1,2}})月\s?(?P<ed>\d{{1,2}})日)"
     rf"|(?P<dmy>(?<!\d)(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?\s+(?P<m1>{_MONTH})\.?,?\s+(?P<y1>\d{{4}})(?!\d))"
     rf"|(?P<mdy>\b(?P<m2>{_MONTH})\.?\s+(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y2>\d{{4}})(?!\d))"
     r"|(?P<clock>(?<![\d:.])(?P<h>[01]?\d|2[0-4])(?::(?P<mi>[0-5]\d)(?![\d:])|時(?!間)(?:(?P<mj>\d{1,2})分)?))"
@@ -153,7 +152,7 @@ def _date(found: re.Match[str], kind: str) -> date | None:
         year, month, day = int(found["y"]), int(found["m"]), int(found["d"])
     elif kind == "era":
         years = 1 if found["ey"] == "元" else int(found["ey"])
-        year, month, day = _YEARS_BEFORE[found["e"]] + years, int(found["em"]), int(found["ed"])
+        year, month, day = YEARS_BEFORE[found["e"]] + years, int(found["em"]), int(found["ed"])
     elif kind == "dmy":
         year, month, day = int(found["y1"]), MONTHS[found["m1"]], int(found["d1"])
     else:

@@ -7,6 +7,7 @@ from typing import Any
 from semantic_kernel import Kernel
 from semantic_kernel.exceptions import KernelException
 
+from kernel.answering.run import Run
 from plugins.own_prompts import ANSWERING
 from plugins.prompt_functions import TECHNIQUES, plugin_name, shown_by
 from retrieval.errors import UsageError
@@ -30,6 +31,11 @@ def answering_function(kernel: Kernel, language: str, technique: str) -> Any:
             f"the prompt function '{technique}' answers no question: it does not show {' and '.join(sorted(ANSWERING))}"
         )
     return function
+
+
+def function_of(kernel: Kernel, run: Run) -> Any:
+    """Return the prompt function of an answer in the making."""
+    return answering_function(kernel, run.language, run.prompt or run.technique.value)
 
 
 def shows_examples(function: Any) -> bool:

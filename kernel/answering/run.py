@@ -93,7 +93,11 @@ class Run:
     clock: Clock
     max_new_tokens: int
     max_prompt_tokens: int
-    parts: int = 0  # sentences at the head of the ranking, each of which answers a part of the question
+    parts: int = 0
+    """Sentences at the head of the ranking that are the answer: one for each part of the question, or the one that the
+    reading model is sure of; 0 where it is not told."""
+    short: ShortAnswer | None = None
+    """The words within the first of them that answer."""
     strict: bool = False
     threshold: float = 0.0
     contradictions: list[Contradiction] = field(default_factory=list)

@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from evaluation.benchmarks import lit, parts
+from evaluation.benchmarks import legs, lit, parts
 from evaluation.retrieval.beir import Beir, BeirDocument
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.errors import UsageError
 from retrieval.question_parts import question_parts
+from retrieval.ranking import Mode
 
 
 def row(question: str, right: list[str], wrong: list[str], *, answerable: bool = True) -> dict[str, object]:
@@ -109,3 +112,19 @@ def test_two_questions_are_asked_as_a_person_would() -> None:
     assert parts.joined("Who came?", "What is it?", "en") == "Who came, and what is it?"
     assert parts.joined("Who came?", "In which year?", "en") == "Who came? In which year?"
     assert parts.joined("誰が来た？", "何年か。", "ja") == "誰が来た？また、何年か？"
+
+
+def test_hybrid_is_held_against_the_better_leg_of_the_same_questions() -> None:
+    scores: dict[Mode, NDArray[np.float64]] = {
+        "hybrid": np.array([1.0, 0.5, 0.5]),
+        "dense": np.array([1.0, 0.0, 0.5]),
+        "keyword": np.array([0.0, 0.5, 0.0]),
+    }
+    found = legs.result("en", "set", scores)
+    assert (found.hybrid, found.dense, found.keyword) == pytest.approx((2 / 3, 0.5, 1 / 6))
+    assert found.difference == pytest.approx(1 / 6)
+    below = legs.result("en", "set", {**scores, "hybrid": np.zeros(3)})
+    assert below.difference == pytest.approx(-0.5)
+    header, line = legs.table([found])
+    assert "+0.1667" in line
+    assert header.index("hybrid") < header.index("dense")

@@ -10,6 +10,7 @@ from kernel.answering.extraction import choose_sentences
 from kernel.answering.focus import focus
 from kernel.answering.passage_tokens import PassageTokens
 from kernel.answering.ranking import Ranking, SentenceRanker
+from kernel.answering.reading import Reading
 from retrieval.records import Passage
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
@@ -112,6 +113,7 @@ def test_the_shipped_model_thinks_less_of_passages_without_the_words_of_the_ques
 def test_no_passages_are_measured_without_a_fault(embedder: SentenceTransformerEmbedder) -> None:
     assert measure("Why?", [], rank(embedder, "Why?", [])) == {
         "similarity": 0.0,
+        "lead": 0.0,
         "sentence_interaction": 0.0,
         "joint_coverage": 0.0,
         "missing_figure": 0.0,
@@ -119,6 +121,28 @@ def test_no_passages_are_measured_without_a_fault(embedder: SentenceTransformerE
         "wrong_kind": 0.0,
         "other_language": 0.0,
     }
+
+
+def test_the_lead_of_the_best_passage_and_what_was_read_are_measured(
+    embedder: SentenceTransformerEmbedder,
+) -> None:
+    question = "How long is glaze G-7 stirred?"
+    found, ranking = passages(TEXTS), rank(embedder, question)
+    alone = rank(embedder, question, TEXTS[:1])
+    assert measure(question, found[:1], alone)["lead"] == 0.0
+    best = max(passage.similarity for passage in found)
+    others = sorted(passage.similarity for passage in found)[:-1]
+    assert measure(question, found, ranking)["lead"] == pytest.approx(best - sum(others) / len(others))
+    assert "draft_support" not in measure(question, found, ranking)
+    readings = [Reading(0, 0, 5, -1.0), Reading(1, 0, 5, 2.5)]
+    assert measure(question, found, ranking, readings)["draft_support"] == 2.5
+    assert measure(question, found, ranking, [Reading(1, 0, 5, 99.0)])["draft_support"] == 15.0
+    assert measure(question, found, ranking, [])["draft_support"] == -15.0
+
+
+def test_what_was_not_measured_says_nothing() -> None:
+    model = AnswerabilityModel(("x", "y"), (0.0, 3.0), (1.0, 1.0), (1.0, 2.0), 0.5, 0.5)
+    assert model.probability({"x": 1.0}) == model.probability({"x": 1.0, "y": 3.0})
 
 
 def test_a_part_number_that_the_best_passage_lacks_is_measured(embedder: SentenceTransformerEmbedder) -> None:

@@ -66,7 +66,7 @@ def test_memories_stand_beside_an_index_in_a_server_and_are_saved_while_it_is_wr
     app.ingest([corpus])
     engine = app._start()
     assert isinstance(engine, Engine)
-    plugin = engine.flow(caller("mori"))._kernel.plugins["memory"]
+    plugin = engine.flow(caller("mori"))._means.kernel.plugins["memory"]
 
     async def remember() -> list[Recalled]:
         await plugin["save"].invoke(engine.kernel, text="I work at kiln K2.")

@@ -123,7 +123,7 @@ async def test_no_argument_that_a_model_writes_widens_what_the_function_finds(
     tekio: Tekio, arguments: dict[str, Any]
 ) -> None:
     engine = await tekio._started()
-    kernel = engine.flow(Caller())._kernel
+    kernel = engine.flow(Caller())._means.kernel
     call = kernel.invoke(
         plugin_name=PLUGIN_NAME,
         function_name="search",
@@ -143,7 +143,9 @@ async def test_the_kernel_of_one_caller_is_not_that_of_another(tekio: Tekio) -> 
     before = engine.flow(None)
     engine.flow(Caller())
     arguments = KernelArguments(query="kiln pay", top=50)
-    result = await before._kernel.invoke(plugin_name=PLUGIN_NAME, function_name="search", arguments=arguments)
+    result = await before._means.kernel.invoke(
+        plugin_name=PLUGIN_NAME, function_name="search", arguments=arguments
+    )
     assert result is not None
     assert {passage.document for passage in result.value} == set(DOCUMENTS)
 

@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from kernel.answer import FinishReason
+from kernel.answer import FinishReason, ShortAnswer
 from kernel.settings import load_settings
 from retrieval.errors import TekioError
 from ui import chat_view
@@ -141,6 +141,16 @@ def test_a_wrong_setting_is_one_line(page: AppTest, monkeypatch: pytest.MonkeyPa
     page.run()
     assert not page.exception
     assert "TEKIO_TOP_K" in html_of(page)
+
+
+def test_the_words_that_answer_stand_out_and_stay_text(scripted: type[ScriptedTekio]) -> None:
+    short = ShortAnswer(text="<b>24</b> months", marker=1, start=0, end=16)
+    text = "The warranty lasts <b>24</b> months. [1]"
+    answer = scripted.answer.model_copy(update={"answer": text, "short_answer": short, "unsupported": []})
+    shown = chat_view.answer_html(answer)
+    assert '<mark class="tk-short">&lt;b&gt;24&lt;/b&gt; months</mark>' in shown
+    without = chat_view.answer_html(answer.model_copy(update={"short_answer": None}))
+    assert "tk-short" not in without
 
 
 def test_overlapping_quotes_are_marked_once(scripted: type[ScriptedTekio]) -> None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from kernel.answering.claims.units import MONTHS, NUMBER_WORDS, UNIT_PATTERN, WORD_NUMBERS, unit_of
+from plugins.calendar_dates import YEARS_BEFORE
 from retrieval.analysis import normalize
 from retrieval.numerals import kanji_number
 
@@ -47,21 +48,20 @@ _QUANTITY = re.compile(
     rf"(?P<money>[¥$€£]|\b(?:jpy|usd|eur)\s?)?(?<![a-z\d])(?:{_NUMBER})(?:\s?-?\s?(?P<unit>{UNIT_PATTERN}))?",
 )
 _MONTH_NAMES = "|".join(MONTHS)
-_ERAS = {"令和": 2018, "平成": 1988, "昭和": 1925, "大正": 1911}
 _DATES: tuple[re.Pattern[str], ...] = (
     re.compile(
-        rf"(?:(?P<era>{'|'.join(_ERAS)})(?P<ey>\d{{1,2}}|元)|(?<!\d)(?P<y>(?:19|20)\d\d))\s?年(?:度|\s?(?P<m>\d{{1,2}})月(?:\s?(?P<d>\d{{1,2}})日)?)?"
+        rf"(?:(?P<era>{'|'.join(YEARS_BEFORE)})(?P<ey>\d{{1,2}}|元)|(?<!\d)(?P<y>(?:1\d|20)\d\d))\s?年(?:度|\s?(?P<m>\d{{1,2}})月(?:\s?(?P<d>\d{{1,2}})日)?)?"
         r"(?!間|\d)"
     ),
     re.compile(
-        r"(?<![\d-])(?P<y>(?:19|20)\d\d)[-/.](?P<m>0?[1-9]|1[0-2])[-/.](?P<d>[0-2]?\d|3[01])(?![\d-])"
+        r"(?<![\d-])(?P<y>(?:1\d|20)\d\d)[-/.](?P<m>0?[1-9]|1[0-2])[-/.](?P<d>[0-2]?\d|3[01])(?![\d-])"
     ),
     re.compile(r"(?<!\d)(?P<m>\d{1,2})月(?P<d>\d{1,2})日"),
     re.compile(
-        rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s(?P<month>{_MONTH_NAMES})\b\.?(?:,?\s(?P<y>(?:19|20)\d\d)\b)?"
+        rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s(?P<month>{_MONTH_NAMES})\b\.?(?:,?\s(?P<y>(?:1\d|20)\d\d)\b)?"
     ),
     re.compile(
-        rf"\b(?P<month>{_MONTH_NAMES})\.?\s(?:(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s(?P<y>(?:19|20)\d\d))?|(?P<y2>(?:19|20)\d\d))\b"
+        rf"\b(?P<month>{_MONTH_NAMES})\.?\s(?:(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s(?P<y>(?:1\d|20)\d\d))?|(?P<y2>(?:1\d|20)\d\d))\b"
     ),
 )
 _CLOCKS: tuple[re.Pattern[str], ...] = (
@@ -77,7 +77,7 @@ _CODE = re.compile(
     r"|(?<![a-z\d])(?=[a-z\d./-]*\d)(?=[a-z\d./-]*[a-z])[a-z]+[a-z\d]*(?:[-/.]?[a-z\d]+)*"
     r"|(?<![a-z\d])\d+[a-z]+(?:[-/][a-z\d]+)+"
 )
-_YEAR = re.compile(r"(?<![\d.,:/-])(?:19|20)\d\d(?![\d.,:/-]*\d)")
+_YEAR = re.compile(r"(?<![\d.,:/-])(?:1\d|20)\d\d(?![\d.,:/-]*\d)")
 
 
 def find_values(text: str) -> list[Value]:
@@ -118,7 +118,7 @@ def _date_key(found: dict[str, str | None]) -> str:
     year = found.get("y") or found.get("y2")
     if era := found.get("era"):
         number = found["ey"] or ""
-        year = str(_ERAS[era] + (1 if number == "元" else int(number)))
+        year = str(YEARS_BEFORE[era] + (1 if number == "元" else int(number)))
     named = found.get("month")
     month = found.get("m") or (str(MONTHS[named]) if named else None)
     day = found.get("d")

@@ -1,4 +1,4 @@
-"""The words of a question and of a sentence, each with what it could be part of: a date, a name, a phrase."""
+"""The words of a question, each with what it could be: a number, a part of a date or of a name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 from retrieval.analysis import STOP_WORDS, stem, tagged_words
 
-_ENGLISH = re.compile(
-    r"(?P<word>[^\W_]+(?:[.,:/'’\-–][^\W_]+)*%?|[$€£¥])|(?P<open>[(\[{“‘\"「『（])|(?P<close>[)\]}”’」』）])|(?P<mark>\S)"
-)
+_ENGLISH = re.compile(r"(?P<word>[^\W_]+(?:[.,:/'’\-–][^\W_]+)*%?|[$€£¥])|(?P<mark>\S)")
 _FUNCTION = STOP_WORDS | frozenset(
     """
     am being such both either neither nor but yet between among during before after since until against through
@@ -33,12 +31,10 @@ _DATES = frozenset(
     spring summer autumn winter decade
     """.split()
 )
-ENDINGS = ("ed", "ing", "ly")
 _YEAR = re.compile(r"1[0-9]{3}s?|20[0-9]{2}s?|[0-9]{4}[–-][0-9]{2,4}")
 _JA_DATE = frozenset(
     "年 月 日 世紀 年代 年度 時代 頃 時 分 曜日 昭和 平成 令和 大正 明治 紀元前 初頭 前半 後半 末".split()
 )
-_OPEN, _CLOSE = "([{“「『（〈《【", ")]}”」』）〉》】"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +50,6 @@ class Word:
         name: it looks like a part of a name.
         person: it is a person's name (Japanese alone).
         place: it is a place's name (Japanese alone).
-        ending: `ed`, `ing` or `ly` of an English word that ends so, else "".
-        bracket: 1 opens, -1 closes, 0 is neither.
     """
 
     text: str
@@ -68,8 +62,6 @@ class Word:
     name: bool = False
     person: bool = False
     place: bool = False
-    ending: str = ""
-    bracket: int = 0
 
 
 def words_of(text: str, language: str) -> list[Word]:
@@ -82,8 +74,7 @@ def _english(text: str) -> Iterator[Word]:
     for found in _ENGLISH.finditer(text):
         surface, place = found.group(), (found.start(), found.end())
         if found.lastgroup != "word":
-            bracket = 1 if found.lastgroup == "open" else -1 if found.lastgroup == "close" else 0
-            yield Word(surface, *place, surface, "mark", bracket=0 if surface == '"' else bracket)
+            yield Word(surface, *place, surface, "mark")
             continue
         lower = unicodedata.normalize("NFKC", surface).lower().replace("’", "'")
         bare = lower.removesuffix("'s")
@@ -98,7 +89,6 @@ def _english(text: str) -> Iterator[Word]:
             number=number,
             date=bool(_YEAR.fullmatch(bare)) or (bare in _DATES and (bare != "may" or capital)),
             name=capital and not function and not (begins and bare in _FUNCTION),
-            ending=next((ending for ending in ENDINGS if len(bare) > 4 and bare.endswith(ending)), ""),
         )
         begins = False
 
@@ -111,8 +101,7 @@ def _japanese(text: str) -> Iterator[Word]:
         place = (word.start, word.end)
         alphanumeric = any(map(str.isalnum, word.surface))
         if first in ("補助記号", "記号", "空白") and not alphanumeric:
-            bracket = 1 if word.surface in _OPEN else -1 if word.surface in _CLOSE else 0
-            yield Word(word.surface, *place, word.surface, "mark", bracket=bracket)
+            yield Word(word.surface, *place, word.surface, "mark")
             continue
         if first in ("助詞", "助動詞", "接続詞", "感動詞"):
             kind = "function"

@@ -1,0 +1,128 @@
+"""What the reading model is trained on: questions with the passages that answer them, and with some that do not.
+
+The latter are of two kinds, as in SQuAD 2.0 (Rajpurkar et al., ACL 2018): another passage of the same document, mostly
+the one that shares the most words with the question; and the right passage under a question in which one name, number
+or date was put in another's place, which the passage so no longer answers.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from adaptation.span_reader.words import Word, words_of
+
+_OTHERS = 0.6
+"""The share of questions that are asked of another passage as well."""
+_NEAREST = 0.6
+"""The share of these that get the passage with the most words of the question."""
+_CHANGED = 0.5
+_LONG_TEXT = 4000
+"""Characters from which on only a stretch around the answer is shown."""
+_AROUND = (100, 500)
+_LONGEST_ANSWER = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with the text that answers it; `others` are texts of the same document that do not."""
+
+    question: str
+    answers: tuple[str, ...]
+    text: str
+    language: str
+    group: str
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question with a text; `spans` are its right answers there, none where it holds none.
+
+    `kind` is `right`, `other` for another passage, `changed` for a changed question.
+    """
+
+    question: str
+    text: str
+    spans: tuple[tuple[int, int], ...]
+    answers: tuple[str, ...]
+    language: str
+    group: str
+    kind: str = "right"
+
+
+def make_examples(asked: Sequence[Asked], *, seed: int) -> list[Example]:
+    """Return examples in the order of the questions; what cannot be found in its text, or is long, is left out."""
+    drawn = random.Random(seed)  # noqa: S311 - no secret
+    words = [words_of(each.question, each.language) for each in asked]
+    bags: dict[tuple[str, str], list[str]] = {}
+    for each, own in zip(asked, words, strict=True):
+        for place, word in enumerate(own):
+            if kind := _kind(word, place, each.language):
+                bags.setdefault((each.language, kind), []).append(word.text)
+    bags = {key: sorted(set(texts)) for key, texts in bags.items()}
+    found: list[Example] = []
+    for each, own in zip(asked, words, strict=True):
+        right = _right(each, drawn)
+        if right is None:
+            continue
+        found.append(right)
+        if each.others and drawn.random() < _OTHERS:
+            found.append(replace(right, text=_other(each, own, drawn), spans=(), answers=(), kind="other"))
+        if drawn.random() < _CHANGED and (question := _changed(each, own, bags, drawn)):
+            found.append(replace(right, question=question, spans=(), answers=(), kind="changed"))
+    return found
+
+
+def _right(each: Asked, drawn: random.Random) -> Example | None:
+    """Return the example of the right text, or of the stretch of a long one in which the answer stands once."""
+    text, held = each.text, [answer for answer in each.answers if answer.strip() and answer in each.text]
+    if not held or min(map(len, held)) > _LONGEST_ANSWER:
+        return None
+    if len(text) > _LONG_TEXT:
+        if text.count(held[0]) != 1:
+            return None
+        start = text.index(held[0])
+        end = start + len(held[0]) + drawn.randint(*_AROUND)
+        text = text[max(0, start - drawn.randint(*_AROUND)) : end]
+        held = held[:1]
+    spans = tuple((text.index(answer), text.index(answer) + len(answer)) for answer in held)
+    return Example(each.question, text, spans, each.answers, each.language, each.group)
+
+
+def _other(each: Asked, words: Sequence[Word], drawn: random.Random) -> str:
+    """Return another text of the document, or a stretch of one that is long."""
+    text = drawn.choice(each.others)
+    if drawn.random() < _NEAREST:
+        keys = {word.key for word in words if word.kind != "mark"}
+        text = max(each.others, key=lambda other: sum(key in other.lower() for key in keys))
+    start = drawn.randrange(max(1, len(text) - sum(_AROUND)))
+    return text if len(text) <= _LONG_TEXT else text[start : start + 2 * _AROUND[1]]
+
+
+def _changed(
+    each: Asked, words: Sequence[Word], bags: dict[tuple[str, str], list[str]], drawn: random.Random
+) -> str | None:
+    """Return the question with one name, number or date put in another's place; None where that cannot be done."""
+    places = [
+        (word, kind)
+        for place, word in enumerate(words)
+        if (kind := _kind(word, place, each.language)) and word.text in each.text
+    ]
+    if not places:
+        return None
+    word, kind = drawn.choice(places)
+    new = [text for text in bags[each.language, kind] if text not in each.text]
+    return each.question[: word.start] + drawn.choice(new) + each.question[word.end :] if new else None
+
+
+def _kind(word: Word, place: int, language: str) -> str | None:
+    """Return what a word of a question could be changed for; an English one at the beginning may be no name."""
+    if place == 0 and language == "en":
+        return None
+    if word.number:
+        return "number"
+    if word.date:
+        return "date"
+    return "name" if word.name or word.person or word.place else None

@@ -1,0 +1,153 @@
+"""The reading model: an adapter that ships with Tekio, put into the embedder's weights once, in the model cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kernel.answering.reading import MAX_TOKENS, QUERY_PREFIX, Floats, SpanReader
+from kernel.model_store import ModelStore, ResolvedModel
+from retrieval.engines.build import build_encoder
+from retrieval.engines.catalog import AUTO, ENGINES, FLOAT, find_engine
+from retrieval.engines.cpu import vector_instructions
+from retrieval.errors import TekioError
+from retrieval.model_folder import pad_id
+from retrieval.token_counter import load_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from retrieval.engines.encoders import Encoder
+
+BASE = "multilingual-e5-small"
+"""The model that the adapter was trained on; it is the default embedder, and mostly there already."""
+FOLDER = Path(__file__).parent / "answering" / "span_reader"
+_ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+_HEAD = "head.safetensors"
+_COPIED = ("tokenizer.json", "tokenizer_config.json")
+_LOCK_SECONDS = 900.0
+VERSION = 1
+"""Counts the changes of how it is made."""
+
+
+def find_reader(
+    models: ModelStore,
+    *,
+    engine: str = "auto",
+    threads: int = 0,
+    say: Callable[[str], None] = lambda text: None,
+    folder: Path = FOLDER,
+) -> SpanReader | None:
+    """Return what reads passages; None where its base is not here and cannot be fetched, which is told.
+
+    Args:
+        models: has the base.
+        engine: what computes it, as for the embedder; one of whole numbers goes to the best of the others.
+        threads: of the engine; 0 leaves it to the engine.
+        say: is told when something takes long.
+        folder: of the adapter.
+
+    Raises:
+        UsageError: there is no such engine, or its packages are not installed.
+    """
+    # Not in 8 bits: quantised, it points at other words in four of ten passages, for a fifth less time.
+    named = engine if engine in ENGINES and ENGINES[engine].family == FLOAT else AUTO
+    chosen = find_engine(named, instructions=vector_instructions(), family=FLOAT)
+    try:
+        base = models.resolve(BASE)
+    except TekioError as error:
+        say(f"answers come without a reading model: {error}")
+        return None
+    revision = f"{_digest(folder)}-{hashlib.sha256(base.revision.encode()).hexdigest()[:8]}-{VERSION}"
+
+    def load() -> tuple[Tokenizer, Encoder, Floats, Floats]:
+        merged = _merged(models.cache, base, folder, revision, say)
+        encoder = build_encoder(
+            chosen,
+            merged,
+            merged / "exports",
+            max_tokens=MAX_TOKENS,
+            pad_id=pad_id(merged),
+            prefix=QUERY_PREFIX,
+            threads=threads,
+            say=say,
+        )
+        weights, bias = _head(folder)
+        return load_tokenizer(merged / "tokenizer.json"), encoder, weights, bias
+
+    return SpanReader(load, revision=revision)
+
+
+def _head(folder: Path) -> tuple[Floats, Floats]:
+    """Return the weights of beginning and end, shape (hidden, 2), and their biases, shape (2,)."""
+    from safetensors.numpy import load_file
+
+    held = load_file(folder / _HEAD)
+    return np.ascontiguousarray(held["weight"].T, np.float32), np.asarray(held["bias"], np.float32)
+
+
+def _digest(folder: Path) -> str:
+    found = hashlib.sha256()
+    for name in (*_ADAPTER, _HEAD):
+        found.update((folder / name).read_bytes())
+    return found.hexdigest()[:12]
+
+
+def _merged(
+    cache: Path, base: ResolvedModel, adapter: Path, revision: str, say: Callable[[str], None]
+) -> Path:
+    """Return the folder of the base with the adapter in its weights, making it first if it is not there."""
+    from filelock import FileLock, Timeout
+
+    target = cache / f"span-reader-{revision}"
+    if (target / "config.json").is_file():
+        return target
+    try:
+        with FileLock(cache / ".span-reader.lock", timeout=_LOCK_SECONDS):
+            if not (target / "config.json").is_file():
+                say("making the reading model, once")
+                for left in cache.glob(".span-reader.*.tmp"):  # a process was killed
+                    shutil.rmtree(left, ignore_errors=True)
+                work = Path(tempfile.mkdtemp(prefix=".span-reader.", suffix=".tmp", dir=cache))
+                try:
+                    _merge(base.folder, adapter, work)
+                    work.chmod(0o755)
+                    work.rename(target)
+                finally:
+                    shutil.rmtree(work, ignore_errors=True)
+    except Timeout as error:
+        raise TekioError(
+            "another process has been making the reading model for too long; end it and try again"
+        ) from error
+    except OSError as error:
+        raise TekioError(
+            f"the reading model could not be stored in {cache}: {error.strerror or error}; "
+            "free some space, or set `cache` to a folder that can be written"
+        ) from error
+    return target
+
+
+def _merge(base: Path, adapter: Path, out: Path) -> None:
+    """Write the base's encoder with the adapter in its weights, in half precision."""
+    from peft import PeftModel
+    from transformers import AutoModel
+
+    encoder: Any = AutoModel.from_pretrained(
+        base, dtype="float32", add_pooling_layer=False, local_files_only=True
+    )
+    merged = PeftModel.from_pretrained(encoder, str(adapter)).merge_and_unload().half()
+    merged.save_pretrained(str(out))
+    for name in _COPIED:
+        if (base / name).is_file():
+            shutil.copyfile(base / name, out / name)
+    config = out / "config.json"
+    stated = json.loads(config.read_text("utf-8"))
+    config.unlink()  # is written last, since its presence says that all is there
+    config.write_text(json.dumps(stated | {"_name_or_path": ""}, indent=2) + "\n", "utf-8")
