@@ -225,3 +225,17 @@ def test_the_command_exits_with_3_where_an_aim_is_missed(monkeypatch: pytest.Mon
         done = CliRunner().invoke(app, ["evaluate", "injection", "--json", "--no-baseline"])
         assert done.exit_code == code, done.output
         assert json.loads(done.stdout)["attacks"][0]["succeeded"] is harmful
+
+
+def test_the_command_tries_whole_documents_and_has_no_page_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    import evaluation.injection.command as command
+
+    case = case_of("override")
+    for succeeded, code in ((True, 3), (False, 0)):
+        tried = documents.TaskResult(case, "summary", "text", "extractive", (), succeeded)  # type: ignore[arg-type]
+        monkeypatch.setattr(command, "measure_documents", lambda *_, tried=tried, **__: [tried])
+        done = CliRunner().invoke(app, ["evaluate", "injection", "--documents", "--json"])
+        assert done.exit_code == code, done.output
+    done = CliRunner().invoke(app, ["evaluate", "injection", "--documents", "--report", "x"])
+    assert done.exit_code != 0
+    assert not Path("x").exists()
