@@ -38,8 +38,8 @@ def with_reading(
         passages: that were ranked and read.
 
     Returns:
-        the ranking; the words, None where nothing was read or they stand in no sentence; whether they are likelier than
-        that no passage holds the answer, so that their sentence alone is the answer.
+        the ranking; the words, None where nothing was read or they stand in no sentence; whether their sentence is the
+        whole answer: they are likelier than that their passage holds none, and the ranking had the same sentence first.
     """
     for reading in readings[:1]:
         passage = passages[reading.passage]
@@ -59,7 +59,8 @@ def with_reading(
         short = ShortAnswer(
             text=own.text[start - own.start : end - own.start], marker=own.passage + 1, start=start, end=end
         )
-        return replace(ranking, sentences=[first, *rest]), short, reading.margin > 0
+        alone = reading.margin > 0 and first is ranking.sentences[0]
+        return replace(ranking, sentences=[first, *rest]), short, alone
     return ranking, None, False
 
 

@@ -95,7 +95,7 @@ class Run:
     max_prompt_tokens: int
     parts: int = 0
     """Sentences at the head of the ranking that are the answer: one for each part of the question, or the one that the
-    reading model is sure of; 0 where it is not told."""
+    reading model and the ranking agree on; 0 where it is not told."""
     short: ShortAnswer | None = None
     """The words within the first of them that answer."""
     strict: bool = False

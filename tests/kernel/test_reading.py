@@ -179,19 +179,21 @@ def ranking_of(texts: list[str]) -> tuple[Ranking, list[Passage]]:
     return Ranking(sentences, [], {}, []), passages
 
 
-def test_the_sentence_with_the_span_comes_first_and_alone_where_the_span_is_likely() -> None:
-    ranking, passages = ranking_of(["It rains. It is cold.", "The mill was opened in 1884. It is red."])
-    text = "The mill was opened in 1884. It is red."
-    start = text.index("1884")
+def test_the_sentence_with_the_span_comes_first_and_alone_where_the_ranking_agrees() -> None:
+    texts = ["It rains. It is cold.", "The mill was opened in 1884. It is red."]
+    ranking, passages = ranking_of(texts)
+    start = texts[1].index("1884")
     moved, short, alone = with_reading(ranking, [Reading(1, start, start + 4, 2.0)], passages)
     assert short == ShortAnswer(text="1884", marker=2, start=start, end=start + 4)
-    assert alone
-    assert [item.sentence.text for item in choose_sentences(moved, int(alone))] == [
-        "The mill was opened in 1884."
-    ]
+    assert moved.sentences[0].sentence.text == "The mill was opened in 1884."
     assert sorted(map(repr, moved.sentences)) == sorted(map(repr, ranking.sentences))
-    _, _, unsure = with_reading(ranking, [Reading(1, start, start + 4, -2.0)], passages)
-    assert not unsure
+    assert not alone
+    shown = [item.sentence.text for item in choose_sentences(moved, int(alone))]
+    assert shown[:2] == ["The mill was opened in 1884.", "It rains."]
+    agreed, _, alone = with_reading(ranking, [Reading(0, 3, 8, 2.0)], passages)
+    assert alone
+    assert [item.sentence.text for item in choose_sentences(agreed, int(alone))] == ["It rains."]
+    assert not with_reading(ranking, [Reading(0, 3, 8, -2.0)], passages)[2]
 
 
 def test_a_span_over_two_sentences_is_cut_to_the_one_that_holds_most_of_it() -> None:
