@@ -63,7 +63,7 @@ def find_reader(
     try:
         base = models.resolve(BASE)
     except TekioError as error:
-        say(f"answers come without a reading model: {error}")
+        say(f"answers come without the reading model: {error}")
         return None
     revision = f"{_digest(folder)}-{hashlib.sha256(base.revision.encode()).hexdigest()[:8]}-{VERSION}"
 
@@ -82,7 +82,7 @@ def find_reader(
         weights, bias = _head(folder)
         return load_tokenizer(merged / "tokenizer.json"), encoder, weights, bias
 
-    return SpanReader(load, revision=revision)
+    return SpanReader(load, revision=revision, say=say)
 
 
 def _head(folder: Path) -> tuple[Floats, Floats]:

@@ -118,7 +118,8 @@ class Preparing:
             readings = await asyncio.to_thread(
                 self._means.spans.read, question, [passage.text for passage in passages]
             )
-            step.note(spans=len(readings), **({"margin": round(readings[0].margin, 2)} if readings else {}))
+            if readings:
+                step.note(spans=len(readings), margin=round(readings[0].margin, 2))
         return readings
 
     async def _invoke(self, plugin: str, function: str, arguments: KernelArguments) -> Any:

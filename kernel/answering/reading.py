@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from retrieval.engines.encoders import Encoder
+from retrieval.errors import TekioError
 from retrieval.token_counter import encodable
 
 MAX_TOKENS = 384
@@ -61,25 +62,31 @@ class Reading:
 
 
 class SpanReader:
-    """Reads passages for the answer of a question. Its model is loaded when first needed."""
+    """Reads passages for the answer of a question. Its model is loaded when first needed.
+
+    Where that fails, once, it is told, and nothing is read from then on: answers come without it.
+    """
 
     def __init__(
         self,
         load: Callable[[], tuple[Tokenizer, Encoder, Floats, Floats]],
         *,
         revision: str,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._load = load
+        self._say = say
         self.revision = revision
         self._lock = threading.Lock()
         self._loaded: tuple[Tokenizer, Encoder, Floats, Floats] | None = None
+        self._failed = False
 
     def warm_up(self) -> None:
         """Load the model now."""
         with self._lock:
             self._parts()
 
-    def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+    def read(self, question: str, texts: Sequence[str]) -> list[Reading] | None:
         """Return the best span of each passage that is read, best first. Blocks; call it from a thread.
 
         Which passage it is the search tells better than reading does, which never saw two passages at once: a lower
@@ -88,9 +95,15 @@ class SpanReader:
         Args:
             question: what is asked.
             texts: of the passages, best first.
+
+        Returns:
+            None where the model cannot be loaded.
         """
         with self._lock:
-            tokenizer, encoder, weights, bias = self._parts()
+            parts = self._parts()
+            if parts is None:
+                return None
+            tokenizer, encoder, weights, bias = parts
             windows = list(windows_of(tokenizer, question, texts))[:_MOST_WINDOWS]
             states = encoder.states([window.ids for window in windows]) if windows else []
         best: dict[int, Reading] = {}
@@ -101,9 +114,13 @@ class SpanReader:
                 best[window.passage] = found
         return sorted(best.values(), key=lambda reading: RANK_COST * reading.passage - reading.margin)
 
-    def _parts(self) -> tuple[Tokenizer, Encoder, Floats, Floats]:
-        if self._loaded is None:
-            self._loaded = self._load()
+    def _parts(self) -> tuple[Tokenizer, Encoder, Floats, Floats] | None:
+        if self._loaded is None and not self._failed:
+            try:
+                self._loaded = self._load()
+            except TekioError as error:
+                self._failed = True
+                self._say(f"answers come without the reading model: {error}")
         return self._loaded
 
 

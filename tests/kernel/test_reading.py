@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from kernel.answering.ranking import Ranking, ScoredSentence
 from kernel.answering.reading import MAX_TOKENS, RANK_COST, Reading, SpanReader, Window, best_span, windows_of
 from kernel.model_store import ModelStore
 from kernel.reading_model import BASE, find_reader
+from retrieval.errors import TekioError
 from retrieval.records import Passage
 from retrieval.token_counter import load_tokenizer
 from tests.kernel.test_suspicion import passage
@@ -130,15 +132,15 @@ def test_a_span_lies_in_its_text_and_begins_and_ends_with_something_to_see(seed:
 def test_the_words_that_answer_are_found_in_the_passage_that_has_them(
     reader: SpanReader, question: str, texts: list[str], answer: str
 ) -> None:
-    first, *rest = reader.read(question, texts)
+    first, *rest = reader.read(question, texts) or []
     assert answer in texts[first.passage][first.start : first.end]
     assert first.margin > 0
     assert all(first.margin > reading.margin for reading in rest)
 
 
 def test_a_passage_that_does_not_answer_is_likelier_to_hold_none(reader: SpanReader) -> None:
-    (right,) = reader.read("When was the mill opened?", [TEXT])
-    (other,) = reader.read("What is the name of the mill's cat?", [TEXT])
+    (right,) = reader.read("When was the mill opened?", [TEXT]) or []
+    (other,) = reader.read("What is the name of the mill's cat?", [TEXT]) or []
     assert other.margin < right.margin
 
 
@@ -159,7 +161,7 @@ def test_a_lower_passage_comes_first_only_where_its_span_is_far_likelier() -> No
         reader = SpanReader(
             lambda: (tokenizer, Fixed(), np.eye(2, dtype=np.float32), np.zeros(2, np.float32)), revision=""
         )
-        return [reading.passage for reading in reader.read("When?", texts)]
+        return [reading.passage for reading in reader.read("When?", texts) or []]
 
     assert read([1.0, 1.0 + RANK_COST / 2]) == [0, 1]
     assert read([1.0, 2.0 + RANK_COST]) == [1, 0]
@@ -217,4 +219,19 @@ def test_a_base_that_cannot_be_had_is_told_and_answers_come_without(
     found = find_reader(ModelStore(tmp_path_factory.mktemp("empty"), offline=True), say=told.append)
     assert found is None
     assert len(told) == 1
-    assert "without a reading model" in told[0]
+    assert "without the reading model" in told[0]
+
+
+def test_a_model_that_cannot_be_made_is_told_once_and_nothing_is_read() -> None:
+    told: list[str] = []
+
+    def load() -> NoReturn:
+        raise TekioError("the reading model could not be stored: no space left")
+
+    reader = SpanReader(load, revision="", say=told.append)
+    reader.warm_up()
+    assert reader.read("When?", [TEXT]) is None
+    assert reader.read("Why?", [TEXT]) is None
+    assert told == [
+        "answers come without the reading model: the reading model could not be stored: no space left"
+    ]
