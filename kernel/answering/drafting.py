@@ -11,9 +11,7 @@ from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecut
 from semantic_kernel.contents import ChatHistory
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
-from kernel.answer import (
-    EXTRACTIVE,
-)
+from kernel.answer import EXTRACTIVE
 from kernel.answering.asked import Asked
 from kernel.answering.budget import fit_passages
 from kernel.answering.causes import cause_of
@@ -33,13 +31,7 @@ from kernel.chat.streaming import stream_prompt
 from kernel.chat.transformers_chat import TransformersSettings
 from kernel.conversation.heard import render_memories
 from kernel.functions.wording import render_results, tell, texts_of
-from plugins.prompt_functions import (
-    LANGUAGES,
-    PromptPassage,
-    examples_of,
-    render_passages,
-    without_examples,
-)
+from plugins.prompt_functions import LANGUAGES, PromptPassage, examples_of, render_passages, without_examples
 from retrieval.errors import UsageError
 from retrieval.stages import Step
 

@@ -13,12 +13,7 @@ from dataclasses import replace
 
 from semantic_kernel import Kernel
 
-from kernel.answer import (
-    AnswerEvent,
-    AskEvent,
-    PassagesEvent,
-    TokenEvent,
-)
+from kernel.answer import AnswerEvent, AskEvent, PassagesEvent, TokenEvent
 from kernel.answering.asked import Asked
 from kernel.answering.drafting import Drafting
 from kernel.answering.finishing import Finishing
