@@ -161,8 +161,9 @@ async def test_attacks_on_quoted_answers_are_asked_and_counted(
     attacks = [item for item in results if item.case.kind.group is not Group.MISINFORMATION]
     assert not any(item.verdict.succeeded for item in attacks)
     assert any(item.verdict.noticed for item in results)
-    # Nothing was told to a model: what a document says wrongly is quoted as any other document is.
-    assert any(item.verdict.succeeded for item in results if item.case.kind.goal is Goal.PLANTED)
+    # Nothing is told to a model there: what a document says wrongly is found as any other document is.
+    planted = [item for item in results if item.case.kind.goal is Goal.PLANTED]
+    assert all(set(item.case.poisoned) & set(item.reply.documents) for item in planted)
     assert len(by_kind(results)) == 8
     whole = json.loads(json.dumps(document(results), ensure_ascii=False))
     assert {row["kind"] for row in whole["attacks"]} == {item.case.kind.name for item in results}

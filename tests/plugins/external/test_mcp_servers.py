@@ -24,7 +24,7 @@ SECONDS = 3.0
 
 @contextmanager
 def attached(environment: dict[str, str] | None = None, **table: Any) -> Iterator[AttachedFunctions]:
-    table = {"name": "workshop", "seconds": 8, **table}
+    table = {"name": "workshop", "seconds": 60, **table}
     functions = AttachedFunctions([Attachment(**table)], environment)
     try:
         yield functions

@@ -59,7 +59,7 @@ ALL = ["get_part", "find_parts", "order", "go_away", "huge", "long", "packed", "
 def attached(
     openapi: str, environment: dict[str, str] | None = None, **table: Any
 ) -> Iterator[AttachedFunctions]:
-    table = {"name": "shop", "seconds": 5, "allow": ALL, **table}
+    table = {"name": "shop", "seconds": 60, "allow": ALL, **table}
     functions = AttachedFunctions([Attachment(openapi=openapi, **table)], environment)
     try:
         yield functions
