@@ -78,6 +78,7 @@ def find_reader(
             prefix=QUERY_PREFIX,
             threads=threads,
             say=say,
+            small_table=True,
         )
         weights, bias = _head(folder)
         return load_tokenizer(merged / "tokenizer.json"), encoder, weights, bias

@@ -20,6 +20,7 @@ def build_encoder(
     prefix: str,
     threads: int = 0,
     say: Callable[[str], None] = lambda text: None,
+    small_table: bool = False,
 ) -> Encoder:
     """Load an engine's model, making it first if it is not there; see `exported`.
 
@@ -33,7 +34,7 @@ def build_encoder(
         from retrieval.engines.torch_encoder import TorchEncoder
 
         return TorchEncoder(folder, max_tokens=max_tokens, precision=engine.precision)
-    file = exported(folder, exports, engine, prefix, say)
+    file = exported(folder, exports, engine, prefix, say, small_table=small_table)
     if engine.runtime == "openvino":
         from retrieval.engines.openvino_encoder import OpenVinoEncoder
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,18 @@ _START = (
     "import sys; sys.modules['openvino_telemetry'] = None; from retrieval.engines.export import main; main()"
 )
 _SIZES = "sizes.json"
+SMALL_TABLE = "openvino-small-table"
 _FILES = {"onnx": "model.onnx", "openvino": "model.xml"}
 
 
 def exported(
-    folder: Path, exports: Path, engine: Engine, prefix: str, say: Callable[[str], None] = lambda text: None
+    folder: Path,
+    exports: Path,
+    engine: Engine,
+    prefix: str,
+    say: Callable[[str], None] = lambda text: None,
+    *,
+    small_table: bool = False,
 ) -> Path:
     """Return the file of an engine's model, making it first if it is not there or not whole.
 
@@ -45,6 +53,7 @@ def exported(
         engine: which model; its runtime is not torch.
         prefix: is put before the texts by which a quantised model is calibrated.
         say: is told when it takes a while.
+        small_table: keep the table of words' embeddings at eight bits a value, for OpenVINO's floats.
 
     Raises:
         TekioError: it cannot be made or stored.
@@ -53,6 +62,8 @@ def exported(
 
     kind = engine.runtime if engine.precision == "bfloat16" else f"{engine.runtime}-{engine.precision}"
     kind = kind.removesuffix("-float32")
+    if small_table and kind == "openvino" and find_spec("nncf") is not None:
+        kind = SMALL_TABLE
     target = exports / f"{kind}-{VERSION}-{_made_by(engine)}"
     file = target / _FILES[engine.runtime]
     if _is_whole(target):
@@ -211,7 +222,27 @@ def _openvino_int8(folder: Path, target: Path, prefix: str) -> None:
     openvino.save_model(quantized, str(target / "model.xml"), compress_to_fp16=False)
 
 
-_MAKERS = {"onnx": _onnx, "onnx-int8": _onnx_int8, "openvino": _openvino, "openvino-int8": _openvino_int8}
+def _openvino_small_table(folder: Path, target: Path, prefix: str) -> None:
+    """Keep the table of embeddings at eight bits a value, and everything that is multiplied as it is."""
+    import nncf
+    import openvino
+
+    nncf.set_log_level(40)
+    model = _converted(folder)
+    products = [node.get_friendly_name() for node in model.get_ops() if node.get_type_name() == "MatMul"]
+    small = nncf.compress_weights(
+        model, mode=nncf.CompressWeightsMode.INT8_SYM, ignored_scope=nncf.IgnoredScope(names=products)
+    )
+    openvino.save_model(small, str(target / "model.xml"), compress_to_fp16=False)
+
+
+_MAKERS = {
+    SMALL_TABLE: _openvino_small_table,
+    "onnx": _onnx,
+    "onnx-int8": _onnx_int8,
+    "openvino": _openvino,
+    "openvino-int8": _openvino_int8,
+}
 
 
 def _converted(folder: Path) -> Any:

@@ -167,6 +167,15 @@ def test_a_lower_passage_comes_first_only_where_its_span_is_far_likelier() -> No
     assert read([1.0, 2.0 + RANK_COST]) == [1, 0]
 
 
+def test_the_table_of_words_takes_a_byte_a_value(model_store: ModelStore, reader: SpanReader) -> None:
+    reader.warm_up()
+    place = model_store.cache / f"span-reader-{reader.revision}" / "exports"
+    files = list(place.glob("openvino-small-table-*/model.bin"))
+    if not files:
+        pytest.skip("no engine of OpenVINO's is taken here")
+    assert files[0].stat().st_size < 250_000_000  # 453 MB with floats
+
+
 def test_nothing_is_read_where_there_is_nothing(reader: SpanReader) -> None:
     assert reader.read("When?", []) == []
     assert reader.read("When?", ["", " \n"]) == []
