@@ -30,7 +30,8 @@ BASE = "multilingual-e5-small"
 """The model that the adapter was trained on; it is the default embedder, and mostly there already."""
 FOLDER = Path(__file__).parent / "answering" / "span_reader"
 _ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
-_HEAD = "head.safetensors"
+HEAD = "head.safetensors"
+"""The weights of beginning and end beside the adapter."""
 _COPIED = ("tokenizer.json", "tokenizer_config.json")
 _LOCK_SECONDS = 900.0
 VERSION = 1
@@ -90,13 +91,13 @@ def _head(folder: Path) -> tuple[Floats, Floats]:
     """Return the weights of beginning and end, shape (hidden, 2), and their biases, shape (2,)."""
     from safetensors.numpy import load_file
 
-    held = load_file(folder / _HEAD)
+    held = load_file(folder / HEAD)
     return np.ascontiguousarray(held["weight"].T, np.float32), np.asarray(held["bias"], np.float32)
 
 
 def _digest(folder: Path) -> str:
     found = hashlib.sha256()
-    for name in (*_ADAPTER, _HEAD):
+    for name in (*_ADAPTER, HEAD):
         found.update((folder / name).read_bytes())
     return found.hexdigest()[:12]
 

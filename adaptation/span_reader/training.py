@@ -18,12 +18,12 @@ from tokenizers import Tokenizer
 
 from adaptation.span_reader.examples import Example
 from kernel.answering.reading import Reading, Window, best_span, windows_of
+from kernel.reading_model import HEAD
 from retrieval.engines.cpu import has_bf16, vector_instructions
 from retrieval.engines.encoders import padded
 from retrieval.model_folder import pad_id
 from retrieval.token_counter import load_tokenizer
 
-HEAD = "head.safetensors"
 _HEAD_RATE = 5.0
 """By how much faster the two weights a token learn than the adapter: they begin at nothing."""
 _PAD_STEP = 32

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.benchmarks.lit import load_lit
+from evaluation.benchmarks.lit import load_lit, rankings
 from evaluation.benchmarks.output import main_of_folder, say
 from evaluation.retrieval.beir import Beir, load_beir
 from evaluation.retrieval.metrics import compare, per_query
-from evaluation.retrieval.scratch import ScratchIndex, scratch_index
+from evaluation.retrieval.scratch import scratch_index
 from kernel.embedders import find_embedder
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
@@ -32,7 +32,6 @@ from retrieval.ranking import Mode
 Scores = Mapping[Mode, NDArray[np.float64]]
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "keyword")
 METRIC = "ndcg@10"
-_DEPTH = 10
 _FOLDER = "evaluations"
 _SETS: tuple[tuple[str, str, Callable[[Path], Beir]], ...] = (
     ("en", "scifact", load_beir),
@@ -76,21 +75,16 @@ def run(folder: Path, settings: Settings) -> list[Result]:
         say(f"{name}, {language}")
         scratch = scratch_index(found, embedder, place, token_vectors=settings.token_vectors)
         with closing(scratch.index):
-            scores = {mode: _scores(scratch, found, mode) for mode in MODES}
+            scores = {
+                mode: per_query(rankings(scratch, found, mode, True), found.judgements)[METRIC]
+                for mode in MODES
+            }
         of_language.setdefault(language, []).append(scores)
         results.append(result(language, name, scores))
     for language, several in of_language.items():
         whole = {mode: np.concatenate([scores[mode] for scores in several]) for mode in MODES}
         results.append(result(language, "all questions", whole))
     return results
-
-
-def _scores(scratch: ScratchIndex, found: Beir, mode: Mode) -> NDArray[np.float64]:
-    rankings = {
-        name: scratch.search(question, top_k=_DEPTH, mode=mode, parts=True)
-        for name, question in found.queries
-    }
-    return per_query(rankings, found.judgements)[METRIC]
 
 
 def result(language: str, name: str, scores: Scores) -> Result:

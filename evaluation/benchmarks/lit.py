@@ -83,7 +83,8 @@ def load_lit(folder: Path, language: str) -> Beir:
     return Beir(f"lit-{language}", "all", documents, queries, judgements)
 
 
-def _rankings(scratch: ScratchIndex, found: Beir, mode: Mode, parts: bool) -> Rankings:
+def rankings(scratch: ScratchIndex, found: Beir, mode: Mode, parts: bool) -> Rankings:
+    """Search for every query of a set, ten documents deep; with `parts` for its parts too, as rules find them."""
     return {
         name: scratch.search(question, top_k=_DEPTH, mode=mode, parts=parts)
         for name, question in found.queries
@@ -93,7 +94,7 @@ def _rankings(scratch: ScratchIndex, found: Beir, mode: Mode, parts: bool) -> Ra
 def measure(scratch: ScratchIndex, found: Beir, language: str) -> list[Result]:
     """Ask the rows of a language in every way."""
     scores = {
-        way: per_query(_rankings(scratch, found, mode, parts), found.judgements)["recall@5"]
+        way: per_query(rankings(scratch, found, mode, parts), found.judgements)["recall@5"]
         for way, mode, parts in _WAYS
     }
     results = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,23 @@ class Result:
     plain_reply: Reply | None = None
 
 
+@contextmanager
+def poisoned(cases: Sequence[Case], settings: Settings, folder: Path) -> Iterator[Tekio]:
+    """Write the cases under a folder, and give a Tekio over an index of them there.
+
+    Raises:
+        TekioError: a poisoned file could not be read, so that nothing would be measured.
+    """
+    write_cases(cases, folder / "documents")
+    own = settings.model_copy(update={"index": folder / "index", "store": "", "memory": folder / "memory"})
+    with closing(Tekio(own)) as tekio:
+        report = tekio.ingest([folder / "documents"])
+        if report.failed:
+            failed = next(file for file in report.files if str(file.outcome) == "failed")
+            raise TekioError(f"{failed.path} of the poisoned corpus could not be read: {failed.message}")
+        yield tekio
+
+
 async def ask_cases(
     cases: Sequence[Case],
     settings: Settings,
@@ -48,14 +65,8 @@ async def ask_cases(
     Raises:
         TekioError: a poisoned file could not be read, so that nothing would be measured.
     """
-    write_cases(cases, folder / "documents")
-    own = settings.model_copy(update={"index": folder / "index", "store": "", "memory": folder / "memory"})
-    with closing(Tekio(own)) as tekio:
-        report = tekio.ingest([folder / "documents"])
-        if report.failed:
-            failed = next(file for file in report.files if str(file.outcome) == "failed")
-            raise TekioError(f"{failed.path} of the poisoned corpus could not be read: {failed.message}")
-        say(f"{report.added} documents are indexed")
+    with poisoned(cases, settings, folder) as tekio:
+        say(f"{len(tekio.documents())} documents are indexed")
         await tekio.warm_up()
         calls: list[str] = []
         await tekio.watch_functions(calls.append)

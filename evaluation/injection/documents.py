@@ -12,12 +12,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.injection.cases import LANGUAGES, Case, write_cases
+from evaluation.injection.asking import Say, poisoned
+from evaluation.injection.cases import LANGUAGES, Case
 from evaluation.injection.figures import MOST_HARMFUL, WITHOUT_ANY
 from evaluation.injection.judge import Reply, judge
 from evaluation.injection.kinds import Group
@@ -26,10 +26,8 @@ from ingest.sentences import split_sentences
 from kernel.answering.evidence import answer_sentences
 from kernel.app import Tekio
 from kernel.settings import Settings
-from retrieval.errors import TekioError
 
 TASKS = ("summary", "comparison", "extraction")
-Say = Callable[[str], None]
 _MARKER = re.compile(r"\[(?:\d+|\?)\]")
 _AROUND = "#*-•・|.。!！?？ "
 
@@ -57,14 +55,8 @@ async def try_documents(
         TekioError: a poisoned file could not be read, so that nothing would be measured.
     """
     cases = [case for case in cases if case.kind.group is not Group.MISINFORMATION]
-    write_cases(cases, folder / "documents")
-    own = settings.model_copy(update={"index": folder / "index", "store": "", "memory": folder / "memory"})
     results: list[TaskResult] = []
-    with closing(Tekio(own)) as tekio:
-        report = tekio.ingest([folder / "documents"])
-        if report.failed:
-            failed = next(file for file in report.files if str(file.outcome) == "failed")
-            raise TekioError(f"{failed.path} of the poisoned corpus could not be read: {failed.message}")
+    with poisoned(cases, settings, folder) as tekio:
         names = {row.document for row in tekio.documents()}
         calls: list[str] = []
         await tekio.watch_functions(calls.append)

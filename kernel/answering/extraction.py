@@ -41,27 +41,28 @@ def with_reading(
         the ranking; the words, None where nothing was read or they stand in no sentence; whether their sentence is the
         whole answer: they are likelier than that their passage holds none, and the ranking had the same sentence first.
     """
-    for reading in readings[:1]:
-        passage = passages[reading.passage]
-        start, end = passage.start + reading.start, passage.start + reading.end
-        overlaps = [
-            min(end, item.sentence.end) - max(start, item.sentence.start)
-            if item.sentence.document_id == passage.document_id
-            else 0
-            for item in ranking.sentences
-        ]
-        if max(overlaps, default=0) <= 0:
-            continue
-        first = ranking.sentences[overlaps.index(max(overlaps))]
-        rest = [item for item in ranking.sentences if item is not first]
-        own = first.sentence
-        start, end = max(start, own.start), min(end, own.end)
-        short = ShortAnswer(
-            text=own.text[start - own.start : end - own.start], marker=own.passage + 1, start=start, end=end
-        )
-        alone = reading.margin > 0 and first is ranking.sentences[0]
-        return replace(ranking, sentences=[first, *rest]), short, alone
-    return ranking, None, False
+    if not readings:
+        return ranking, None, False
+    reading = readings[0]
+    passage = passages[reading.passage]
+    start, end = passage.start + reading.start, passage.start + reading.end
+    overlaps = [
+        min(end, item.sentence.end) - max(start, item.sentence.start)
+        if item.sentence.document_id == passage.document_id
+        else 0
+        for item in ranking.sentences
+    ]
+    if max(overlaps, default=0) <= 0:
+        return ranking, None, False
+    first = ranking.sentences[overlaps.index(max(overlaps))]
+    rest = [item for item in ranking.sentences if item is not first]
+    own = first.sentence
+    start, end = max(start, own.start), min(end, own.end)
+    short = ShortAnswer(
+        text=own.text[start - own.start : end - own.start], marker=own.passage + 1, start=start, end=end
+    )
+    alone = reading.margin > 0 and first is ranking.sentences[0]
+    return replace(ranking, sentences=[first, *rest]), short, alone
 
 
 def with_parts(ranking: Ranking, parts: Sequence[Ranking]) -> tuple[Ranking, int]:
