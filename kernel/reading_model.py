@@ -140,7 +140,9 @@ def _merge(base: Path, adapter: Path, out: Path) -> None:
     """Write the base's encoder with the adapter in its weights, in half precision."""
     from peft import PeftModel
     from transformers import AutoModel
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     encoder: Any = AutoModel.from_pretrained(
         base, dtype="float32", add_pooling_layer=False, local_files_only=True
     )
