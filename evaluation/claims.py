@@ -15,13 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from evaluation.benchmarks.output import say, show
+from evaluation.embedder import embedder_of
 from evaluation.metrics import Share, share
 from kernel.answering.citations import check_citations
 from kernel.answering.claims.check import Claim, Evidence, judge
 from kernel.answering.claims.meaning import WordEmbedder, WordMeaning
 from kernel.answering.support import SUPPORTED, weighted_share
-from kernel.embedders import find_embedder
-from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.analysis import analyze
 from retrieval.records import Passage
@@ -114,8 +113,7 @@ def main() -> int:
     options = parser.parse_args()
     pairs = load_pairs(options.split)
     settings = load_settings()
-    alone = settings.model_copy(update={"index": settings.cache / "none"})
-    embedder = find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), say)
+    embedder = embedder_of(settings, say)
     found = {
         f"{name}, {language}": shares([pair for pair in pairs if pair.language == language], says)
         for name, says in (

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evaluation.answers.items import QuestionSet
+from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import Beir
 from evaluation.retrieval.scratch import scratch_index
-from kernel.embedders import find_embedder
-from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.errors import UsageError
 
@@ -36,16 +35,13 @@ def pooled_index(
         raise UsageError(
             f"{found.name} brings no passages: leave out --pool, and name the index of its documents by --index"
         )
-    models = ModelStore(settings.cache, offline=settings.offline, on_message=say)
-    # The index of the settings has no say in which engine embeds a set.
-    alone = settings.model_copy(update={"index": settings.cache / _FOLDER / "none", "store": ""})
 
     def progress(done: int, total: int) -> None:
         say(f"{done:,} of {total:,} passages are in the index")
 
     scratch = scratch_index(
         Beir(_ODD.sub("-", found.name), "all", list(found.pool), [], {}),
-        find_embedder(alone, models, say),
+        embedder_of(settings, say),
         folder or settings.cache / _FOLDER,
         token_vectors=settings.token_vectors,
         on_progress=progress,

@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 
 from evaluation.benchmarks.lit import load_lit, rankings
 from evaluation.benchmarks.output import main_of_folder, say
+from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import Beir, load_beir
 from evaluation.retrieval.metrics import compare, per_query
 from evaluation.retrieval.scratch import scratch_index
-from kernel.embedders import find_embedder
-from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.ranking import Mode
 
@@ -65,9 +64,7 @@ def run(folder: Path, settings: Settings) -> list[Result]:
     """
     loaded = [(language, name, load(folder / name)) for language, name, load in _SETS]
     place = settings.cache / _FOLDER
-    # The index of the settings has no say in which engine embeds a set.
-    alone = settings.model_copy(update={"index": place / "none"})
-    embedder = find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), say)
+    embedder = embedder_of(settings, say)
     results: list[Result] = []
     scores: Scores
     of_language: dict[str, list[Scores]] = {}

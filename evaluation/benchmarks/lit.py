@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.benchmarks.output import main_of_folder, say
+from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import Beir, BeirDocument
 from evaluation.retrieval.metrics import Rankings, bootstrap_interval, compare, per_query
 from evaluation.retrieval.scratch import ScratchIndex, scratch_index
-from kernel.embedders import find_embedder
-from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.errors import UsageError
 from retrieval.ranking import Mode
@@ -121,9 +120,7 @@ def run(folder: Path, settings: Settings, languages: Sequence[str] = LANGUAGES) 
     """
     sets = {language: load_lit(folder, language) for language in languages}
     place = settings.cache / _FOLDER
-    # The index of the settings has no say in which engine embeds a set.
-    alone = settings.model_copy(update={"index": place / "none"})
-    embedder = find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), say)
+    embedder = embedder_of(settings, say)
     results: list[Result] = []
     for language, found in sets.items():
         scratch = scratch_index(found, embedder, place, token_vectors=settings.token_vectors)

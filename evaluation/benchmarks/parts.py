@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.benchmarks.output import main_of_folder, say
+from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import Beir, load_beir
 from evaluation.retrieval.metrics import bootstrap_interval, compare, per_query
 from evaluation.retrieval.scratch import scratch_index
-from kernel.embedders import find_embedder
-from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.question_parts import question_parts
 
@@ -97,9 +96,8 @@ def run(data: Path, settings: Settings) -> list[Result]:
         UsageError: a set is not there.
     """
     place = settings.cache / _FOLDER
-    alone = settings.model_copy(update={"index": place / "none"})
     sets = [(load_beir(data / name), language) for name, language in SETS]
-    embedder = find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), say)
+    embedder = embedder_of(settings, say)
     results = []
     for found, language in sets:
         pairs = pairs_of(found, language)

@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.benchmarks.output import say, show
+from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import load_beir
 from evaluation.retrieval.metrics import bootstrap_interval, compare, per_query
 from evaluation.retrieval.scratch import ScratchIndex, scratch_index
-from kernel.embedders import find_embedder, find_reranker
+from kernel.embedders import find_reranker
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.cross_encoder import CrossEncoderReranker
@@ -203,8 +204,7 @@ def main() -> int:
         settings = load_settings()
         models = ModelStore(settings.cache, offline=settings.offline)
         place = settings.cache / _FOLDER
-        alone = settings.model_copy(update={"index": place / "none"})
-        embedder = find_embedder(alone, models, say)
+        embedder = embedder_of(settings, say)
         found = load_beir(options.folder)
         cross = find_reranker(settings.model_copy(update={"reranker": options.cross or ""}), models)
         scratch = scratch_index(found, embedder, place, on_progress=lambda *_: None)

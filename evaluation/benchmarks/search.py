@@ -32,11 +32,10 @@ from numpy.typing import NDArray
 
 from evaluation.benchmarks.output import show
 from evaluation.benchmarks.own_time import own_milliseconds
+from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import load_beir
 from evaluation.retrieval.scratch import ScratchIndex, scratch_index
 from ingest.sentences import split_sentences
-from kernel.embedders import find_embedder
-from kernel.model_store import ModelStore
 from kernel.settings import Settings, load_settings
 from retrieval.embedding import unit
 from retrieval.errors import TekioError, UsageError
@@ -287,8 +286,7 @@ def large_index_of(settings: Settings, data: Path, chunks: int, say: Callable[[s
 
 
 def _embedder(settings: Settings, say: Callable[[str], None]) -> SentenceTransformerEmbedder:
-    alone = settings.model_copy(update={"index": settings.cache / _FOLDER / "none"})
-    return find_embedder(alone, ModelStore(settings.cache, offline=settings.offline), say)
+    return embedder_of(settings, say)
 
 
 def _copied(

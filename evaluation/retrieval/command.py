@@ -8,11 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import Beir
 from evaluation.retrieval.measure import DEPTH, Run, measure, report
 from evaluation.retrieval.scratch import scratch_index
-from kernel.embedders import find_embedder
-from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.ranking import check_mode
 
@@ -35,10 +34,7 @@ def measure_modes(
         UsageError: there is no such mode.
     """
     chosen = [check_mode(mode) for mode in dict.fromkeys(modes)]
-    models = ModelStore(settings.cache, offline=settings.offline, on_message=say)
-    # The index of the settings has no say in which engine embeds a set.
-    alone = settings.model_copy(update={"index": settings.cache / _FOLDER / "none"})
-    embedder = find_embedder(alone, models, say)
+    embedder = embedder_of(settings, say)
 
     def progress(done: int, total: int) -> None:
         say(f"{done:,} of {total:,} documents")

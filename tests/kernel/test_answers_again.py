@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,7 +16,7 @@ from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.access import PUBLIC, Access, Caller
-from retrieval.errors import UsageError
+from retrieval.errors import TekioError, UsageError
 
 KILN = "# Kiln K2\n\nThe kiln K2 is fired at 1,240 °C for nine hours. Its door stays shut until it is below 90 °C.\n"
 GLAZE = "# Glaze\n\nGlaze G-7 is stirred for 20 minutes before use. It is kept on shelf C.\n"
@@ -207,6 +208,20 @@ async def test_what_was_cut_or_left_is_not_stored(tekio: Tekio) -> None:
             if isinstance(event, TokenEvent):
                 break
     assert tekio.stored_answers().answers == 0
+
+
+async def test_what_was_answered_without_the_reading_model_is_not_stored(
+    tekio: Tekio, another: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> NoReturn:
+        raise TekioError("the reading model could not be stored: no space left")
+
+    monkeypatch.setattr("kernel.reading_model._merged", full)
+    without = another()
+    assert (await without.ask(HOT)).answer
+    assert without.stored_answers().answers == 0
+    await tekio.ask(HOT)
+    assert tekio.stored_answers().answers == 1, "with it, the same question's answer is"
 
 
 async def test_ten_who_ask_at_once_are_answered_by_one_generation(tekio: Tekio) -> None:

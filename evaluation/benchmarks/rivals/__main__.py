@@ -26,9 +26,8 @@ from evaluation.benchmarks.rivals.catalog import KINDS, Kind, Model, find_kinds
 from evaluation.benchmarks.rivals.runner import run
 from evaluation.benchmarks.rivals.subset import smaller
 from evaluation.benchmarks.rivals.table import print_results, result
+from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import Beir, load_beir
-from kernel.embedders import find_embedder
-from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.analysis import detect_language
 from retrieval.errors import TekioError, UsageError
@@ -86,9 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
         kinds = present(find_kinds(options.systems.split(",")))
         settings = load_settings()
-        models = ModelStore(settings.cache, offline=settings.offline, on_message=say)
-        alone = settings.model_copy(update={"index": settings.cache / "none"})
-        embedder = find_embedder(alone, models, say)
+        embedder = embedder_of(settings, say)
         signature = embedder.signature
         model = Model(str(embedder.folder), signature.query_prefix, signature.passage_prefix)
         for found in sets:

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.benchmarks.rivals.catalog import Model
+from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import Beir, BeirDocument
 from evaluation.retrieval.scratch import ScratchIndex, scratch_index
-from kernel.embedders import find_embedder
-from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 
@@ -22,9 +21,7 @@ class Tekio:
     def load(self, model: Model) -> str:
         """Load the embedder of the settings, which is the one of the folder."""
         settings = load_settings()
-        alone = settings.model_copy(update={"index": settings.cache / "none"})
-        models = ModelStore(settings.cache, offline=settings.offline)
-        self._embedder = find_embedder(alone, models, lambda text: print(text, file=sys.stderr))
+        self._embedder = embedder_of(settings, lambda text: print(text, file=sys.stderr))
         self._embedder.warm_up()
         return f"{self._embedder.engine.name}; learned fusion, late interaction over kept token vectors"
 
