@@ -4,7 +4,7 @@
 
 The loop reads, cuts, embeds and writes one document after another with the same readers, the same model by
 `SentenceTransformer.encode` with its defaults, and the same index. Each run is a process of its own; memory is
-that of the process and its children together, looked at ten times a second.
+that of the process and its children together, what they share once (PSS), looked at ten times a second.
 """
 
 from __future__ import annotations
@@ -107,7 +107,10 @@ def measure(way: str, folder: Path, index: Path) -> Result:
 
 
 class _Peak:
-    """Watches the memory of a process with its children, in MiB that are their own or shared by halves."""
+    """Watches the memory of a process with its children, in MiB: what several share counts once, a part for each.
+
+    So a child that was just forked, which shares all with its parent for a moment, does not count twice.
+    """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -128,7 +131,7 @@ class _Peak:
             try:
                 root = psutil.Process(self._pid)
                 family = [root, *root.children(recursive=True)]
-                self._most = max(self._most, sum(each.memory_info().rss for each in family))
+                self._most = max(self._most, sum(each.memory_full_info().pss for each in family))
             except psutil.Error:
                 continue
 
