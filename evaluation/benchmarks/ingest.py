@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from evaluation.benchmarks.corpora import write_documents
 from evaluation.benchmarks.output import show
@@ -131,9 +132,15 @@ class _Peak:
             try:
                 root = psutil.Process(self._pid)
                 family = [root, *root.children(recursive=True)]
-                self._most = max(self._most, sum(each.memory_full_info().pss for each in family))
+                self._most = max(self._most, sum(_memory(each) for each in family))
             except psutil.Error:
                 continue
+
+
+def _memory(process: Any) -> int:
+    """Return the bytes of a process, what it shares in part; where the system does not tell that, all of it."""
+    held = process.memory_full_info()
+    return int(getattr(held, "pss", held.rss))
 
 
 def print_table(results: Sequence[Result]) -> None:

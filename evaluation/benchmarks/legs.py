@@ -14,16 +14,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.benchmarks.lit import load_lit, rankings
+from evaluation.benchmarks.lit import DEPTH, load_lit
 from evaluation.benchmarks.output import main_of_folder, say
 from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import Beir, load_beir
-from evaluation.retrieval.metrics import compare, per_query
+from evaluation.retrieval.measure import measure
+from evaluation.retrieval.metrics import compare
 from evaluation.retrieval.scratch import scratch_index
 from kernel.settings import Settings
 from retrieval.ranking import Mode
@@ -73,7 +75,9 @@ def run(folder: Path, settings: Settings) -> list[Result]:
         scratch = scratch_index(found, embedder, place, token_vectors=settings.token_vectors)
         with closing(scratch.index):
             scores = {
-                mode: per_query(rankings(scratch, found, mode, True), found.judgements)[METRIC]
+                mode: measure(
+                    found, mode, partial(scratch.search, top_k=DEPTH, mode=mode, parts=True)
+                ).scores[METRIC]
                 for mode in MODES
             }
         of_language.setdefault(language, []).append(scores)

@@ -16,12 +16,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from evaluation.benchmarks.output import main_of_folder, say
 from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import Beir, BeirDocument
-from evaluation.retrieval.metrics import Rankings, bootstrap_interval, compare, per_query
+from evaluation.retrieval.measure import measure
+from evaluation.retrieval.metrics import bootstrap_interval, compare
 from evaluation.retrieval.scratch import ScratchIndex, scratch_index
 from kernel.settings import Settings
 from retrieval.errors import UsageError
@@ -34,7 +36,8 @@ _WAYS: tuple[tuple[str, Mode, bool], ...] = (
     ("hybrid", "hybrid", False),
     ("hybrid, parts by rules", "hybrid", True),
 )
-_DEPTH = 10
+DEPTH = 10
+"""Documents that are looked at of a search."""
 _FOLDER = "evaluations"
 
 
@@ -82,18 +85,12 @@ def load_lit(folder: Path, language: str) -> Beir:
     return Beir(f"lit-{language}", "all", documents, queries, judgements)
 
 
-def rankings(scratch: ScratchIndex, found: Beir, mode: Mode, parts: bool) -> Rankings:
-    """Search for every query of a set, ten documents deep; with `parts` for its parts too, as rules find them."""
-    return {
-        name: scratch.search(question, top_k=_DEPTH, mode=mode, parts=parts)
-        for name, question in found.queries
-    }
-
-
-def measure(scratch: ScratchIndex, found: Beir, language: str) -> list[Result]:
+def measure_ways(scratch: ScratchIndex, found: Beir, language: str) -> list[Result]:
     """Ask the rows of a language in every way."""
     scores = {
-        way: per_query(rankings(scratch, found, mode, parts), found.judgements)["recall@5"]
+        way: measure(found, way, partial(scratch.search, top_k=DEPTH, mode=mode, parts=parts)).scores[
+            "recall@5"
+        ]
         for way, mode, parts in _WAYS
     }
     results = []
@@ -125,7 +122,7 @@ def run(folder: Path, settings: Settings, languages: Sequence[str] = LANGUAGES) 
     for language, found in sets.items():
         scratch = scratch_index(found, embedder, place, token_vectors=settings.token_vectors)
         with closing(scratch.index):
-            results += measure(scratch, found, language)
+            results += measure_ways(scratch, found, language)
     return results
 
 

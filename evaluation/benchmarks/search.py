@@ -276,17 +276,13 @@ def large_index_of(settings: Settings, data: Path, chunks: int, say: Callable[[s
     """Return the folder of the large index, made unless it is there."""
     place = settings.cache / _FOLDER
     folder = place / f"large-{chunks}-{_VERSION}"
-    embedder = _embedder(settings, say)
+    embedder = embedder_of(settings, say)
     sets = [load_beir(data / name) for name in _SETS]
     sources = [scratch_index(found, embedder, place, on_progress=lambda *_: None) for found in sets]
     with closing(large_index(folder, sources, embedder, chunks, say)):
         for source in sources:
             source.index.close()
     return folder
-
-
-def _embedder(settings: Settings, say: Callable[[str], None]) -> SentenceTransformerEmbedder:
-    return embedder_of(settings, say)
 
 
 def _copied(
@@ -318,7 +314,7 @@ def main() -> int:
 
     try:
         settings = load_settings()
-        embedder = _embedder(settings, say)
+        embedder = embedder_of(settings, say)
         folder = large_index_of(settings, options.data, options.chunks, say)
         questions = questions_of(options.data, options.questions)
         opened = (

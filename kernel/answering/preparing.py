@@ -118,7 +118,7 @@ class Preparing:
             readings = await asyncio.to_thread(
                 self._means.spans.read, question, [passage.text for passage in passages]
             )
-            if self._means.spans.failed:
+            if readings is None:
                 step.note(unavailable=True)
             if readings:
                 step.note(spans=len(readings), margin=round(readings[0].margin, 2))

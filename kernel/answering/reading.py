@@ -114,11 +114,6 @@ class SpanReader:
                 best[window.passage] = found
         return sorted(best.values(), key=lambda reading: RANK_COST * reading.passage - reading.margin)
 
-    @property
-    def failed(self) -> bool:
-        """Whether it could not be loaded, so that it reads nothing."""
-        return self._failed
-
     def _parts(self) -> tuple[Tokenizer, Encoder, Floats, Floats] | None:
         if self._loaded is None and not self._failed:
             try:
