@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptation.retriever.corpus import Corpus
+from adaptation.corpus import Corpus
 from adaptation.retriever.questions import PseudoQuestion, holds
 from retrieval.embedding import unit
 from retrieval.leg_weights import EmbedQuery

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from adaptation.corpus import Corpus, Part, read_corpus, split
 from adaptation.retriever.candidates import mine
 from adaptation.retriever.card import Change, EmbedderCard
-from adaptation.retriever.corpus import Corpus, Part, read_corpus, split
 from adaptation.retriever.measure import Trial, figures
 from adaptation.retriever.memory import choice_of, examples_of, read_memory
 from adaptation.retriever.questions import PseudoQuestion, make_questions

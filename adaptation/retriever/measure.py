@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptation.retriever.corpus import Corpus, Material
+from adaptation.corpus import Corpus, Material
 from adaptation.retriever.questions import PseudoQuestion, holds
 from retrieval.embedding import Embedder
 

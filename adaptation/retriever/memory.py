@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from adaptation.corpus import Corpus
 from adaptation.retriever.candidates import Candidates
-from adaptation.retriever.corpus import Corpus
 from adaptation.retriever.questions import PseudoQuestion
 from retrieval.embedding import Embedder
 from retrieval.late_vectors import TokenCodec

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from adaptation.retriever.corpus import Corpus, Material, Part, plain_words
+from adaptation.corpus import Corpus, Material, Part, plain_words
 from ingest.sentences import split_sentences
 from retrieval.analysis import analyze, normalize
 

@@ -11,7 +11,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from adaptation.span_reader.words import Word, words_of
+from adaptation.changed_questions import QuestionChanger
+from adaptation.span_reader.words import words_of
 
 _OTHERS = 0.6
 """The share of questions that are asked of another passage as well."""
@@ -55,23 +56,19 @@ class Example:
 def make_examples(asked: Sequence[Asked], *, seed: int) -> list[Example]:
     """Return examples in the order of the questions; what cannot be found in its text, or is long, is left out."""
     drawn = random.Random(seed)  # noqa: S311 - no secret
-    words = [words_of(each.question, each.language) for each in asked]
-    bags: dict[tuple[str, str], list[str]] = {}
-    for each, own in zip(asked, words, strict=True):
-        for place, word in enumerate(own):
-            if kind := _kind(word, place, each.language):
-                bags.setdefault((each.language, kind), []).append(word.text)
-    bags = {key: sorted(set(texts)) for key, texts in bags.items()}
+    changer = QuestionChanger((each.question, each.language) for each in asked)
     found: list[Example] = []
-    for each, own in zip(asked, words, strict=True):
+    for each in asked:
         right = _right(each, drawn)
         if right is None:
             continue
         found.append(right)
         if each.others and drawn.random() < _OTHERS:
-            found.append(replace(right, text=_other(each, own, drawn), spans=(), answers=(), kind="other"))
-        if drawn.random() < _CHANGED and (question := _changed(each, own, bags, drawn)):
-            found.append(replace(right, question=question, spans=(), answers=(), kind="changed"))
+            found.append(replace(right, text=_other(each, drawn), spans=(), answers=(), kind="other"))
+        if drawn.random() < _CHANGED and (
+            changed := changer.change(each.question, each.language, each.text, drawn)
+        ):
+            found.append(replace(right, question=changed.question, spans=(), answers=(), kind="changed"))
     return found
 
 
@@ -91,38 +88,11 @@ def _right(each: Asked, drawn: random.Random) -> Example | None:
     return Example(each.question, text, spans, each.answers, each.language, each.group)
 
 
-def _other(each: Asked, words: Sequence[Word], drawn: random.Random) -> str:
+def _other(each: Asked, drawn: random.Random) -> str:
     """Return another text of the document, or a stretch of one that is long."""
     text = drawn.choice(each.others)
     if drawn.random() < _NEAREST:
-        keys = {word.key for word in words if word.kind != "mark"}
+        keys = {word.key for word in words_of(each.question, each.language) if word.kind != "mark"}
         text = max(each.others, key=lambda other: sum(key in other.lower() for key in keys))
     start = drawn.randrange(max(1, len(text) - sum(_AROUND)))
     return text if len(text) <= _LONG_TEXT else text[start : start + 2 * _AROUND[1]]
-
-
-def _changed(
-    each: Asked, words: Sequence[Word], bags: dict[tuple[str, str], list[str]], drawn: random.Random
-) -> str | None:
-    """Return the question with one name, number or date put in another's place; None where that cannot be done."""
-    places = [
-        (word, kind)
-        for place, word in enumerate(words)
-        if (kind := _kind(word, place, each.language)) and word.text in each.text
-    ]
-    if not places:
-        return None
-    word, kind = drawn.choice(places)
-    new = [text for text in bags[each.language, kind] if text not in each.text]
-    return each.question[: word.start] + drawn.choice(new) + each.question[word.end :] if new else None
-
-
-def _kind(word: Word, place: int, language: str) -> str | None:
-    """Return what a word of a question could be changed for; an English one at the beginning may be no name."""
-    if place == 0 and language == "en":
-        return None
-    if word.number:
-        return "number"
-    if word.date:
-        return "date"
-    return "name" if word.name or word.person or word.place else None

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adaptation.corpus import Corpus, Material, Part, plain_words, read_corpus, split
 from adaptation.retriever.candidates import mine
-from adaptation.retriever.corpus import Corpus, Material, Part, plain_words, read_corpus, split
 from adaptation.retriever.memory import examples_of, read_memory
 from adaptation.retriever.questions import Kind, make_questions
 from kernel.app import Tekio

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adaptation.corpus import Part, read_corpus, split
 from adaptation.retriever.card import Change, read_card
 from adaptation.retriever.command import adapt_retriever
-from adaptation.retriever.corpus import Part, read_corpus, split
 from adaptation.retriever.layer import fit_layer, with_layer
 from adaptation.retriever.memory import Choice, Example, Memory
 from adaptation.retriever.questions import make_questions
