@@ -33,18 +33,19 @@ from kernel.trace_view import trace_of
 from plugins.prompt_folders import prompt_folders
 from retrieval.access import Access, Caller
 from retrieval.embedding import Embedder
-from retrieval.errors import UsageError
+from retrieval.errors import IndexMissingError, UsageError
 from retrieval.filter_text import parse_filters
 from retrieval.filters import Matches
 from retrieval.index_copy import Copied, copy_index
 from retrieval.late_vectors import TokenCodec
-from retrieval.passages import ANSWERABILITY, PassageIndex
+from retrieval.passages import ANSWERABILITY, DEFAULT_VARIANT, PassageIndex
 from retrieval.queries import check_query
 from retrieval.ranking import check_mode
 from retrieval.records import DocumentSummary, Passage, Tags
 from retrieval.stores.opening import Place
 
 if TYPE_CHECKING:
+    from kernel.answering.rendering import ShownPrompt
     from kernel.documents.results import Comparison, Extraction, Summary
     from kernel.documents.tasks import DocumentTasks
     from kernel.engine import Engine
@@ -317,7 +318,7 @@ class Tekio:
             UsageError: one of the arguments is wrong.
             IndexMissingError: there is no index yet.
         """
-        asked = understood(question, options, self.settings)
+        asked = understood(question, options, self.settings, usual=self.default_variant())
         engine = await self._started()
         variant = await asyncio.to_thread(engine.variant, asked.variant)
         async with aclosing(engine.answered(asked, variant)) as events:
@@ -332,6 +333,29 @@ class Tekio:
             without_document: a document to keep from the search, for calibration.
         """
         return await (await self._started()).measure(question, self.settings.top_k, without_document)
+
+    async def prompt(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        *,
+        language: str,
+        technique: str = "zero_shot",
+        sentences: int = 0,
+    ) -> ShownPrompt:
+        """Return what a model would be sent for a question over these passages, in the order of their numbers.
+
+        Args:
+            question: what is asked.
+            passages: of this index.
+            language: of the answer, `en` or `ja`.
+            technique: how the prompt is built.
+            sentences: how many of the best sentences are shown; 0 shows whole passages.
+        """
+        engine = await self._started()
+        return await engine.prompt(
+            question, passages, language=language, technique=technique, sentences=sentences
+        )
 
     def sample_passages(self, count: int) -> list[SampledPassage]:
         """Return passages that are spread evenly over the index."""
@@ -354,6 +378,27 @@ class Tekio:
     def variants(self) -> list[str]:
         """Name who can generate: `base`, `extractive` and the adapters that were found."""
         return variant_names(self.settings.adapters)
+
+    def default_variant(self) -> str:
+        """Return who answers where nobody is asked for by name: the index's own, else the setting."""
+        try:
+            with self._any_index() as index:
+                kept = index.note(DEFAULT_VARIANT)
+        except IndexMissingError:
+            kept = None
+        return str(kept["variant"]) if kept else self.settings.variant
+
+    def keep_default_variant(self, name: str | None) -> None:
+        """Keep with the index who answers over it where nobody is asked for; None goes back to the setting.
+
+        Raises:
+            UsageError: there is no such variant.
+            IndexMissingError: there is no index yet.
+        """
+        if name is not None and name not in self.variants():
+            raise UsageError(f"there is no variant '{name}'; there are {', '.join(self.variants())}")
+        with self._any_index() as index:
+            index.keep_note(DEFAULT_VARIANT, None if name is None else {"variant": name})
 
     # -- whole documents ----------------------------------------------------------------------------------
 
@@ -385,7 +430,7 @@ class Tekio:
         return await (await self._tasks(caller)).summarize(
             document,
             sentences=sentences,
-            variant=variant or self.settings.variant,
+            variant=variant or self.default_variant(),
             chosen=variant is not None,
             language=language,
             on_progress=on_progress,
@@ -416,7 +461,7 @@ class Tekio:
             first,
             second,
             about=None if about is None else check_query(about),
-            variant=variant or self.settings.variant,
+            variant=variant or self.default_variant(),
             chosen=variant is not None,
             language=language,
         )
@@ -458,7 +503,7 @@ class Tekio:
             document=document,
             question=None if question is None else check_query(question),
             top_k=self.settings.top_k,
-            variant=variant or self.settings.variant,
+            variant=variant or self.default_variant(),
             chosen=variant is not None,
             language=language,
         )

@@ -10,6 +10,7 @@ from kernel.answering.asked import Asked
 from kernel.conversation.history import GivenTurn, check_follow_ups, check_history
 from kernel.selecting import multi_query_of
 from kernel.settings import Settings
+from kernel.trial import default_variant
 from plugins.memory.records import check_name
 from plugins.prompt_folders import prompt_folders
 from retrieval.access import Caller
@@ -70,8 +71,14 @@ class AskOptions(TypedDict, total=False):
     functions: bool | None
 
 
-def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
+def understood(question: str, options: AskOptions, settings: Settings, *, usual: str) -> Asked:
     """Check a question and what was said with it, before a model is loaded for nothing.
+
+    Args:
+        question: what is asked.
+        options: what was said with it.
+        settings: what holds where nothing was said.
+        usual: who answers where nobody is asked for by name.
 
     Raises:
         UsageError: something of it is wrong; the message says what.
@@ -84,9 +91,13 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
     where = tuple(options.get("where") or ())
     parse_filters(where)
     technique = _technique(options.get("technique") or settings.technique, settings)
+    conversation = check_name(options.get("conversation") or "")
+    who = variant or default_variant(
+        settings, question, usual=usual, caller=options.get("caller"), conversation=conversation
+    )
     return Asked(
         question=check_query(question),
-        variant=variant or settings.variant,
+        variant=who,
         chosen=variant is not None,
         technique=technique,
         top_k=check_top_k(options.get("top_k"), settings),
@@ -102,10 +113,10 @@ def understood(question: str, options: AskOptions, settings: Settings) -> Asked:
         cache=settings.stores_answers and options.get("cache") is not False,
         trace=bool(options.get("trace")),
         history=check_history(options.get("history") or ()),
-        conversation=check_name(options.get("conversation") or ""),
+        conversation=conversation,
         follow_ups=check_follow_ups(options.get("follow_ups") or settings.follow_ups),
         memory=options.get("memory", True),
-        samples=_samples(options.get("samples"), technique, variant or settings.variant),
+        samples=_samples(options.get("samples"), technique, who),
         functions=False if settings.function_calling == "off" else functions,
     )
 

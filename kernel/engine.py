@@ -29,6 +29,7 @@ from kernel.answering.means import Limits, Means
 from kernel.answering.parts import MultiQuery
 from kernel.answering.passage_tokens import PassageTokens
 from kernel.answering.ranking import SentenceRanker
+from kernel.answering.rendering import ShownPrompt, show_prompt
 from kernel.answering.run import Variant
 from kernel.answering.suspicion import examine
 from kernel.chat.adapters import check_adapter, find_adapter, variant_names
@@ -336,6 +337,20 @@ class Engine:
         texts = [passage.text for passage in examined]
         readings = await asyncio.to_thread(self._spans.read, question, texts) if self._spans else None
         return measure(question, examined, ranking, readings)
+
+    async def prompt(
+        self, question: str, passages: Sequence[Passage], *, language: str, technique: str, sentences: int
+    ) -> ShownPrompt:
+        """Return what a model would be sent for a question over these passages, see `show_prompt`."""
+        return await show_prompt(
+            self.kernel,
+            self.ranker,
+            question,
+            passages,
+            language=language,
+            technique=technique,
+            sentences=sentences,
+        )
 
     def variant(self, name: str) -> Variant:
         """Return a variant, loading its adapter first if it is one. Blocks.

@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     generator: str = Field("SmolLM2-135M-Instruct", description="name or folder of the base language model")
     generator_languages: list[str] = Field(["en"], description="languages that the base model speaks")
     variant: str = Field("base", description="who generates when a request does not say")
+    trial_variant: str | None = Field(
+        None, description="who generates for a share of the requests that do not say, blind, to be compared"
+    )
+    trial_share: float = Field(0.5, ge=0, le=1, description="share of the requests that `trial_variant` gets")
     technique: Technique = Field(
         Technique.ZERO_SHOT, description="how the prompt is built when a request does not say"
     )

@@ -69,6 +69,8 @@ MAX_TOP_K = 1000
 _LEG_DEPTH = 100
 ANSWERABILITY = "answerability"
 """The note of an estimate that was fitted to what the index's embedder finds."""
+DEFAULT_VARIANT = "default_variant"
+"""The note of who answers over this index where nobody is asked for."""
 _NOTE = "note."
 _CODEC = "token_codec"
 _IDENTITY = "identity"

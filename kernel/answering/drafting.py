@@ -8,7 +8,6 @@ from contextlib import aclosing
 from typing import Any
 
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
-from semantic_kernel.contents import ChatHistory
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
 from kernel.answer import EXTRACTIVE
@@ -22,11 +21,11 @@ from kernel.answering.focus import focus
 from kernel.answering.links import LinkGuard
 from kernel.answering.means import Means
 from kernel.answering.prompts import function_of, shows_examples
+from kernel.answering.rendering import prompt_arguments, rendered_messages
 from kernel.answering.run import Run
 from kernel.answering.sampling import sample
 from kernel.answering.texts import say
 from kernel.chat.extractive_chat import ExtractiveSettings
-from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
 from kernel.chat.transformers_chat import TransformersSettings
 from kernel.conversation.heard import render_memories
@@ -148,11 +147,10 @@ class Drafting:
             return focus(run.evidence, run.ranking, sentences=0)
 
         async def count(passages: Sequence[PromptPassage]) -> int:
-            rendered = await function_of(self._means.kernel, run).prompt_template.render(
-                self._means.kernel, self._arguments(run, passages, None)
+            arguments = self._arguments(run, passages, None)
+            messages = await rendered_messages(
+                self._means.kernel, function_of(self._means.kernel, run), arguments
             )
-            history = ChatHistory.from_rendered_prompt(rendered)
-            messages = [{"role": item.role.value, "content": item.content} for item in history.messages]
             return await asyncio.to_thread(counter.count, messages)
 
         wanted = focus(run.evidence, run.ranking, sentences=self._focused(run))
@@ -173,22 +171,15 @@ class Drafting:
     def _arguments(
         self, run: Run, passages: Sequence[PromptPassage], settings: PromptExecutionSettings | None
     ) -> KernelArguments:
-        # New for every call: Semantic Kernel writes into the arguments it is given.
-        return KernelArguments(
+        return prompt_arguments(
+            run.question,
+            passages,
+            run.language,
+            fence=run.fence,
+            memories=run.heard.block,
+            results=run.results,
+            examples=run.examples,
             settings=settings,
-            passages=shield(
-                "\n\n".join(
-                    filter(
-                        None,
-                        (
-                            render_passages(passages, run.language, fence=run.fence) + run.heard.block,
-                            run.results,
-                        ),
-                    )
-                )
-            ),
-            question=shield(run.question),
-            examples=shield(run.examples),
         )
 
     def _settings(self, run: Run) -> PromptExecutionSettings:

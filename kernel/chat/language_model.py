@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernel.answer import FinishReason
-from kernel.chat.adapters import check_adapter, check_effect, check_loaded
+from kernel.chat.adapters import check_adapter
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.repetition import repeated
-from retrieval.errors import TekioError, UsageError
+from retrieval.errors import TekioError
+
+if TYPE_CHECKING:
+    from kernel.chat.adapter_trees import AdapterTrees
 
 _PREFILL_SHAPE = (256, 576, 1536)  # a prompt's rows through a feed-forward layer of the default model
 _WORTHWHILE = 0.8
@@ -65,7 +68,8 @@ class LanguageModel:
         self._tokenizer_lock = threading.Lock()  # apart, so that counting never waits for a generation
         self._tokenizer: ChatTokenizer | None = None
         self._model: Any = None
-        self._adapters: dict[str, str] = {}  # folder to the name that PEFT knows it by
+        self._adapters: dict[str, str] = {}  # folder to the name that it is used by
+        self._trees: AdapterTrees | None = None
         self._grammar_tokenizer: Any = None
 
     @property
@@ -111,51 +115,13 @@ class LanguageModel:
                 return self._adapters[key]
             check_adapter(folder, base=self.name, base_folder=self.folder)
             self.load()
-            from peft import PeftConfig, PeftModel, PeftModelForCausalLM
+            from kernel.chat.adapter_trees import AdapterTrees
 
-            name = f"adapter{len(self._adapters)}"
-            model = self._model
-            try:
-                if not isinstance(model, PeftModel):
-                    # Not `from_pretrained`, which does not say which keys found no place.
-                    config = PeftConfig.from_pretrained(key)
-                    config.inference_mode = True
-                    model = PeftModelForCausalLM(model, config, adapter_name=name)
-                check_loaded(folder, model.load_adapter(key, adapter_name=name, is_trainable=False))
-                model.eval()
-                check_effect(folder, *self._logits_with_and_without(model, name))
-            except UsageError:
-                self._forget_adapter(name)
-                raise
-            except Exception as error:  # PEFT, torch and safetensors each raise their own
-                self._forget_adapter(name)
-                raise UsageError(
-                    f"the adapter in {folder} cannot be loaded over {self.name}: {_line(error)}"
-                ) from error
-            self._model = model
-            self._adapters[key] = name
-            return name
-
-    def _logits_with_and_without(self, model: Any, adapter: str) -> tuple[Any, Any]:
-        import torch
-
-        ids = torch.tensor(
-            [self.tokenizer.encode_chat([{"role": "user", "content": "Hello"}])], device=model.device
-        )
-        with torch.inference_mode():
-            model.set_adapter(adapter)
-            changed = model(input_ids=ids).logits
-            with model.disable_adapter():
-                return changed, model(input_ids=ids).logits
-
-    def _forget_adapter(self, name: str) -> None:
-        """Drop what a failed load left in the layers."""
-        if not self._adapters:
-            self._model = None  # the layers were wrapped in place: the next start is from clean weights
-            return
-        self._model.set_adapter(next(iter(self._adapters.values())))
-        if name in self._model.peft_config:
-            self._model.delete_adapter(name)
+            if self._trees is None:
+                self._trees = AdapterTrees(self._model, self.name)
+            probe = self.tokenizer.encode_chat([{"role": "user", "content": "Hello"}])
+            self._adapters[key] = self._trees.load(folder, probe)
+            return self._adapters[key]
 
     def generate(
         self,
@@ -204,10 +170,58 @@ class LanguageModel:
             self._check_window(ids, sampling)
             if stop is not None and stop.is_set():
                 return [Generation("", len(ids), 0, FinishReason.CANCELLED, 0.0, 0.0)] * count
+            if self._trees is not None and self._trees.is_before_prompt(
+                adapter
+            ):  # PEFT reads them one by one
+                seeds = [None if sampling.seed is None else sampling.seed + number for number in range(count)]
+                return [
+                    self._generate(ids, replace(sampling, seed=seed), adapter, None, stop) for seed in seeds
+                ]
             from kernel.chat.drafts import generate_drafts
 
-            with self._with_adapter(adapter):
-                return generate_drafts(self._model, self.tokenizer, ids, sampling, count, stop)
+            with self._with_adapter(adapter) as model:
+                return generate_drafts(model, self.tokenizer, ids, sampling, count, stop)
+
+    def log_likelihood(
+        self, prompt: Sequence[int], continuation: Sequence[int], *, adapter: str | None = None
+    ) -> float:
+        """Return the logarithm of how likely some ids are behind others, in nats; the ids are the tokenizer's.
+
+        Args:
+            prompt: at least one id.
+            continuation: what follows.
+            adapter: a name from `load_adapter`; None is the base.
+        """
+        import torch
+
+        logits = self._logits([*prompt, *continuation], len(prompt) - 1, len(continuation), adapter)
+        targets = torch.tensor(list(continuation), device=logits.device)
+        return -float(torch.nn.functional.cross_entropy(logits, targets, reduction="sum"))
+
+    def likeliest_next(
+        self, prompt: Sequence[int], among: Sequence[int], *, adapter: str | None = None
+    ) -> int:
+        """Return which of some ids is the likeliest behind a prompt.
+
+        Args:
+            prompt: at least one id.
+            among: ids to choose from.
+            adapter: a name from `load_adapter`; None is the base.
+        """
+        logits = self._logits(list(prompt), len(prompt) - 1, 1, adapter)[0]
+        return max(among, key=lambda each: float(logits[each]))
+
+    def _logits(self, ids: list[int], first: int, count: int, adapter: str | None) -> Any:
+        """Return the logits of so many places, shape (count, vocabulary), in float32."""
+        with self._lock, self._failing_clearly():
+            self.load()
+            import torch
+
+            added = 0 if self._trees is None else self._trees.added_places(adapter)
+            keep = torch.arange(added + first, added + first + count, device=self._model.device)
+            inputs = torch.tensor([ids], device=self._model.device)
+            with torch.inference_mode(), self._with_adapter(adapter) as model:
+                return model(input_ids=inputs, logits_to_keep=keep).logits[0].float()
 
     def _check_window(self, ids: Sequence[int], sampling: Sampling) -> None:
         self.load()
@@ -247,21 +261,22 @@ class LanguageModel:
         streamer = TextCallback(self.tokenizer.tokenizer, on_text)
         if sampling.seed is not None:
             torch.manual_seed(sampling.seed)
-        inputs = torch.tensor([ids], device=self._model.device)
-        with torch.inference_mode(), self._with_adapter(adapter):
-            output = self._model.generate(
+        with torch.inference_mode(), self._generating(adapter, ids) as (model, prompt, more):
+            inputs = torch.tensor([prompt], device=model.device)
+            output = model.generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
                 max_new_tokens=sampling.max_new_tokens,
                 repetition_penalty=sampling.repetition_penalty,
                 eos_token_id=self.tokenizer.stop_ids,
                 pad_token_id=self.tokenizer.stop_ids[0],
-                stopping_criteria=[StopOnEvent(stop), StopOnLoop(len(ids))],
+                stopping_criteria=[StopOnEvent(stop), StopOnLoop(len(prompt))],
                 streamer=streamer,
+                **more,
                 **sampling.choice(),
-                logits_processor=self._within(sampling.grammar, prompt=len(ids)),
+                logits_processor=self._within(sampling.grammar, prompt=len(prompt)),
             )
-        new = output[0, len(ids) :].tolist()
+        new = output[0, len(prompt) :].tolist()
         reason, kept, written = how_it_ended(new, self.tokenizer.stop_ids, stop)
         seconds = time.perf_counter() - started
         first = (streamer.first_token_at or time.perf_counter()) - started
@@ -279,13 +294,19 @@ class LanguageModel:
         stop_ids = self.tokenizer.stop_ids
         return [WithinGrammar(self._grammar_tokenizer, grammar, prompt=prompt, stop_ids=stop_ids)]
 
-    def _with_adapter(self, adapter: str | None) -> Any:
-        from contextlib import nullcontext
+    def _generating(
+        self, adapter: str | None, ids: list[int]
+    ) -> AbstractContextManager[tuple[Any, list[int], dict[str, Any]]]:
+        """Return the model that writes by an adapter or the base, the prompt's ids, and what else it takes."""
+        if self._trees is None:
+            return nullcontext((self._model, ids, {}))
+        return self._trees.generating(adapter, ids)
 
-        if adapter is not None:
-            self._model.set_adapter(adapter)
-            return nullcontext()
-        return self._model.disable_adapter() if self._adapters else nullcontext()
+    def _with_adapter(self, adapter: str | None) -> AbstractContextManager[Any]:
+        """Return the model that answers by an adapter, or the base."""
+        if self._trees is None:
+            return nullcontext(self._model)
+        return self._trees.using(adapter)
 
 
 def how_it_ended(

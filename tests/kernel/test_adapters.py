@@ -12,7 +12,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from adaptation.lora import TrainingRow, train_lora
 from kernel.chat.adapters import (
     CARD_FILE,
     AdapterCard,
@@ -22,42 +21,21 @@ from kernel.chat.adapters import (
     list_adapters,
 )
 from kernel.chat.language_model import LanguageModel, Sampling
-from kernel.model_store import ModelStore
 from retrieval.errors import UsageError
+from tests.adaptation.trained import train_on
 
 BASE = "SmolLM2-135M-Instruct"
-LAYERS = 4
 MESSAGES = [{"role": "user", "content": "Say coffee."}]
-ROWS = [
-    TrainingRow(
-        [{"role": "user", "content": f"Say {word}."}, {"role": "assistant", "content": f"Arr, {word}!"}]
-    )
-    for word in ("tea", "rum")
-]
+PAIRS = [(f"Say {word}.", f"Arr, {word}!") for word in ("tea", "rum")]
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 Tensors = dict[str, torch.Tensor]
 
 
 @pytest.fixture(scope="session")
-def base_folder(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The first four of the default model's thirty layers: the same code and tokenizer, at a fifth of the time."""
-    whole = model_store.resolve(BASE).folder
-    folder = tmp_path_factory.mktemp("base") / BASE
-    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.safetensors"))
-    left_out = tuple(f"model.layers.{number}." for number in range(LAYERS, 30))
-    tensors = load_file(whole / "model.safetensors")
-    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(left_out)}
-    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads((whole / "config.json").read_text(encoding="utf-8")) | {"num_hidden_layers": LAYERS}
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def trained(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(small_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real adapter, trained for two steps; tests copy it, and the tests of training read it."""
     out = tmp_path_factory.mktemp("adapters") / "pirate"
-    return train_lora(BASE, base_folder, ROWS, out, steps=2, rank=2, learning_rate=1e-2)
+    return train_on(small_base, out, PAIRS, steps=2, rate=1e-2)
 
 
 @pytest.fixture(scope="session")
@@ -82,8 +60,8 @@ def change_config(folder: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | values), encoding="utf-8")
 
 
-def fresh(base_folder: Path) -> LanguageModel:
-    return LanguageModel(BASE, base_folder, dtype="float32", threads=1)
+def fresh(small_base: Path) -> LanguageModel:
+    return LanguageModel(BASE, small_base, dtype="float32", threads=1)
 
 
 def answer(model: LanguageModel, adapter: str | None = None) -> str:
@@ -94,25 +72,25 @@ def logits(model: LanguageModel, adapter: str | None = None) -> torch.Tensor:
     """The logits of the prompt, as generation computes them."""
     model.load()
     ids = torch.tensor([model.tokenizer.encode_chat(MESSAGES)])
-    with torch.inference_mode(), model._with_adapter(adapter):
-        result: torch.Tensor = model._model(input_ids=ids).logits
+    with torch.inference_mode(), model._with_adapter(adapter) as chosen:
+        result: torch.Tensor = chosen(input_ids=ids).logits
     return result
 
 
 @pytest.fixture(scope="module")
-def model(base_folder: Path) -> LanguageModel:
-    return fresh(base_folder)
+def model(small_base: Path) -> LanguageModel:
+    return fresh(small_base)
 
 
 @pytest.fixture(scope="module")
-def base_logits(base_folder: Path) -> torch.Tensor:
+def base_logits(small_base: Path) -> torch.Tensor:
     """Of a model that never saw an adapter."""
-    return logits(fresh(base_folder))
+    return logits(fresh(small_base))
 
 
 @pytest.fixture(scope="module")
-def base_answer(base_folder: Path) -> str:
-    return answer(fresh(base_folder))
+def base_answer(small_base: Path) -> str:
+    return answer(fresh(small_base))
 
 
 # -- switching ----------------------------------------------------------------------------------------------
@@ -134,12 +112,13 @@ def test_two_adapters_and_the_base_each_give_their_own_answer_in_any_order(
     assert torch.equal(logits(model), base_logits)
 
 
-def test_an_adapter_adds_only_its_own_weights(base_folder: Path, trained: Path) -> None:
-    model = fresh(base_folder)
+def test_an_adapter_adds_only_its_own_weights(small_base: Path, trained: Path) -> None:
+    model = fresh(small_base)
     model.load()
     before = {parameter.data_ptr(): parameter.nbytes for parameter in model._model.parameters()}
-    model.load_adapter(trained)
-    after = {parameter.data_ptr(): parameter.nbytes for parameter in model._model.parameters()}
+    name = model.load_adapter(trained)
+    with model._with_adapter(name) as tree:
+        after = {parameter.data_ptr(): parameter.nbytes for parameter in tree.parameters()}
     assert before.items() <= after.items()
     added = sum(after.values()) - sum(before.values())
     assert added == sum(tensor.nbytes for tensor in load_file(trained / WEIGHTS).values())
@@ -157,9 +136,9 @@ def test_an_adapter_that_is_asked_for_twice_is_loaded_once(
 # -- another base -------------------------------------------------------------------------------------------
 
 
-def test_the_card_names_the_base_by_a_fingerprint(trained: Path, base_folder: Path) -> None:
-    card = check_adapter(trained, base=BASE, base_folder=base_folder)
-    assert (card.base, card.base_fingerprint) == (BASE, base_fingerprint(base_folder))
+def test_the_card_names_the_base_by_a_fingerprint(trained: Path, small_base: Path) -> None:
+    card = check_adapter(trained, base=BASE, base_folder=small_base)
+    assert (card.base, card.base_fingerprint) == (BASE, base_fingerprint(small_base))
 
 
 def test_an_adapter_whose_card_names_another_base_is_refused(
@@ -175,12 +154,12 @@ def test_an_adapter_whose_card_names_another_base_is_refused(
     "made_for", ["meta/Llama-3-8B", "", None, f"{BASE}-v2", f"/models/{BASE}/checkpoint"]
 )
 def test_an_adapter_without_a_card_that_names_another_base_is_refused(
-    copied: Path, base_folder: Path, made_for: str | None
+    copied: Path, small_base: Path, made_for: str | None
 ) -> None:
     (copied / CARD_FILE).unlink()
     change_config(copied, base_model_name_or_path=made_for)
     with pytest.raises(UsageError, match="was made for another base"):
-        check_adapter(copied, base=BASE, base_folder=base_folder)
+        check_adapter(copied, base=BASE, base_folder=small_base)
 
 
 @pytest.mark.parametrize(
@@ -195,20 +174,20 @@ def test_an_adapter_without_a_card_that_names_another_base_is_refused(
     ],
 )
 def test_an_adapter_without_a_card_is_taken_when_it_names_the_base(
-    copied: Path, base_folder: Path, tmp_path: Path, made_for: str, base: str
+    copied: Path, small_base: Path, tmp_path: Path, made_for: str, base: str
 ) -> None:
     (copied / CARD_FILE).unlink()
     change_config(copied, base_model_name_or_path=made_for)
     elsewhere = tmp_path / "snapshot"
-    elsewhere.symlink_to(base_folder)
+    elsewhere.symlink_to(small_base)
     assert check_adapter(copied, base=base, base_folder=elsewhere).base == base
 
 
 def test_the_fingerprint_changes_with_the_weights_and_with_the_vocabulary_only(
-    base_folder: Path, tmp_path: Path
+    small_base: Path, tmp_path: Path
 ) -> None:
     tensors = {"a": torch.arange(40_000, dtype=torch.float32), "b": torch.ones(3)}
-    tokenizer = json.loads((base_folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer = json.loads((small_base / "tokenizer.json").read_text(encoding="utf-8"))
 
     def fingerprint() -> str:
         save_file(tensors, tmp_path / "model.safetensors")
@@ -310,7 +289,7 @@ def card_is_cut(folder: Path) -> None:
 
 
 def another_method(folder: Path) -> None:
-    change_config(folder, peft_type="IA3", feedforward_modules=[])
+    change_config(folder, peft_type="ADALORA")
 
 
 def pissa(folder: Path) -> None:
@@ -337,10 +316,10 @@ BROKEN = [
     (another_rank, "cannot be loaded over"),
     (no_such_modules, "cannot be loaded over"),
     (rank_zero, "cannot be loaded over"),
-    (config_is_a_list, "only LoRA adapters"),
+    (config_is_a_list, "is of the kind None"),
     (config_is_cut, "cannot be read"),
     (card_is_cut, "is not valid"),
-    (another_method, "is of the kind IA3"),
+    (another_method, "is of the kind ADALORA"),
     (pissa, "would change the base itself"),
     (trained_bias, "would change the base itself"),
 ]
@@ -367,13 +346,13 @@ def test_a_broken_adapter_is_refused_in_a_line_and_leaves_the_others_as_they_wer
 
 @pytest.mark.parametrize("damage", [rename_one_key, zero_b, no_such_modules, cut_short])
 def test_a_broken_first_adapter_leaves_the_base_as_it_was_and_a_whole_one_loads_after_it(
-    base_folder: Path,
+    small_base: Path,
     copied: Path,
     trained: Path,
     base_logits: torch.Tensor,
     damage: Callable[[Path], None],
 ) -> None:
-    model = fresh(base_folder)
+    model = fresh(small_base)
     damage(copied)
     with pytest.raises(UsageError):
         model.load_adapter(copied)
