@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -13,6 +15,9 @@ import pytest
 
 from kernel.model_store import ModelStore
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
+
+_BASE = "SmolLM2-135M-Instruct"
+_LAYERS = 4
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +50,20 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running = server.get_server(folder, cleanup_mode="delete")
     yield running.get_uri()
     running.cleanup()
+
+
+@pytest.fixture(scope="session")
+def small_base(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first four of the default model's thirty layers: the same code and tokenizer, at a fifth of the time."""
+    from safetensors.torch import load_file, save_file
+
+    whole = model_store.resolve(_BASE).folder
+    folder = tmp_path_factory.mktemp("base") / _BASE
+    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    left_out = tuple(f"model.layers.{number}." for number in range(_LAYERS, 30))
+    tensors = load_file(whole / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith(left_out)}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((whole / "config.json").read_text(encoding="utf-8")) | {"num_hidden_layers": _LAYERS}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
