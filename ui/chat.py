@@ -17,12 +17,14 @@ import streamlit as st
 from kernel.answer import EXTRACTIVE
 from kernel.asking import MOST_SAMPLES, STEPPED
 from kernel.settings import Settings, load_settings
+from kernel.trial import is_on_trial
 from retrieval.access import Caller
 from retrieval.errors import TekioError, UsageError
 from retrieval.records import DocumentSummary
 from retrieval.stores.opening import shown
 from ui import chat_memory as memory
 from ui import chat_view as view
+from ui.chat_advice import offer_advice
 from ui.chat_documents import offer_work, show_work
 from ui.chat_engine import Engine, Turn
 from ui.chat_style import ICON, STYLE
@@ -58,6 +60,7 @@ def page() -> None:
     how = _choose_how(engine, language, caller)
     clearing = st.sidebar.empty()
     work = offer_work(engine, [row.document for row in documents or []], how.variant, caller, language)
+    offer_advice(language)
     _list_documents(documents or [], language)
     show_work(work, language)
     turns: list[Turn] = st.session_state.setdefault("turns", [])
@@ -74,7 +77,7 @@ def page() -> None:
     question = st.chat_input(label("ask_placeholder", language), disabled=not documents)
     if question and question.strip():
         welcome.empty()
-        turn = Turn(question.strip())
+        turn = Turn(question.strip(), blind=how.variant is None and is_on_trial(engine.settings))
         turns.append(turn)  # before the answer: a rerun that interrupts it leaves the question standing
         _show_question(turn)
         with st.chat_message("assistant", avatar=":material/menu_book:"):
@@ -111,14 +114,14 @@ class _How:
 
 
 def _choose_how(engine: Engine, language: str, caller: Caller | None) -> _How:
-    settings = engine.settings
+    settings, usual = engine.settings, engine.default_variant()
     with st.sidebar:
         # The empty name leaves the choice to the facade, which then minds the question's language.
         variant = _select(
             "variant",
             ["", *engine.variants()],
             default="",
-            name_of=lambda name: name or label("automatic", language, variant=settings.variant),
+            name_of=lambda name: name or label("automatic", language, variant=usual),
             language=language,
             explained=label("variant_help", language),
         )
@@ -248,7 +251,7 @@ def _show_outcome(turn: Turn, language: str) -> None:
             + memory.memories_html(answer, language)
             + sources
             + view.functions_html(answer, language)
-            + view.meta_html(answer, language)
+            + view.meta_html(answer, language, blind=turn.blind)
         )
 
 

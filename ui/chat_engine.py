@@ -27,6 +27,8 @@ class Turn:
     error: str = ""
     said: str = ""
     """What became of what the person said of the answer."""
+    blind: bool = False
+    """Whether two variants are compared, so that it is not shown which one answered."""
 
 
 class Engine:
@@ -97,6 +99,10 @@ class Engine:
     def forget(self, memory_id: str, caller: Caller | None) -> None:
         """Delete something remembered for the caller."""
         self._tekio.memory.delete([memory_id], caller=caller)
+
+    def default_variant(self) -> str:
+        """Return who answers where nobody is chosen."""
+        return self._tekio.default_variant()
 
     def variants(self) -> list[str]:
         """Name who can answer."""

@@ -109,15 +109,15 @@ def functions_html(answer: Answer, language: str) -> str:
     return _section(label("functions", language), lines)
 
 
-def meta_html(answer: Answer, language: str) -> str:
-    """Return the small line under an answer: time, tokens, who answered and how."""
+def meta_html(answer: Answer, language: str, *, blind: bool = False) -> str:
+    """Return the small line under an answer: time, tokens, who answered and how; `blind` leaves out who."""
     parts = [label("seconds", language, seconds=seconds_of(answer))]
     usage = answer.usage
     if usage.completion_tokens:
         parts.append(
             label("tokens", language, prompt=usage.prompt_tokens, completion=usage.completion_tokens)
         )
-    parts += [answer.variant, technique_name(answer.technique, language)]
+    parts += [*([] if blind else [answer.variant]), technique_name(answer.technique, language)]
     if answer.samples is not None:
         parts.append(samples_line(answer.samples, language))
     parts += [note] if (note := stored_note(answer, language)) else []

@@ -14,23 +14,29 @@ import typer
 from ui import failures
 from ui.commands.access import access
 from ui.commands.adapt import adapt_retriever, reembed
+from ui.commands.advise import advise
 from ui.commands.cache import cache_app
+from ui.commands.dataset import adapt_dataset
 from ui.commands.doctor import doctor
 from ui.commands.evaluate import evaluate
+from ui.commands.evaluate_adapter import evaluate_adapter
 from ui.commands.evaluate_answers import evaluate_answers
 from ui.commands.evaluate_calibrate import evaluate_calibrate
 from ui.commands.evaluate_injection import evaluate_injection
 from ui.commands.evaluate_regress import evaluate_regress
 from ui.commands.evaluate_retrieval import evaluate_retrieval
+from ui.commands.evaluate_trial import evaluate_trial
 from ui.commands.examples import examples_app, prompts
+from ui.commands.finetune import adapt_methods, adapt_train
 from ui.commands.functions import functions
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.memory import memory_app
+from ui.commands.models import models_app
 from ui.commands.query import ask, documents, search
 from ui.commands.reading import compare, extract, summarize
 from ui.commands.servers import chat, serve
-from ui.commands.setup import config, models
+from ui.commands.setup import config
 
 app = typer.Typer(
     name="tekio",
@@ -39,19 +45,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Cited answers from your own documents, in Japanese and English, on your own machine.",
 )
-for _command in (ask, search, documents, access, ingest, chat, serve, functions, models, config, doctor):
+for _command in (ask, search, documents, access, ingest, chat, serve, functions, advise, config, doctor):
     app.command()(_command)
 
 _evaluations = typer.Typer(rich_markup_mode=None)
 _evaluations.callback(invoke_without_command=True)(evaluate)
 _evaluations.command("retrieval")(evaluate_retrieval)
 _evaluations.command("answers")(evaluate_answers)
+_evaluations.command("adapter")(evaluate_adapter)
 _evaluations.command("regress")(evaluate_regress)
+_evaluations.command("trial")(evaluate_trial)
 _evaluations.command("calibrate")(evaluate_calibrate)
 _evaluations.command("injection")(evaluate_injection)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
 app.add_typer(cache_app, name="cache")
+app.add_typer(models_app, name="models")
 app.add_typer(memory_app, name="memory")
 for _of_documents in (prompts, summarize, compare, extract):
     app.command()(_of_documents)
@@ -62,6 +71,9 @@ _adaptations = typer.Typer(
     no_args_is_help=True,
     help="Models fitted to the documents of an index, each with what that changed.",
 )
+_adaptations.command("dataset")(adapt_dataset)
+_adaptations.command("train")(adapt_train)
+_adaptations.command("methods")(adapt_methods)
 _adaptations.command("retriever")(adapt_retriever)
 _adaptations.command("reembed")(reembed)
 app.add_typer(_adaptations, name="adapt")
@@ -103,3 +115,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def ingest_main(args: Sequence[str] | None = None) -> NoReturn:
     """Run `ingest` and exit with its code."""
     failures.run(ingest_app, "ingest", args)
+
+
+if __name__ == "__main__":
+    main()

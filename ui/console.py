@@ -25,6 +25,7 @@ _QUIET_ENVIRONMENT = {
     "TRANSFORMERS_VERBOSITY": "error",
 }
 _QUIET_LOGGERS = (
+    "bitsandbytes",
     "faiss",
     "filelock",
     "httpx",

@@ -161,7 +161,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
         return VariantsResponse(
             variants=await run_in_threadpool(tekio.variants),
             techniques=await run_in_threadpool(tekio.techniques),
-            default_variant=tekio.settings.variant,
+            default_variant=await run_in_threadpool(tekio.default_variant),
             default_technique=tekio.settings.technique.value,
         )
 

@@ -1,93 +1,18 @@
-"""`models` and `config`: what is installed and what is set."""
+"""`config`: what is set."""
 
 from __future__ import annotations
 
 import json
 import os
 import tomllib
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from ui.console import print_json, print_table, quiet_libraries, say
+from ui.console import print_json, print_table, quiet_libraries
 from ui.options import JsonFlag
 
 if TYPE_CHECKING:
     from kernel.settings import Settings
-
-
-class ModelsAction(StrEnum):
-    """What to do about models."""
-
-    LIST = "list"
-    FETCH = "fetch"
-
-
-def models(
-    action: Annotated[
-        ModelsAction, typer.Argument(help="list what is known, or fetch what is missing.")
-    ] = ModelsAction.LIST,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(help="Models to fetch; the settings' own unless given.", show_default=False),
-    ] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """List the known models, or fetch what is missing."""
-    quiet_libraries()
-    from kernel.embedders import embedder_source
-    from kernel.model_store import ModelStore
-    from kernel.settings import load_settings
-
-    settings = load_settings()
-    store = ModelStore(settings.cache, offline=settings.offline, on_message=say)
-    used = list(dict.fromkeys((embedder_source(settings), settings.generator)))
-    if action is ModelsAction.FETCH:
-        fetched = []
-        for name in names or used:
-            fetched.append({"name": name, "folder": str(store.resolve(name).folder)})
-        if as_json:
-            print_json({"models": fetched})
-        else:
-            print_table(("model", "folder"), [(row["name"], row["folder"]) for row in fetched])
-        return
-    rows: list[dict[str, Any]] = [
-        {
-            "name": model.name,
-            "kind": str(model.kind),
-            "languages": list(model.languages),
-            "licence": model.licence,
-            "size": model.size,
-            "package": f"{model.package} {model.version}",
-            "present": store.is_present(model.name),
-            "used": model.name in used,
-        }
-        for model in store.known()
-    ]
-    known = {row["name"] for row in rows}
-    others = [name for name in used if name not in known]
-    if as_json:
-        print_json({"cache": str(settings.cache), "models": rows, "other": others})
-        return
-    print_table(
-        ("model", "kind", "languages", "licence", "size", "present", "in use"),
-        [
-            (
-                str(row["name"]),
-                str(row["kind"]),
-                ", ".join(str(code) for code in row["languages"]),
-                str(row["licence"]),
-                f"{row['size'] / 1e6:.0f} MB",
-                "yes" if row["present"] else "no",
-                "yes" if row["used"] else "",
-            )
-            for row in rows
-        ],
-    )
-    for name in others:
-        say(f"the settings also name {name}, a folder or a model of the Hugging Face hub")
 
 
 def config(as_json: JsonFlag = False) -> None:

@@ -1,0 +1,81 @@
+"""The page's adviser: what decides how to adapt a model is asked, and the recommendation shown with its costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from ui.advice_text import advice_lines
+from ui.chat_view import notice_html, text_html
+from ui.failures import describe
+from ui.locales import label
+
+if TYPE_CHECKING:
+    from adaptation.advice.rules import Question
+
+
+def offer_advice(language: str) -> None:
+    """Show in the sidebar a button that opens the adviser."""
+    with st.sidebar:
+        if st.button(
+            label("advise", language), icon=":material/tune:", key="advise", use_container_width=True
+        ):
+            _ask(language)
+
+
+def _ask(language: str) -> None:
+    @st.dialog(label("advise", language), width="large")
+    def dialog() -> None:
+        from adaptation.advice.rules import questions
+
+        given: dict[str, object] = {}
+        answer = st.container()  # above the questions, so that it is seen where the dialog opens
+        with st.form("advice", border=False):
+            sides = st.columns(2)
+            asked_of = questions()
+            for number, question in enumerate(asked_of):
+                with sides[number >= (len(asked_of) + 1) // 2]:
+                    given[question.id] = _field(question, language)
+            asked = st.form_submit_button(label("advise_now", language), type="primary")
+        if not asked:
+            return
+        with answer:
+            _recommend(given, language)
+
+    dialog()
+
+
+def _field(question: Question, language: str) -> object:
+    text, key = question.text[language], f"advice_{question.id}"
+    if question.kind == "choice":
+        return st.selectbox(
+            text,
+            question.options,
+            index=question.options.index(str(question.default)),
+            key=key,
+            format_func=lambda name: label(f"advice_{name}", language),
+        )
+    if question.kind == "yes_no":
+        return st.toggle(text, value=bool(question.default), key=key)
+    least, usual = float(question.least or 0), float(question.default)
+    return st.number_input(text, min_value=least, value=usual, format="%g", key=key)
+
+
+def _recommend(given: dict[str, object], language: str) -> None:
+    from adaptation.advice.advising import advise
+    from adaptation.advice.rules import read_answers
+    from retrieval.errors import UsageError
+
+    try:
+        advice = advise(read_answers(given), language=language)
+    except UsageError as error:
+        st.html(notice_html(describe(error), "error"))
+        return
+    for line in advice_lines(advice, language):
+        st.html(text_html(line.strip(), "meta" if line.startswith(" ") else ""))
+    names = {each.option: each.name for each in advice.options}
+    shown = dict.fromkeys([*advice.recommended, "prompting"])
+    st.html(text_html(label("advice_costs", language)))
+    st.line_chart({names[name]: advice.curves[name] for name in shown}, height=220)
+    st.divider()
