@@ -162,7 +162,8 @@ def changes(before: Sequence[Scores], after: Sequence[Scores]) -> dict[str, Chan
 def verdict(figures: Mapping[str, Change], general: tuple[float, float]) -> tuple[bool, list[str]]:
     """Say, in words, what got better and worse, and whether an adapter won more than it lost.
 
-    It did where more figures are better beyond chance than worse, and no more was forgotten than the limits let.
+    It did where more figures are better beyond chance than worse, and nothing was forgotten: general texts within
+    their limit, general instructions beyond theirs by chance at most, which few of them cannot tell from a loss.
     """
     reasons = []
     counted = {name: change for name, change in figures.items() if name != "instruction"}
@@ -174,9 +175,11 @@ def verdict(figures: Mapping[str, Change], general: tuple[float, float]) -> tupl
     forgotten = False
     told = figures.get("instruction")
     if told is not None and told.before - told.after > _WORSE_INSTRUCTIONS:
-        forgotten = True
+        certain = told.verdict == "worse"
+        forgotten = certain
         reasons.append(
             f"general instructions: {told.before:.2f} to {told.after:.2f}, more lost than 2 points"
+            + ("" if certain else f", which may be chance with {told.rows}")
         )
     growth = general[1] / general[0] - 1
     if growth > _WORSE_PERPLEXITY:

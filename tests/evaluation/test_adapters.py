@@ -104,6 +104,13 @@ def test_forgetting_outweighs_any_gain_and_is_told() -> None:
     assert (recommended, any("general instructions" in reason for reason in reasons)) == (False, True)
 
 
+def test_a_loss_that_may_be_chance_is_told_and_decides_nothing() -> None:
+    few = change(0.6, 0.55, rows=40)
+    assert few.verdict == "alike"
+    recommended, reasons = verdict({"a": change(0.1, 0.9), "instruction": few}, (10.0, 10.0))
+    assert (recommended, "may be chance with 40" in reasons[-1]) == (True, True)
+
+
 def test_the_general_set_asks_what_can_be_checked() -> None:
     instructions, texts = load_general()
     assert (len(instructions), len(texts)) == (40, 10)
