@@ -16,8 +16,9 @@ from adaptation.finetuning.tree_attention import attend_in_branches
 Collator = Callable[[Sequence[Pack]], dict[str, Any]]
 IGNORED = -100
 """The label that torch's cross entropy leaves out."""
-_PLAIN = 128
-"""Tokens of a pack's text that the base's predictions are held on."""
+_PLAIN, _LEAST_PLAIN = 16, 32
+"""The base's predictions are held on a text of one token for so many of a pack, and so many at least: a share of time
+and memory whatever the pack's size."""
 
 
 def collate(packs: Sequence[Pack]) -> dict[str, torch.Tensor]:
@@ -44,7 +45,12 @@ def collate_branches(packs: Sequence[Pack]) -> dict[str, Any]:
 
 def with_plain(collator: Collator) -> Collator:
     """Return a collator that adds `plain`, a text of the pack that the base's predictions are held on."""
-    return lambda packs: collator(packs) | {"plain": torch.from_numpy(packs[0].plain(_PLAIN))[None]}
+
+    def collated(packs: Sequence[Pack]) -> dict[str, Any]:
+        text = packs[0].plain(max(_LEAST_PLAIN, len(packs[0].ids) // _PLAIN))
+        return collator(packs) | {"plain": torch.from_numpy(text)[None]}
+
+    return collated
 
 
 def collate_behind(packs: Sequence[Pack], added: int) -> dict[str, torch.Tensor]:
