@@ -224,7 +224,7 @@ def test_users_see_and_delete_their_own_examples_alone(client: Callable[..., htt
 
 
 def test_samples_reach_the_facade(scripted: type[ScriptedTekio]) -> None:
-    with served(scripted) as base, httpx.Client(base_url=base, timeout=10) as http:
+    with served(scripted) as base, httpx.Client(base_url=base, timeout=60) as http:
         body = {"question": "How long?", "technique": "hybrid", "samples": 5}
         assert http.post("/v1/ask", json=body).status_code == 200
         assert scripted.asked[-1]["samples"] == 5

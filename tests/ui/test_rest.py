@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def client(scripted: type[ScriptedTekio]) -> Iterator[httpx.Client]:
-    with served(scripted) as base, httpx.Client(base_url=base, timeout=10) as http:
+    with served(scripted) as base, httpx.Client(base_url=base, timeout=60) as http:
         yield http
 
 
