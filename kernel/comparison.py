@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,3 +54,17 @@ def _resampled_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
         for _ in range(RESAMPLES // _AT_ONCE)
     ]
     return np.concatenate(means)
+
+
+def before_and_after(before: NDArray[np.float64], after: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the means of the same rows before and after, shape (n,) each, their intervals and the difference."""
+    found = compare(before, after)
+    return {
+        "before": float(before.mean()),
+        "before_interval": bootstrap_interval(before),
+        "after": float(after.mean()),
+        "after_interval": bootstrap_interval(after),
+        "difference": found.difference,
+        "difference_interval": found.interval,
+        "p_value": found.p_value,
+    }

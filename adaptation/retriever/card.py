@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from kernel.comparison import bootstrap_interval, compare
+from kernel.comparison import before_and_after
 from kernel.model_packages.manifest import CARD
 
 
@@ -40,17 +40,7 @@ class Change(BaseModel):
     @staticmethod
     def of(before: NDArray[np.float64], after: NDArray[np.float64]) -> Change:
         """Compare the figures of the same questions, shape (n,) each."""
-        found = compare(before, after)
-        return Change(
-            questions=len(before),
-            before=float(before.mean()),
-            before_interval=bootstrap_interval(before),
-            after=float(after.mean()),
-            after_interval=bootstrap_interval(after),
-            difference=found.difference,
-            difference_interval=found.interval,
-            p_value=found.p_value,
-        )
+        return Change(questions=len(before), **before_and_after(before, after))
 
 
 class EmbedderCard(BaseModel):

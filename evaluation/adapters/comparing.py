@@ -17,7 +17,7 @@ from adaptation.training_sets.rows import ChatRow, TextRow
 from evaluation.adapters.judging import FIGURES, Scores, judge
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.language_model import LanguageModel, Sampling
-from kernel.comparison import bootstrap_interval, compare
+from kernel.comparison import before_and_after
 
 GENERAL = Path(__file__).parents[2] / "data" / "general"
 _NEW_TOKENS = 96
@@ -143,18 +143,8 @@ def changes(before: Sequence[Scores], after: Sequence[Scores]) -> dict[str, Chan
         if not pairs:
             continue
         one, other = (np.array(values, np.float64) for values in zip(*pairs, strict=True))
-        compared = compare(one, other)
         found[name] = Change(
-            label=figure.label,
-            rows=len(pairs),
-            better=figure.better,
-            before=float(one.mean()),
-            before_interval=bootstrap_interval(one),
-            after=float(other.mean()),
-            after_interval=bootstrap_interval(other),
-            difference=compared.difference,
-            difference_interval=compared.interval,
-            p_value=compared.p_value,
+            label=figure.label, rows=len(pairs), better=figure.better, **before_and_after(one, other)
         )
     return found
 
