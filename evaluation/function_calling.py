@@ -44,8 +44,9 @@ async def measure(generator: str, language: str) -> list[Outcome]:
     from semantic_kernel import Kernel
 
     from kernel.chat.language_model import LanguageModel
+    from kernel.chat.local_chat import LocalChatCompletion
+    from kernel.chat.one_at_a_time import OneAtATime
     from kernel.chat.selector import StrictServiceSelector
-    from kernel.chat.transformers_chat import TransformersChatCompletion
     from kernel.functions.choosing import write_call
     from plugins.prompt_functions import load_prompt_plugins
 
@@ -57,7 +58,7 @@ async def measure(generator: str, language: str) -> list[Outcome]:
     with ThreadPoolExecutor(1) as executor:
         kernel = Kernel(
             plugins=load_prompt_plugins(),
-            services=[TransformersChatCompletion(service_id="model", model=model, executor=executor)],
+            services=[LocalChatCompletion(service_id="model", generator=OneAtATime(model, executor))],
             ai_service_selector=StrictServiceSelector(),
         )
         for row in _rows(language):

@@ -35,8 +35,9 @@ from kernel.answering.suspicion import examine
 from kernel.chat.adapters import check_adapter, find_adapter, variant_names
 from kernel.chat.extractive_chat import ExtractiveChatCompletion
 from kernel.chat.language_model import LanguageModel
+from kernel.chat.local_chat import LocalChatCompletion
+from kernel.chat.one_at_a_time import OneAtATime
 from kernel.chat.selector import StrictServiceSelector
-from kernel.chat.transformers_chat import TransformersChatCompletion
 from kernel.conversation.listening import Listener
 from kernel.conversation.nearest import nearest_by
 from kernel.embedders import find_entailment, find_reranker
@@ -379,7 +380,7 @@ class Engine:
             languages = frozenset(card.languages) or languages
         model = self._model()
         self.kernel.add_service(
-            TransformersChatCompletion(service_id=name, model=model, executor=self._executor, adapter=adapter)
+            LocalChatCompletion(service_id=name, generator=OneAtATime(model, self._executor), adapter=adapter)
         )
         calls = may_call(self._settings.function_calling, model.folder)
         return Variant(name, languages, model.name, _Counter(model), self._revision(folder), calls)

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from adaptation.training_sets.rows import ChatRow, TextRow
 from evaluation.adapters.judging import FIGURES, Scores, judge
 from kernel.chat.chat_tokens import ChatTokenizer
-from kernel.chat.language_model import LanguageModel, Sampling
+from kernel.chat.generation import Sampling
+from kernel.chat.language_model import LanguageModel
 from kernel.comparison import before_and_after
 
 GENERAL = Path(__file__).parents[2] / "data" / "general"

@@ -58,7 +58,8 @@ def local_writer(
             f"there is no language model '{variant}' to judge with: name base, an adapter, or a model of a "
             "server by --judge-url"
         )
-    from kernel.chat.language_model import LanguageModel, Sampling
+    from kernel.chat.generation import Sampling
+    from kernel.chat.language_model import LanguageModel
 
     found = ModelStore(settings.cache, offline=settings.offline, on_message=say).resolve(settings.generator)
     model = LanguageModel(found.name, found.folder, dtype=settings.dtype, threads=settings.threads)

@@ -28,7 +28,8 @@ from adaptation.training_sets.plain_rows import class_row
 from adaptation.training_sets.rows import ChatRow
 from evaluation.answers.reading import read_questions
 from evaluation.benchmarks.output import say, show
-from kernel.chat.language_model import LanguageModel, Sampling
+from kernel.chat.generation import Sampling
+from kernel.chat.language_model import LanguageModel
 from kernel.comparison import bootstrap_interval, compare
 from kernel.model_store import ModelStore, ResolvedModel
 from kernel.settings import Settings, load_settings

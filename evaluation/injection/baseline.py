@@ -13,7 +13,8 @@ from evaluation.injection.files import plain_text
 from evaluation.injection.judge import Reply
 from kernel.answering.texts import admits_ignorance
 from kernel.chat.chat_tokens import ChatTokenizer
-from kernel.chat.language_model import LanguageModel, Sampling
+from kernel.chat.generation import Sampling
+from kernel.chat.language_model import LanguageModel
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 

@@ -25,9 +25,9 @@ from kernel.answering.rendering import prompt_arguments, rendered_messages
 from kernel.answering.run import Run
 from kernel.answering.sampling import sample
 from kernel.answering.texts import say
+from kernel.chat.chat_settings import GenerationSettings
 from kernel.chat.extractive_chat import ExtractiveSettings
 from kernel.chat.streaming import stream_prompt
-from kernel.chat.transformers_chat import TransformersSettings
 from kernel.conversation.heard import render_memories
 from kernel.functions.wording import render_results, tell, texts_of
 from plugins.prompt_functions import LANGUAGES, PromptPassage, examples_of, render_passages, without_examples
@@ -114,7 +114,7 @@ class Drafting:
 
     async def vote(self, run: Run, samples: int) -> None:
         """Write several drafts, and take the one that is elected."""
-        settings = TransformersSettings(
+        settings = GenerationSettings(
             service_id=run.variant.name,
             max_new_tokens=run.max_new_tokens,
             temperature=self._means.limits.sample_temperature,
@@ -186,7 +186,7 @@ class Drafting:
         if run.variant.name == EXTRACTIVE:
             sentences = [item.sentence.text for item in choose_sentences(run.ranking, run.parts)]
             return ExtractiveSettings(service_id=EXTRACTIVE, sentences=sentences)
-        return TransformersSettings(service_id=run.variant.name, max_new_tokens=run.max_new_tokens)
+        return GenerationSettings(service_id=run.variant.name, max_new_tokens=run.max_new_tokens)
 
 
 def _note_generation(step: Step, run: Run, error: BaseException | None = None) -> None:

@@ -9,9 +9,9 @@ from semantic_kernel.functions.kernel_arguments import KernelArguments
 
 from kernel.answering.parts import WriteParts
 from kernel.answering.run import Variant
+from kernel.chat.chat_settings import GenerationSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
-from kernel.chat.transformers_chat import TransformersSettings
 from plugins.prompt_functions import SUB_QUESTIONS, plugin_name
 from retrieval.analysis import detect_language
 from retrieval.stages import under_way
@@ -32,7 +32,7 @@ def writer_of_parts(kernel: Kernel, variant: Variant, question: str) -> WritePar
 
     async def write(text: str) -> str:
         function = kernel.get_function(plugin_name(language), SUB_QUESTIONS)
-        settings = TransformersSettings(service_id=variant.name, max_new_tokens=_MOST_TOKENS)
+        settings = GenerationSettings(service_id=variant.name, max_new_tokens=_MOST_TOKENS)
         arguments = KernelArguments(settings=settings, question=shield(text))
         pieces: list[str] = []
         async with aclosing(stream_prompt(kernel, function, arguments)) as stream:

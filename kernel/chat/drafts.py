@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from kernel.chat.chat_tokens import ChatTokenizer
+from kernel.chat.generation import Generation, Sampling, how_it_ended
 from kernel.chat.generation_hooks import StopOnEvent, StopOnLoop
-from kernel.chat.language_model import Generation, Sampling, how_it_ended
 
 
 def generate_drafts(

@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kernel.answer import FinishReason
 from kernel.chat.adapters import check_adapter
 from kernel.chat.chat_tokens import ChatTokenizer
-from kernel.chat.repetition import repeated
+from kernel.chat.generation import Generation, Sampling, how_it_ended
 from retrieval.errors import TekioError
 
 if TYPE_CHECKING:
@@ -21,36 +21,6 @@ if TYPE_CHECKING:
 
 _PREFILL_SHAPE = (256, 576, 1536)  # a prompt's rows through a feed-forward layer of the default model
 _WORTHWHILE = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How tokens are chosen; temperature 0 is greedy. With a `grammar`, only those that keep within it."""
-
-    max_new_tokens: int = 160
-    temperature: float = 0.0
-    top_p: float = 1.0
-    repetition_penalty: float = 1.0
-    seed: int | None = None
-    grammar: str | None = None
-
-    def choice(self) -> dict[str, Any]:
-        """Return how tokens are chosen, as transformers takes it."""
-        if self.temperature <= 0:
-            return {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        return {"do_sample": True, "temperature": self.temperature, "top_p": self.top_p, "top_k": None}
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """What was generated; `text` is without what a model repeats that goes round in circles. Times are in seconds."""
-
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
-    finish_reason: FinishReason
-    seconds_to_first_token: float
-    seconds: float
 
 
 class LanguageModel:
@@ -307,20 +277,6 @@ class LanguageModel:
         if self._trees is None:
             return nullcontext(self._model)
         return self._trees.using(adapter)
-
-
-def how_it_ended(
-    new: Sequence[int], stop_ids: Sequence[int], stop: threading.Event | None
-) -> tuple[FinishReason, int, int]:
-    """Return why a generation ended, how many of its tokens are kept, and how many were written."""
-    end = next((place for place, token in enumerate(new) if token in stop_ids), None)
-    body = new[:end]
-    if loop := repeated(body):
-        return FinishReason.REPETITION, len(body) - loop, len(body)
-    if end is not None:
-        return FinishReason.STOP, end, end + 1
-    reason = FinishReason.CANCELLED if stop is not None and stop.is_set() else FinishReason.LENGTH
-    return reason, len(new), len(new)
 
 
 def choose_dtype(wanted: str, device: str) -> Any:

@@ -11,7 +11,7 @@ from semantic_kernel.contents import StreamingChatMessageContent
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 from semantic_kernel.functions.kernel_function import KernelFunction
 
-from kernel.chat.transformers_chat import StopSignal, TransformersSettings, metadata_of
+from kernel.chat.chat_settings import GenerationSettings, StopSignal, metadata_of
 
 _PATIENCE_SECONDS = 5.0
 
@@ -33,7 +33,7 @@ async def stream_prompt(
     stop, is_local = StopSignal(), False
     chosen = dict(arguments.execution_settings or {})
     for name, settings in chosen.items():
-        if isinstance(settings, TransformersSettings):
+        if isinstance(settings, GenerationSettings):
             chosen[name], is_local = settings.model_copy(update={"stop": stop}), True
     # New arguments, since Semantic Kernel writes into the ones that it is given.
     stream = kernel.invoke_stream(function, KernelArguments(settings=cast(Any, chosen), **arguments))

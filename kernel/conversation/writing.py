@@ -12,9 +12,9 @@ from semantic_kernel.functions.kernel_arguments import KernelArguments
 from ingest.sentences import split_sentences
 from kernel.answering.run import Variant
 from kernel.answering.support import SUPPORTED, support
+from kernel.chat.chat_settings import GenerationSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
-from kernel.chat.transformers_chat import TransformersSettings
 from plugins.prompt_functions import plugin_name
 from retrieval.analysis import analyze, content_tokens, detect_language
 from retrieval.question_parts import asks
@@ -32,7 +32,7 @@ async def write(
 ) -> str:
     """Return what a variant writes by a prompt function."""
     arguments = KernelArguments(
-        settings=TransformersSettings(service_id=variant.name, max_new_tokens=most_tokens),
+        settings=GenerationSettings(service_id=variant.name, max_new_tokens=most_tokens),
         **{name: shield(text) for name, text in texts.items()},
     )
     pieces: list[str] = []

@@ -14,9 +14,9 @@ from semantic_kernel.functions.kernel_arguments import KernelArguments
 
 from kernel.answer import FinishReason, Usage
 from kernel.answering.run import Variant
+from kernel.chat.chat_settings import GenerationSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
-from kernel.chat.transformers_chat import TransformersSettings
 from plugins.prompt_functions import PromptPassage, plugin_name, render_passages
 from retrieval.errors import UsageError
 
@@ -50,7 +50,7 @@ class Writer:
             passages: are shown as the document.
             text: what else is shown.
         """
-        settings = TransformersSettings(service_id=self.variant.name, max_new_tokens=self.max_new_tokens)
+        settings = GenerationSettings(service_id=self.variant.name, max_new_tokens=self.max_new_tokens)
         arguments = self._arguments(passages, text, settings)
         prompt = self.kernel.get_function(plugin_name(self.language), function)
         pieces: list[str] = []

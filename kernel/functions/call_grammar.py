@@ -35,7 +35,7 @@ def call_schema(functions: Sequence[OfferedFunction]) -> dict[str, Any]:
 
 
 def call_grammar(functions: Sequence[OfferedFunction]) -> str:
-    """Return the grammar of a call, for `TransformersSettings`.
+    """Return the grammar of a call, for `GenerationSettings`.
 
     Functions whose schema is beyond the grammar's words are to be left out before, see `can_be_written`.
     """

@@ -20,9 +20,9 @@ from semantic_kernel.functions.kernel_arguments import KernelArguments
 from kernel.answer import FunctionCall
 from kernel.answering.fences import fence_of
 from kernel.answering.run import Run
+from kernel.chat.chat_settings import GenerationSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
-from kernel.chat.transformers_chat import TransformersSettings
 from kernel.functions.call_grammar import call_grammar, can_be_written, read_call, render_functions
 from kernel.functions.calling import Toolbox
 from kernel.functions.grounding import figures, is_grounded
@@ -142,7 +142,7 @@ async def write_call(
     """
     function = kernel.get_function(plugin_name(language), CHOOSE_FUNCTION)
     grammar = await asyncio.to_thread(call_grammar, functions)
-    settings = TransformersSettings(service_id=variant, max_new_tokens=_MOST_TOKENS, grammar=grammar)
+    settings = GenerationSettings(service_id=variant, max_new_tokens=_MOST_TOKENS, grammar=grammar)
     arguments = KernelArguments(
         settings=settings,
         functions=shield(render_functions(functions)),

@@ -36,7 +36,8 @@ from adaptation.training_sets.rows import ChatRow, Message, TextRow
 from kernel.answer import FinishReason
 from kernel.chat.adapters import base_fingerprint, check_adapter
 from kernel.chat.chat_tokens import ChatTokenizer
-from kernel.chat.language_model import LanguageModel, Sampling
+from kernel.chat.generation import Sampling
+from kernel.chat.language_model import LanguageModel
 from kernel.model_store import ModelStore
 from retrieval.errors import TekioError, UsageError
 from tests.adaptation.trained import BASE, train_on, write_set

@@ -19,7 +19,8 @@ from adaptation.registry import registered
 from adaptation.training_sets.making import Plan, Public, Sources, make_set
 from adaptation.training_sets.public import read_public
 from kernel.chat.adapters import CONFIG_FILE, check_adapter, kind_of, list_adapters, list_reward_models
-from kernel.chat.language_model import LanguageModel, Sampling
+from kernel.chat.generation import Sampling
+from kernel.chat.language_model import LanguageModel
 from retrieval.errors import UsageError
 from tests.adaptation.trained import BASE, train_on
 

@@ -20,7 +20,8 @@ from kernel.chat.adapters import (
     find_adapter,
     list_adapters,
 )
-from kernel.chat.language_model import LanguageModel, Sampling
+from kernel.chat.generation import Sampling
+from kernel.chat.language_model import LanguageModel
 from retrieval.errors import UsageError
 from tests.adaptation.trained import train_on
 

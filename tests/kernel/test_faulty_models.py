@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from kernel.answer import AnswerEvent, FinishReason, TokenEvent
 from kernel.app import Tekio
-from kernel.chat.language_model import LanguageModel, Sampling
+from kernel.chat.generation import Sampling
+from kernel.chat.language_model import LanguageModel
 from kernel.chat.repetition import LEAST_REPEATED, repeated
 from kernel.model_store import ModelStore
 from kernel.settings import Settings

@@ -12,7 +12,8 @@ import pytest
 
 from adaptation.registry import versions
 from kernel.app import Tekio
-from kernel.chat.language_model import LanguageModel, Sampling
+from kernel.chat.generation import Sampling
+from kernel.chat.language_model import LanguageModel
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from tests.adaptation.conftest import THINGS, make_embedder, write_documents

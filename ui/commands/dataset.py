@@ -286,7 +286,8 @@ def _base_answer() -> Callable[[str], str | None]:
     """Return what the base says to a request; it is loaded at the first one."""
     from adaptation.training_sets.rehearsal import whole_sentences
     from kernel.answer import FinishReason
-    from kernel.chat.language_model import LanguageModel, Sampling
+    from kernel.chat.generation import Sampling
+    from kernel.chat.language_model import LanguageModel
     from kernel.model_store import ModelStore
     from kernel.settings import load_settings
 

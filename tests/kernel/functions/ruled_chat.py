@@ -16,7 +16,7 @@ from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecut
 from semantic_kernel.contents import ChatHistory, ChatMessageContent, StreamingChatMessageContent
 from semantic_kernel.contents.utils.author_role import AuthorRole
 
-from kernel.chat.transformers_chat import TransformersSettings
+from kernel.chat.chat_settings import GenerationSettings
 
 Choose = Callable[[str], tuple[str, dict[str, Any]] | None]
 Write = Callable[[str], str]
@@ -33,7 +33,7 @@ class RuledChat(ChatCompletionClientBase):
         super().__init__(service_id=service_id, ai_model_id=service_id, choose=choose, write=write)
 
     def get_prompt_execution_settings_class(self) -> type[PromptExecutionSettings]:
-        return TransformersSettings
+        return GenerationSettings
 
     async def _inner_get_chat_message_contents(
         self, chat_history: ChatHistory, settings: PromptExecutionSettings
@@ -43,7 +43,7 @@ class RuledChat(ChatCompletionClientBase):
     async def _inner_get_streaming_chat_message_contents(
         self, chat_history: ChatHistory, settings: PromptExecutionSettings, function_invoke_attempt: int = 0
     ) -> AsyncGenerator[list[StreamingChatMessageContent], Any]:
-        assert isinstance(settings, TransformersSettings)
+        assert isinstance(settings, GenerationSettings)
         asked = chat_history.messages[-1].content
         self.prompts.append(asked)
         if settings.grammar is None:

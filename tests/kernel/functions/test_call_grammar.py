@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from kernel.answer import FinishReason
-from kernel.chat.language_model import LanguageModel, Sampling
+from kernel.chat.generation import Sampling
+from kernel.chat.language_model import LanguageModel
 from kernel.functions.call_grammar import (
     bounded,
     call_grammar,

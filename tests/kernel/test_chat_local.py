@@ -18,12 +18,15 @@ from semantic_kernel.contents.utils.finish_reason import FinishReason as KernelF
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
 from kernel.answer import EXTRACTIVE, FinishReason
+from kernel.chat.chat_settings import GenerationSettings, StopSignal
 from kernel.chat.extractive_chat import ExtractiveChatCompletion, ExtractiveSettings
-from kernel.chat.language_model import LanguageModel, Sampling
+from kernel.chat.generation import Sampling
+from kernel.chat.language_model import LanguageModel
+from kernel.chat.local_chat import LocalChatCompletion
+from kernel.chat.one_at_a_time import OneAtATime
 from kernel.chat.prompt_text import shield
 from kernel.chat.selector import StrictServiceSelector
 from kernel.chat.streaming import stream_prompt
-from kernel.chat.transformers_chat import StopSignal, TransformersChatCompletion, TransformersSettings
 from kernel.model_store import ModelStore
 from plugins.prompt_functions import load_prompt_plugins
 from retrieval.errors import TekioError
@@ -45,7 +48,7 @@ def thread() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture(scope="module")
 def kernel(model: LanguageModel, thread: ThreadPoolExecutor) -> Kernel:
-    base = TransformersChatCompletion(service_id="base", model=model, executor=thread)
+    base = LocalChatCompletion(service_id="base", generator=OneAtATime(model, thread))
     return Kernel(
         plugins=load_prompt_plugins(),
         services=[base, ExtractiveChatCompletion()],
@@ -55,7 +58,7 @@ def kernel(model: LanguageModel, thread: ThreadPoolExecutor) -> Kernel:
 
 def arguments(**settings: Any) -> KernelArguments:
     return KernelArguments(
-        settings=TransformersSettings(service_id="base", **settings),
+        settings=GenerationSettings(service_id="base", **settings),
         passages=shield(f"[1] {ANSWER}"),
         question=shield("How often is the pump inspected?"),
     )
@@ -305,15 +308,15 @@ async def test_a_prompt_longer_than_the_window_is_one_clear_error(
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
-        TransformersSettings(service_id="base", **wrong)
+        GenerationSettings(service_id="base", **wrong)
 
 
 def test_settings_reach_the_model_as_they_were_given() -> None:
-    given = TransformersSettings(
+    given = GenerationSettings(
         service_id="base", max_new_tokens=7, temperature=0.5, top_p=0.9, repetition_penalty=1.1, seed=4
     )
     assert given.sampling() == Sampling(7, 0.5, 0.9, 1.1, 4)
-    assert TransformersSettings().sampling().temperature == 0.0
+    assert GenerationSettings().sampling().temperature == 0.0
 
 
 async def test_a_repetition_penalty_changes_the_answer(kernel: Kernel) -> None:
@@ -343,7 +346,7 @@ async def test_extractive_loads_no_weights(model_store: ModelStore) -> None:
         kernel = Kernel(
             plugins=load_prompt_plugins(),
             services=[
-                TransformersChatCompletion(service_id="base", model=unused, executor=thread),
+                LocalChatCompletion(service_id="base", generator=OneAtATime(unused, thread)),
                 ExtractiveChatCompletion(),
             ],
             ai_service_selector=StrictServiceSelector(),
