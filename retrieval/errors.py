@@ -30,3 +30,11 @@ class IndexBusyError(TekioError):
 
 class IndexDamagedError(TekioError):
     """The database of an index cannot be read."""
+
+
+class BusyError(TekioError):
+    """So many requests are waiting that another would wait too long; `retry_after` says in how many seconds to ask again."""
+
+    def __init__(self, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retrieval.errors import (
+    BusyError,
     IndexBusyError,
     IndexDamagedError,
     IndexMissingError,
@@ -28,6 +29,7 @@ log = logging.getLogger("tekio.rest")
 # The first class that fits gives status and type; a plain TekioError is something the operator has to mend.
 _KINDS: tuple[tuple[type[TekioError], int, str], ...] = (
     (UsageError, 422, "usage"),
+    (BusyError, 429, "busy"),
     (IndexMissingError, 503, "no_index"),
     (IndexBusyError, 503, "index_busy"),
     (IndexSignatureError, 409, "index_signature"),
@@ -62,9 +64,7 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(TekioError)
     async def _tekio(_request: Request, error: TekioError) -> JSONResponse:
         status, detail = kind_of(error)
-        return error_response(
-            status, detail, {"Retry-After": "10"} if isinstance(error, IndexBusyError) else None
-        )
+        return error_response(status, detail, _when_to_ask_again(error))
 
     @app.exception_handler(RequestValidationError)
     async def _validation(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -87,6 +87,12 @@ def install_error_handlers(app: FastAPI) -> None:
         return error_response(error.status_code, detail, error.headers)
 
     app.add_middleware(_Unforeseen)
+
+
+def _when_to_ask_again(error: TekioError) -> dict[str, str] | None:
+    if isinstance(error, BusyError):
+        return {"Retry-After": str(error.retry_after)}
+    return {"Retry-After": "10"} if isinstance(error, IndexBusyError) else None
 
 
 class _Unforeseen:
