@@ -33,7 +33,7 @@ class IndexDamagedError(TekioError):
 
 
 class BusyError(TekioError):
-    """So many requests are waiting that another would wait too long; `retry_after` says in how many seconds to ask again."""
+    """So many requests are waiting that another would wait too long; `retry_after` is in seconds."""
 
     def __init__(self, message: str, *, retry_after: int = 5) -> None:
         super().__init__(message)
