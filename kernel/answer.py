@@ -27,12 +27,13 @@ class Technique(StrEnum):
 
 
 class FinishReason(StrEnum):
-    """Why an answer ended; `repetition` is a model that went round in circles."""
+    """Why an answer ended: `repetition` is a model that went round in circles, `timeout` one that took too long."""
 
     STOP = "stop"
     LENGTH = "length"
     REPETITION = "repetition"
     CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
     REFUSED = "refused"
 
 

@@ -144,7 +144,7 @@ class AdapterTrees:
     def _last_logits(self, probe: list[int], adapter: str | None) -> Any:
         ids = torch.tensor([probe], device=self.base.device)
         with torch.inference_mode(), self.using(adapter) as model:
-            return model(input_ids=ids).logits[:, -len(probe) :]
+            return model(input_ids=ids).logits[:, -len(probe) :].float().cpu().numpy()
 
     def _forget(self, name: str, key: str, fresh: bool) -> None:
         """Drop what a failed load left."""

@@ -13,6 +13,8 @@ import json
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kernel.answer import BASE, EXTRACTIVE
@@ -248,13 +250,13 @@ def check_loaded(folder: Path, load_result: Any) -> None:
         )
 
 
-def check_effect(folder: Path, with_adapter: Any, without: Any) -> None:
-    """Compare the logits of one prompt with an adapter and without it, as torch tensors of one shape.
+def check_effect(folder: Path, with_adapter: NDArray[np.float32], without: NDArray[np.float32]) -> None:
+    """Compare the logits of one prompt with an adapter and without it, arrays of one shape.
 
     Raises:
         UsageError: they are the same, so that the adapter is the base under another name, or are no numbers.
     """
-    if not bool(with_adapter.isfinite().all()):
+    if not np.isfinite(with_adapter).all():
         raise UsageError(f"the adapter in {folder} gives no numbers: its training diverged; train it again")
-    if bool((with_adapter == without).all()):
+    if np.array_equal(with_adapter, without):
         raise UsageError(f"the adapter in {folder} has no effect: the base answers the same; train it again")

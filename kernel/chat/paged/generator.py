@@ -1,0 +1,250 @@
+"""The engine as a `Generator`: a base with its LoRA adapters, served to many at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from kernel.chat.adapters import check_adapter, check_effect
+from kernel.chat.chat_tokens import ChatTokenizer
+from kernel.chat.generation import Generation, Sampling
+from kernel.chat.paged.choosing import Chooser
+from kernel.chat.paged.grammar import GrammarMask
+from kernel.chat.paged.lora import read_lora
+from kernel.chat.paged.model import PagedModel
+from kernel.chat.paged.request import Request
+from kernel.chat.paged.scheduler import Scheduler, SchedulerState
+from kernel.chat.paged.text_stream import TextStream
+from retrieval.errors import TekioError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How requests are served.
+
+    Attributes:
+        precision: how weights are held, see `kernel.chat.paged.precision`.
+        threads: 0 leaves it to OpenVINO.
+        slots: requests at work at a time.
+        queue: requests that may wait.
+        cache_mb: memory for keys and values.
+        seconds: longest time of a request; 0 is without limit.
+        guessed: most tokens that are guessed ahead; 0 guesses none.
+    """
+
+    precision: str = "int8"
+    threads: int = 0
+    slots: int = 8
+    queue: int = 64
+    cache_mb: int = 512
+    seconds: float = 0.0
+    guessed: int = 8
+
+
+class BatchedGenerator:
+    """Weights loaded once, all requests in one batch. Loading blocks; `start` does not."""
+
+    def __init__(self, name: str, folder: Path, serving: Serving) -> None:
+        """Take a model folder; nothing is loaded yet."""
+        self.name, self.folder = name, folder
+        self._serving = serving
+        self._lock = threading.Lock()
+        self._tokenizer_lock = threading.Lock()  # apart, so that counting never waits for the weights
+        self._tokenizer: ChatTokenizer | None = None
+        self._scheduler: Scheduler | None = None
+        self._window = 0
+        self._adapters: dict[str, str] = {}
+        self._grammar_tokenizer: Any = None
+        self._preparing = ThreadPoolExecutor(1, thread_name_prefix="language-model-prompts")
+
+    @property
+    def tokenizer(self) -> ChatTokenizer:
+        """The tokenizer; loading it does not load the weights."""
+        with self._tokenizer_lock:
+            if self._tokenizer is None:
+                self._tokenizer = ChatTokenizer(self.folder)
+            return self._tokenizer
+
+    def load(self) -> Scheduler:
+        """Load the weights, if they are not loaded. Blocks.
+
+        Raises:
+            UnknownArchitectureError: another engine has to compute the model.
+            TekioError: its files are damaged, or there is no memory.
+        """
+        with self._lock:
+            if self._scheduler is None:
+                serving = self._serving
+                model = PagedModel(
+                    self.folder,
+                    precision=serving.precision,
+                    threads=serving.threads,
+                    cache_mb=serving.cache_mb,
+                )
+                self._window = model.architecture.window
+                self._scheduler = Scheduler(model, slots=serving.slots, queue=serving.queue)
+            return self._scheduler
+
+    def load_adapter(self, folder: Path) -> str:
+        """Load a plain LoRA adapter, once; return the name to generate with. Blocks.
+
+        Raises:
+            UsageError: the adapter is broken, without effect, or made for another base.
+        """
+        key = str(folder.resolve())
+        if key in self._adapters:
+            return self._adapters[key]
+        check_adapter(folder, base=self.name, base_folder=self.folder)
+        scheduler = self.load()
+        probe = self.tokenizer.encode_chat([{"role": "user", "content": "Hello"}])
+        try:
+            place = scheduler.add_adapter(
+                read_lora(folder, key),
+                probe,
+                lambda adapted, bare: check_effect(folder, adapted, bare),
+            ).result()
+        except (RuntimeError, ValueError) as error:  # OpenVINO's and numpy's, of shapes that do not fit
+            raise UsageError(
+                f"the adapter in {folder} cannot be loaded over {self.name}: {str(error).strip()[:200]}"
+            ) from error
+        self._adapters[key] = str(place)
+        return self._adapters[key]
+
+    def check_room(self) -> None:
+        """Check that another request may wait.
+
+        Raises:
+            BusyError: too many are waiting.
+        """
+        if self._scheduler is not None:
+            self._scheduler.check_room()
+
+    def state(self) -> SchedulerState:
+        """Return what was done so far."""
+        return SchedulerState() if self._scheduler is None else self._scheduler.state()
+
+    def start(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        sampling: Sampling,
+        *,
+        adapter: str | None = None,
+        on_text: Callable[[str], None] | None = None,
+        stop: threading.Event | None = None,
+        user: str = "",
+    ) -> Future[Generation]:
+        """Begin to write a turn, see `Generator`."""
+        return self._start(messages, sampling, adapter, on_text, stop, user).future
+
+    def start_drafts(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        sampling: Sampling,
+        count: int,
+        *,
+        adapter: str | None = None,
+        stop: threading.Event | None = None,
+        user: str = "",
+    ) -> Future[list[Generation]]:
+        """Begin to write several turns, see `Generator`: the others follow when the first has read the prompt."""
+        gathered = _Gathered(count)
+
+        def begin(number: int, on_first: Callable[[], None] | None) -> None:
+            seed = None if sampling.seed is None else sampling.seed + number
+            one = replace(sampling, seed=seed)
+            request = self._start(messages, one, adapter, None, stop, user, on_first)
+            request.future.add_done_callback(lambda done: gathered.put(number, done))
+
+        def begin_others() -> None:
+            for number in range(1, count):
+                begin(number, None)
+
+        begin(0, begin_others if count > 1 else None)
+        return gathered.future
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._preparing.shutdown(wait=False, cancel_futures=True)
+        if self._scheduler is not None:
+            self._scheduler.close()
+
+    def _start(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        sampling: Sampling,
+        adapter: str | None,
+        on_text: Callable[[str], None] | None,
+        stop: threading.Event | None,
+        user: str,
+        on_first: Callable[[], None] | None = None,
+    ) -> Request:
+        request = Request(
+            ids=[],
+            prompt=0,
+            sampling=sampling,
+            stop_ids=(),
+            decode=lambda ids: self.tokenizer.decode(ids),
+            chooser=Chooser(sampling),
+            adapter=None if adapter is None else int(adapter),
+            user=user,
+            stop=stop,
+            seconds=self._serving.seconds,
+            most_guessed=self._serving.guessed,
+            on_first=on_first,
+        )
+        if on_text is not None:
+            request.stream = TextStream(request.decode, on_text)
+        self._preparing.submit(self._prepare, request, messages)
+        return request
+
+    def _prepare(self, request: Request, messages: Sequence[Mapping[str, str]]) -> None:
+        try:
+            ids = self.tokenizer.encode_chat(messages)
+            scheduler = self.load()
+            if len(ids) + request.sampling.max_new_tokens > self._window:
+                raise TekioError(
+                    f"the prompt of {len(ids)} tokens and an answer of {request.sampling.max_new_tokens} do not fit "
+                    f"the window of {self._window} tokens of {self.name}: ask with fewer passages"
+                )
+            request.ids, request.prompt = ids, len(ids)
+            request.stop_ids = self.tokenizer.stop_ids
+            if request.sampling.grammar is not None:
+                request.chooser = Chooser(request.sampling, self._mask(request.sampling.grammar))
+            scheduler.submit(request)
+        except BaseException as error:  # whoever waits has to hear of it
+            request.fail(error)
+
+    def _mask(self, grammar: str) -> GrammarMask:
+        if self._grammar_tokenizer is None:
+            from llguidance.hf import from_tokenizer
+
+            scheduler = self.load()
+            self._grammar_tokenizer = from_tokenizer(self.tokenizer.tokenizer, n_vocab=scheduler.vocabulary)
+        return GrammarMask(self._grammar_tokenizer, grammar, self.tokenizer.stop_ids)
+
+
+class _Gathered:
+    """Several generations as one future; the first that fails fails it."""
+
+    def __init__(self, count: int) -> None:
+        self.future: Future[list[Generation]] = Future()
+        self.future.set_running_or_notify_cancel()
+        self._made: list[Generation | None] = [None] * count
+        self._lock = threading.Lock()
+
+    def put(self, number: int, done: Future[Generation]) -> None:
+        with self._lock:
+            if self.future.done():
+                return
+            error = TekioError("a draft was given up") if done.cancelled() else done.exception()
+            if error is not None:
+                self.future.set_exception(error)
+                return
+            self._made[number] = done.result()
+            whole = [each for each in self._made if each is not None]
+            if len(whole) == len(self._made):
+                self.future.set_result(whole)

@@ -1,0 +1,143 @@
+"""One request to the engine: its tokens, its blocks, and what becomes of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from kernel.answer import FinishReason
+from kernel.chat.generation import Generation, Sampling, how_it_ended
+from kernel.chat.paged.choosing import Chooser
+from kernel.chat.paged.guessing import Lookup, Pace
+from kernel.chat.paged.text_stream import TextStream
+from kernel.chat.repetition import TAIL, repeated
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """What is asked, and how far it is. Times are those of `time.perf_counter`.
+
+    Attributes:
+        ids: of the prompt, and what was written behind it.
+        prompt: how many of them are the prompt's.
+        sampling: how tokens are chosen.
+        stop_ids: that end the turn.
+        decode: ids to text.
+        chooser: of the tokens.
+        adapter: its place in the model, None for the base.
+        user: whose it is.
+        stream: what the text is handed to.
+        stop: ends it early.
+        seconds: longest time from when it was asked; 0 is without limit.
+        most_guessed: tokens that are guessed ahead; 0 guesses none.
+        on_first: is called when the first token is there, and so the prompt is read.
+        future: what comes of it.
+        computed: tokens whose keys and values are in the blocks.
+        blocks: that are held.
+        names: of the blocks that are full.
+        named: how many of the blocks are known by their names.
+    """
+
+    ids: list[int]
+    prompt: int
+    sampling: Sampling
+    stop_ids: Sequence[int]
+    decode: Callable[[Sequence[int]], str]
+    chooser: Chooser
+    adapter: int | None = None
+    user: str = ""
+    stream: TextStream | None = None
+    stop: threading.Event | None = None
+    seconds: float = 0.0
+    most_guessed: int = 0
+    on_first: Callable[[], None] | None = None
+    future: Future[Generation] = field(default_factory=Future)
+    asked: float = field(default_factory=time.perf_counter)
+    first: float | None = None
+    computed: int = 0
+    blocks: list[int] = field(default_factory=list)
+    names: list[bytes] = field(default_factory=list)
+    named: int = 0
+    reused: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    lookup: Lookup | None = None
+    pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(self.most_guessed)
+
+    @property
+    def written(self) -> int:
+        """How many tokens were written."""
+        return len(self.ids) - self.prompt
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether only the last token is not read yet, so that the next is what a step gives."""
+        return len(self.ids) - self.computed == 1
+
+    @property
+    def is_late(self) -> bool:
+        """Whether its time is over."""
+        return bool(self.seconds) and time.perf_counter() - self.asked > self.seconds
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self.stop is not None and self.stop.is_set()
+
+    def guesses(self, most: int) -> list[int]:
+        """Return tokens that may come next, at most so many."""
+        room = min(most, self.pace.now, self.sampling.max_new_tokens - self.written - 1)
+        if not self.most_guessed or room <= 0:
+            return []
+        if self.lookup is None:
+            self.lookup = Lookup(self.ids)
+        return self.lookup.guess(room)
+
+    def write(self, token: int) -> bool:
+        """Take the next token; return whether the text ends with it."""
+        if self.first is None:
+            self.first = time.perf_counter()
+            if self.on_first is not None:
+                self.on_first()
+        self.ids.append(token)
+        if self.lookup is not None:
+            self.lookup.extend([token])
+        ended = token in self.stop_ids
+        if not ended and self.stream is not None:
+            self.stream.put([token])
+        new = self.ids[max(self.prompt, len(self.ids) - TAIL) :]
+        return ended or self.written >= self.sampling.max_new_tokens or repeated(new) > 0
+
+    def finish(self) -> None:
+        """Give what was written to whoever waits."""
+        reason, kept, written = how_it_ended(self.ids[self.prompt :], self.stop_ids, self.stop)
+        if reason is FinishReason.LENGTH and self.is_late and self.written < self.sampling.max_new_tokens:
+            reason = FinishReason.TIMEOUT
+        if self.stream is not None:
+            self.stream.end()
+        now = time.perf_counter()
+        text = self.decode(self.ids[self.prompt : self.prompt + kept])
+        self.future.set_result(
+            Generation(
+                text,
+                self.prompt,
+                written,
+                reason,
+                (self.first or now) - self.asked,
+                now - self.asked,
+                self.reused,
+                self.drafted,
+                self.accepted,
+            )
+        )
+
+    def fail(self, error: BaseException) -> None:
+        """Tell whoever waits that it failed."""
+        if not self.future.done():
+            self.future.set_exception(error)

@@ -1,0 +1,352 @@
+"""The loop that serves many requests by one model: each step computes a bit of all that are at work.
+
+A request comes in between any two steps and leaves as soon as it has ended. Prompts are read in pieces, so that those
+who are written to meanwhile go on; what a prompt begins like is taken from the cache where it was read before.
+
+Source of the scheduling by step: Yu et al., "Orca: A Distributed Serving System for Transformer-Based Generative
+Models", OSDI 2022; of the pieces: Agrawal et al., "Sarathi-Serve", OSDI 2024.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kernel.chat.paged.blocks import BlockPool
+from kernel.chat.paged.lora import Lora
+from kernel.chat.paged.model import BLOCK, PagedModel, Row
+from kernel.chat.paged.request import Request
+from kernel.chat.paged.waiting import WaitingLine
+from retrieval.errors import BusyError, TekioError
+
+log = logging.getLogger("tekio.generation")
+
+_PIECE_ALONE, _PIECE_BESIDE = 2048, 256
+"""Tokens of prompts in a step: where nobody is being written to, and where somebody would wait for it."""
+_GUESSED_TOGETHER = 32
+"""Tokens of a step that is written in: beyond, checking guesses costs more than it saves."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerState:
+    """What was done so far, in tokens unless said.
+
+    Attributes:
+        running: requests at work.
+        waiting: requests in line.
+        steps: that were computed.
+        rows: of these steps, together.
+        prompt_tokens: of the requests that were begun.
+        reused_tokens: of those, that were in the cache.
+        written_tokens: of answers.
+        drafted_tokens: that were guessed ahead.
+        accepted_tokens: of those, that held.
+    """
+
+    running: int = 0
+    waiting: int = 0
+    steps: int = 0
+    rows: int = 0
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    written_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+
+
+class Scheduler:
+    """Serves requests in a thread of its own, from the first on."""
+
+    def __init__(self, model: PagedModel, *, slots: int, queue: int) -> None:
+        """Make a scheduler.
+
+        Args:
+            model: is used by its thread alone.
+            slots: requests at work at a time.
+            queue: requests that may wait.
+        """
+        self._model = model
+        self._slots = slots
+        self._pool = BlockPool(model.blocks, BLOCK)
+        self._waiting = WaitingLine(queue)
+        self._running: list[Request] = []
+        self._jobs: list[tuple[Callable[[], Any], Future[Any]]] = []
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._state = SchedulerState()
+
+    @property
+    def vocabulary(self) -> int:
+        """How many logits there are."""
+        return self._model.architecture.vocabulary
+
+    def state(self) -> SchedulerState:
+        """Return what was done so far."""
+        with self._changed:
+            return replace(self._state, running=len(self._running), waiting=len(self._waiting))
+
+    def check_room(self) -> None:
+        """Check that another request may wait.
+
+        Raises:
+            BusyError: the line is full.
+        """
+        with self._changed:
+            self._waiting.check_room()
+
+    def submit(self, request: Request) -> None:
+        """Put a request in line; its future tells what comes of it, an error too."""
+        needed = self._blocks_for(request)
+        with self._changed:
+            if self._closed:
+                request.fail(TekioError("the language model is being closed"))
+            elif needed > self._pool.count:
+                request.fail(
+                    TekioError(
+                        f"the prompt of {request.prompt} tokens and an answer of {request.sampling.max_new_tokens} do "
+                        f"not fit the {self._pool.count * BLOCK} tokens that kv_cache_mb holds: raise it, or ask "
+                        "with fewer passages"
+                    )
+                )
+            else:
+                try:
+                    self._waiting.add(request)
+                except BusyError as error:
+                    request.fail(error)
+                self._wake()
+
+    def call(self, job: Callable[[], Any]) -> Future[Any]:
+        """Have something done between two steps, in the thread that uses the model."""
+        done: Future[Any] = Future()
+        with self._changed:
+            self._jobs.append((job, done))
+            self._wake()
+        return done
+
+    def add_adapter(
+        self, adapter: Lora, probe: Sequence[int], check: Callable[[Any, Any], None]
+    ) -> Future[int]:
+        """Have an adapter added between two steps, and looked at; the future gives its place.
+
+        Args:
+            adapter: what is added.
+            probe: ids of a prompt.
+            check: is given the logits of the probe with the adapter and without it, shape (1, vocabulary), and raises
+                where they are not as they should be; it is taken out again then.
+        """
+
+        def add() -> int:
+            place = self._model.add(adapter)
+            try:
+                check(self._probe(probe, place), self._probe(probe, None))
+            except BaseException:
+                self._model.drop_last()
+                raise
+            return place
+
+        return self.call(add)
+
+    def _probe(self, ids: Sequence[int], adapter: int | None) -> Any:
+        blocks = self._pool.take(-(-len(ids) // BLOCK))
+        if blocks is None:
+            raise BusyError("the language model is busy: load the adapter again in a moment")
+        try:
+            return self._model.run([Row(ids, 0, blocks, adapter)])[0].copy()
+        finally:
+            self._pool.release(blocks)
+
+    def close(self) -> None:
+        """End the thread after its step; requests that are not done fail."""
+        with self._changed:
+            self._closed = True
+            self._wake()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _wake(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="language-model", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._closed or self._jobs or self._running or len(self._waiting)
+                )
+                if self._closed:
+                    break
+                jobs, self._jobs = self._jobs, []
+            for job, done in jobs:
+                _do(job, done)
+            try:
+                with self._changed:
+                    self._drop_waiting()
+                    self._admit()
+                self._step()
+            except Exception as error:  # OpenVINO's, which may mean anything
+                log.exception("a step of the language model failed")
+                self._fail_all(error)
+        error = TekioError("the language model was closed before the answer was whole")
+        self._fail_all(error)
+        with self._changed:
+            left = [*self._waiting]
+            self._waiting.remove(left)
+        for request in left:
+            request.fail(error)
+
+    def _drop_waiting(self) -> None:
+        """Take those out of line for whom nobody waits, or whose time is over."""
+        gone = [each for each in self._waiting if each.is_stopped or each.is_late or each.future.cancelled()]
+        self._waiting.remove(gone)
+        for request in gone:
+            if request.future.cancelled():
+                continue
+            if request.is_stopped:
+                request.finish()
+            else:
+                request.fail(
+                    BusyError(f"the language model was busy for {request.seconds:.0f} s: ask again later")
+                )
+
+    def _admit(self) -> None:
+        at_work = Counter(request.user for request in self._running)
+        while len(self._running) < self._slots and (request := self._waiting.next(at_work)) is not None:
+            if not self._hold_blocks(request):
+                return
+            self._waiting.remove([request])
+            if not request.future.set_running_or_notify_cancel():
+                self._pool.release(request.blocks)
+                continue
+            self._running.append(request)
+            at_work[request.user] += 1
+            self._count(prompt_tokens=request.prompt, reused_tokens=request.reused)
+
+    def _hold_blocks(self, request: Request) -> bool:
+        """Hold all blocks that a request can need, those first that hold its beginning; tell whether there are any."""
+        request.names = self._pool.names(request.ids, _key(request))
+        # Two tokens at least are read, since one alone is computed in another way.
+        found = self._pool.find(request.names[: max(0, request.prompt - 2) // BLOCK])
+        fresh = self._pool.take(self._blocks_for(request) - len(found))
+        if fresh is None:
+            self._pool.release(found)
+            return False
+        request.blocks = [*found, *fresh]
+        request.named = len(found)
+        request.computed = request.reused = len(found) * BLOCK
+        return True
+
+    def _blocks_for(self, request: Request) -> int:
+        return -(-(request.prompt + request.sampling.max_new_tokens + 1) // BLOCK)
+
+    def _step(self) -> None:
+        for request in [each for each in self._running if each.is_stopped or each.is_late]:
+            self._leave(request)
+            request.finish()
+        if not self._running:
+            return
+        writing = sum(request.is_writing for request in self._running)
+        room = _PIECE_BESIDE if writing else _PIECE_ALONE
+        most = max(1, _GUESSED_TOGETHER // max(1, writing) - 1)
+        rows: list[tuple[Request, Row, list[int]]] = []
+        for request in self._running:
+            if request.is_writing:
+                guesses = request.guesses(most)
+                # Two tokens at least: attention computes a row of one alone in another order, and an answer should be
+                # the same whatever was guessed. Which the second is does not matter, as nobody looks at it.
+                ids = [request.ids[-1], *(guesses or request.ids[-1:])]
+                rows.append((request, self._row(request, ids, wanted=len(ids)), guesses))
+            elif room > 1:
+                left = len(request.ids) - request.computed
+                piece = left if left <= room + 1 else room  # so that none is left alone
+                room -= piece
+                ids = request.ids[request.computed : request.computed + piece]
+                rows.append((request, self._row(request, ids, wanted=1), []))
+        logits = self._model.run([row for _, row, _ in rows])
+        with self._changed:
+            self._count(steps=1, rows=len(rows))
+        for (request, row, guesses), found in zip(rows, logits, strict=True):
+            try:
+                ended = self._advance(request, row, guesses, found)
+            except Exception as error:  # of this request alone: its grammar, or whoever takes its text
+                self._leave(request)
+                request.fail(error)
+                continue
+            if ended:
+                self._leave(request)
+                request.finish()
+
+    def _row(self, request: Request, ids: list[int], *, wanted: int) -> Row:
+        return Row(ids, request.computed, request.blocks, request.adapter, wanted)
+
+    def _advance(self, request: Request, row: Row, guesses: list[int], logits: Any) -> bool:
+        """Take what a step computed of a request; return whether its text has ended."""
+        request.computed += 1 if request.is_writing else len(row.ids)
+        if request.computed < len(request.ids):
+            self._name_blocks(request)
+            return False
+        accepted, before = 0, request.written
+        while True:
+            token = request.chooser.choose(logits[accepted], request.ids)
+            ended = request.write(token)
+            if ended or accepted == len(guesses) or token != guesses[accepted]:
+                break
+            accepted += 1
+        request.computed += accepted
+        self._name_blocks(request)
+        if guesses:
+            request.pace.learn(len(guesses), accepted)
+            request.drafted += len(guesses)
+            request.accepted += accepted
+        with self._changed:
+            self._count(
+                written_tokens=request.written - before, drafted_tokens=len(guesses), accepted_tokens=accepted
+            )
+        return ended
+
+    def _name_blocks(self, request: Request) -> None:
+        """Make the blocks known that are full now."""
+        full = request.computed // BLOCK
+        if full > len(request.names):
+            start = len(request.names) * BLOCK
+            before = request.names[-1] if request.names else None
+            request.names += self._pool.names(request.ids[start : full * BLOCK], _key(request), before)
+        for number in range(request.named, full):
+            self._pool.name(request.blocks[number], request.names[number])
+        request.named = max(request.named, full)
+
+    def _leave(self, request: Request) -> None:
+        with self._changed:
+            self._running.remove(request)
+        self._pool.release(request.blocks)
+
+    def _fail_all(self, error: BaseException) -> None:
+        for request in list(self._running):
+            self._leave(request)
+            request.fail(error)
+        self._pool.clear()
+
+    def _count(self, **more: int) -> None:
+        counted = {name: getattr(self._state, name) + count for name, count in more.items()}
+        self._state = replace(self._state, **counted)
+
+
+def _key(request: Request) -> str:
+    """Return what tells apart who reads a text."""
+    return "" if request.adapter is None else f"adapter {request.adapter}"
+
+
+def _do(job: Callable[[], Any], done: Future[Any]) -> None:
+    if not done.set_running_or_notify_cancel():
+        return
+    try:
+        done.set_result(job())
+    except BaseException as error:
+        done.set_exception(error)
