@@ -318,9 +318,11 @@ class Tekio:
             UsageError: one of the arguments is wrong.
             IndexMissingError: there is no index yet.
         """
-        asked = understood(question, options, self.settings, usual=self.default_variant())
+        usual = await asyncio.to_thread(self.default_variant)
+        asked = understood(question, options, self.settings, usual=usual)
         engine = await self._started()
         variant = await asyncio.to_thread(engine.variant, asked.variant)
+        engine.check_room(variant)
         async with aclosing(engine.answered(asked, variant)) as events:
             async for event in events:
                 yield event

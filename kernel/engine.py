@@ -7,8 +7,6 @@ import hashlib
 import json
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +32,8 @@ from kernel.answering.run import Variant
 from kernel.answering.suspicion import examine
 from kernel.chat.adapters import check_adapter, find_adapter, variant_names
 from kernel.chat.extractive_chat import ExtractiveChatCompletion
-from kernel.chat.language_model import LanguageModel
 from kernel.chat.local_chat import LocalChatCompletion
-from kernel.chat.one_at_a_time import OneAtATime
+from kernel.chat.local_engines import LocalEngines, TokenCounter
 from kernel.chat.selector import StrictServiceSelector
 from kernel.conversation.listening import Listener
 from kernel.conversation.nearest import nearest_by
@@ -47,6 +44,7 @@ from kernel.functions.ability import may_call
 from kernel.functions.calling import Toolbox
 from kernel.functions.choosing import FunctionCaller
 from kernel.index_view import StateOfIndex
+from kernel.language_models import local_engines
 from kernel.memories import Memories
 from kernel.metrics import Metrics
 from kernel.model_store import ModelStore
@@ -84,14 +82,6 @@ def _size(embedded: Embedded) -> float:
     return float(sum(each.nbytes for each in embedded))
 
 
-@dataclass(frozen=True, slots=True)
-class _Counter:
-    model: LanguageModel
-
-    def count(self, messages: Sequence[dict[str, str]]) -> int:
-        return len(self.model.tokenizer.encode_chat(messages))
-
-
 class Engine:
     """One kernel with its services. Variants are registered when they are first asked for."""
 
@@ -115,9 +105,8 @@ class Engine:
         self._examples = examples
         self._reranker = find_reranker(settings, models)
         self._lock = threading.Lock()
-        self._language_model: LanguageModel | None = None
+        self._local: LocalEngines | None = None
         self._variants: dict[str, Variant] = {}
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="language-model")
         self._found: Remembered[Hashable, tuple[Passage, ...]] = Remembered(settings.passage_cache)
         self._embedded: Remembered[str, Embedded] = Remembered(_EMBEDDED_BYTES, _size)
         self._embedding = EmbeddingService(embedder)
@@ -249,16 +238,25 @@ class Engine:
 
         Who asks is no argument of these functions, so nothing that a model writes into a call can widen them.
         """
+        return self._flow if caller is None else self._flow.over(self.kernel_of(caller))
+
+    def kernel_of(self, caller: Caller | None) -> Kernel:
+        """Return the kernel for a caller, with functions and turns at the language model that are theirs alone."""
         if caller is None:
-            return self._flow
-        kernel = self.kernel.model_copy(update={"plugins": dict(self.kernel.plugins)})
+            return self.kernel
+        user = str(caller.user)
+        services = {
+            name: service.of_user(user) if isinstance(service, LocalChatCompletion) else service
+            for name, service in self.kernel.services.items()
+        }
+        kernel = self.kernel.model_copy(update={"plugins": dict(self.kernel.plugins), "services": services})
 
         async def search(query: str, top: int, where: Filter | None, parts: Sequence[str]) -> list[Passage]:
             return await self.search(query, top, where, parts, caller=caller)
 
         kernel.add_plugin(RetrievalPlugin(search), RETRIEVAL)
         kernel.add_plugin(MemoryPlugin(self._memories.store, owner_of(caller)), MEMORY)
-        return self._flow.over(kernel)
+        return kernel
 
     async def search(
         self,
@@ -365,7 +363,8 @@ class Engine:
             return self._variants[name]
 
     def _register(self, name: str) -> Variant:
-        adapter, folder, languages = None, None, frozenset(self._settings.generator_languages)
+        folder, languages = None, frozenset(self._settings.generator_languages)
+        local = self._engines()
         if name != BASE:
             folder = find_adapter(name, self._settings.adapters)
             if folder is None:
@@ -373,31 +372,37 @@ class Engine:
                 raise UsageError(
                     f"there is no variant '{name}'; there are {known}, or give an adapter's folder"
                 )
-            model = self._model()
-            card = check_adapter(folder, base=model.name, base_folder=model.folder)
-            # In the model's own thread, so that no generation is under way while layers change.
-            adapter = self._executor.submit(model.load_adapter, folder).result()
+            card = check_adapter(folder, base=local.name, base_folder=local.folder)
             languages = frozenset(card.languages) or languages
-        model = self._model()
+        bound = local.bind(folder)
         self.kernel.add_service(
-            LocalChatCompletion(service_id=name, generator=OneAtATime(model, self._executor), adapter=adapter)
+            LocalChatCompletion(service_id=name, generator=bound.generator, adapter=bound.adapter)
         )
-        calls = may_call(self._settings.function_calling, model.folder)
-        return Variant(name, languages, model.name, _Counter(model), self._revision(folder), calls)
+        calls = may_call(self._settings.function_calling, local.folder)
+        return Variant(name, languages, local.name, TokenCounter(local), self._revision(folder), calls)
 
     def _revision(self, adapter: Path | None) -> str:
         """Return what changes with the weights of the base and of an adapter, and with how they are computed."""
         base = self._models.resolve(self._settings.generator).revision
         own = folder_digest(path for path in adapter.iterdir() if path.is_file()) if adapter else ""
-        return f"{base}:{self._settings.dtype}:{own}"
+        return f"{base}:{self._engines().revision(adapter)}:{own}"
 
-    def _model(self) -> LanguageModel:
-        if self._language_model is None:
+    def _engines(self) -> LocalEngines:
+        if self._local is None:
             found = self._models.resolve(self._settings.generator)
-            self._language_model = LanguageModel(
-                found.name, found.folder, dtype=self._settings.dtype, threads=self._settings.threads
-            )
-        return self._language_model
+            draft = self._settings.draft
+            smaller = self._models.resolve(draft).folder if draft else None
+            self._local = local_engines(found.name, found.folder, self._settings, smaller)
+        return self._local
+
+    def check_room(self, variant: Variant) -> None:
+        """Check that a variant can take another question, before anything is done for it.
+
+        Raises:
+            BusyError: too many wait for the language model.
+        """
+        if self._local is not None and variant.model == self._local.name:
+            self._local.check_room()
 
     def watch_functions(self, note: Callable[[str], None]) -> None:
         """Tell `note` the full name of every function that is called from now on."""
@@ -415,11 +420,12 @@ class Engine:
         if self._spans is not None:
             self._spans.warm_up()
         self.variant(BASE)
-        self._executor.submit(self._model().load).result()
+        self._engines().load()
 
     def close(self) -> None:
-        """End the language model's thread, and send what is waiting to be sent."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        """End the language model, and send what is waiting to be sent."""
+        if self._local is not None:
+            self._local.close()
         self._tracing.close()
         self._metrics.close()
         if self._answers is not None:

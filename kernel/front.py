@@ -275,7 +275,12 @@ def _events_of(stored: Stored, answer: Answer, hit: str, asked: Asked, root: Ste
 def _is_whole(answer: Answer, root: Step) -> bool:
     """Say whether an answer came to its own end: neither it nor a draft on the way to it was cut or stopped, and no
     model that it should rest on was missing."""
-    cut = {FinishReason.LENGTH.value, FinishReason.CANCELLED.value, FinishReason.REPETITION.value}
+    cut = {
+        FinishReason.LENGTH.value,
+        FinishReason.CANCELLED.value,
+        FinishReason.REPETITION.value,
+        FinishReason.TIMEOUT.value,
+    }
     if answer.finish_reason.value in cut or not answer.passages or answer.memories or answer.functions:
         return False
     # Not the root's own error, which is only that whoever asked first has left.

@@ -199,8 +199,33 @@ class Settings(BaseSettings):
         ["search", "ask"],
         description="what `tekio serve --mcp` offers: search, ask, documents, and the functions of Tekio's own",
     )
+    generator_engine: Literal["auto", "openvino", "transformers"] = Field(
+        "auto",
+        description="what computes the language model: openvino, which serves many at once, transformers, or auto",
+    )
+    precision: Literal["auto", "float32", "bfloat16", "int8", "int8-weights", "int4-weights"] = Field(
+        "auto", description="weights of the language model in openvino; auto is int8"
+    )
     dtype: str = Field(
-        "auto", pattern="^(auto|float32|bfloat16)$", description="weights of the language model"
+        "auto",
+        pattern="^(auto|float32|bfloat16)$",
+        description="weights of the language model in transformers",
+    )
+    slots: int = Field(8, ge=1, le=1024, description="questions that the language model answers at a time")
+    queue: int = Field(64, ge=1, le=100_000, description="questions that may wait for the language model")
+    answer_seconds: float = Field(
+        120, ge=0, description="longest time that the language model may take for an answer; 0: any"
+    )
+    kv_cache_mb: int = Field(
+        512, ge=16, le=1_000_000, description="memory for what the language model has read, and keeps"
+    )
+    guessed_tokens: int = Field(
+        8, ge=0, le=64, description="most tokens that are guessed ahead and checked in one step; 0: none"
+    )
+    draft: str = Field(
+        "",
+        description="name or folder of a smaller model of the same words that guesses ahead; empty: guesses are looked "
+        "up in the prompt",
     )
     threads: int = Field(0, ge=0, description="threads of the models; 0 leaves it to torch")
     answer_cache: bool = Field(

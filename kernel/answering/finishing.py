@@ -94,6 +94,8 @@ class Finishing:
             run.notices.append(say("repeated", run.language))
         if reason is FinishReason.LENGTH:
             run.notices.append(say("cut", run.language, tokens=run.max_new_tokens))
+        if reason is FinishReason.TIMEOUT:
+            run.notices.append(say("late", run.language))
         cited = {citation.marker - 1 for citation in checked.citations}
         guard = LinkGuard([run.evidence[place].text for place in sorted(cited)], run.language)
         text = guard.clean(checked.text)

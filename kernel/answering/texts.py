@@ -99,6 +99,10 @@ _TEXTS = {
         "en": "The language model wrote a link that stands in no cited passage; it was taken out.",
         "ja": "言語モデルが引用箇所にないリンクを書いたため、取り除きました。",
     },
+    "late": {
+        "en": "The answer was cut, as the longest time for it was over.",
+        "ja": "制限時間を過ぎたため、回答は途中で打ち切られました。",
+    },
     "cut": {
         "en": "The answer was cut at the limit of {tokens} tokens.",
         "ja": "回答は上限の {tokens} トークンで打ち切られました。",

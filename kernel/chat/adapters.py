@@ -93,7 +93,7 @@ def base_fingerprint(folder: Path) -> str:
             for step in range(16):
                 file.seek(start + (size - start) * step // 16)
                 digest.update(file.read(4096))
-    digest.update(_vocabulary(folder / "tokenizer.json"))
+    digest.update(vocabulary_of(folder))
     return digest.hexdigest()
 
 
@@ -111,8 +111,9 @@ def template_hash(folder: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
-def _vocabulary(path: Path) -> bytes:
-    """Return what gives tokens their ids, in one form: the file itself changes with the library that writes it."""
+def vocabulary_of(folder: Path) -> bytes:
+    """Return what gives a model's tokens their ids, in one form: the file changes with the library that writes it."""
+    path = folder / "tokenizer.json"
     if not path.is_file():
         return b""
     held = json.loads(path.read_text(encoding="utf-8"))

@@ -47,7 +47,6 @@ class GenerationSettings(PromptExecutionSettings):
 
     Of several `drafts`, which are not streamed, each is a message.
     `grammar`, of the package llguidance, is what the text is held within; None leaves it free.
-    `user` is whose request it is: engines that serve several at once take turns between users.
     """
 
     max_new_tokens: Annotated[int, Field(ge=1)] = 160
@@ -57,7 +56,6 @@ class GenerationSettings(PromptExecutionSettings):
     seed: int | None = None
     drafts: Annotated[int, Field(ge=1, le=10)] = 1
     grammar: str | None = None
-    user: str = ""
     stop: Annotated[StopSignal | None, Field(exclude=True)] = None
 
     def sampling(self) -> Sampling:

@@ -30,6 +30,7 @@ class LocalChatCompletion(ChatCompletionClientBase):
 
     generator: Annotated[Any, Field(exclude=True)]
     adapter: str | None = None
+    user: str = ""
 
     def __init__(self, *, service_id: str, generator: Generator, adapter: str | None = None) -> None:
         """Make a service.
@@ -42,6 +43,10 @@ class LocalChatCompletion(ChatCompletionClientBase):
         super().__init__(
             service_id=service_id, ai_model_id=generator.name, generator=generator, adapter=adapter
         )
+
+    def of_user(self, user: str) -> LocalChatCompletion:
+        """Return the service for the requests of one user, between whom the engine takes turns."""
+        return self.model_copy(update={"user": user})
 
     def get_prompt_execution_settings_class(self) -> type[PromptExecutionSettings]:
         """Return the class of this service's settings."""
@@ -63,7 +68,7 @@ class LocalChatCompletion(ChatCompletionClientBase):
                         settings.drafts,
                         adapter=self.adapter,
                         stop=stop,
-                        user=settings.user,
+                        user=self.user,
                     )
                 )
         finally:
@@ -125,7 +130,7 @@ class LocalChatCompletion(ChatCompletionClientBase):
             adapter=self.adapter,
             on_text=on_text,
             stop=stop,
-            user=settings.user,
+            user=self.user,
         )
         stop.watch(started)
         return started

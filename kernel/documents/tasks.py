@@ -218,7 +218,12 @@ class DocumentTasks:
             return None
         fence = fence_of("", material.passages)
         return Writer(
-            self.engine.kernel, variant, language, self.max_prompt_tokens, self.max_new_tokens, fence
+            self.engine.kernel_of(self.caller),
+            variant,
+            language,
+            self.max_prompt_tokens,
+            self.max_new_tokens,
+            fence,
         )
 
 
@@ -226,6 +231,8 @@ def ending(finish: FinishReason, language: str, tokens: int) -> list[str]:
     """Return what a reader should know of how a draft ended."""
     if finish is FinishReason.REPETITION:
         return [say("repeated", language)]
+    if finish is FinishReason.TIMEOUT:
+        return [say("late", language)]
     return [say("cut", language, tokens=tokens)] if finish is FinishReason.LENGTH else []
 
 

@@ -40,6 +40,7 @@ def tekio(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> 
             adapters=root / "adapters",
             cache=model_store.cache,
             max_new_tokens=160,
+            generator_engine="transformers",
             prompts=[root / "prompts"],
         )
     )
@@ -70,7 +71,7 @@ def forced(model: LanguageModel, choose: Callable[[int], int]) -> Iterator[None]
 
 
 def model_of(tekio: Tekio) -> LanguageModel:
-    return tekio._start()._model()
+    return tekio._start()._engines()._find_plain().model
 
 
 def round_of(model: LanguageModel, text: str) -> Callable[[int], int]:

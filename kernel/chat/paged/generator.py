@@ -5,69 +5,38 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernel.chat.adapters import check_adapter, check_effect
+from kernel.chat.adapters import check_adapter, check_effect, vocabulary_of
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Generation, Sampling
 from kernel.chat.paged.choosing import Chooser
+from kernel.chat.paged.drafting import Drafter
 from kernel.chat.paged.grammar import GrammarMask
 from kernel.chat.paged.lora import read_lora
 from kernel.chat.paged.model import PagedModel
 from kernel.chat.paged.request import Request
 from kernel.chat.paged.scheduler import Scheduler, SchedulerState
+from kernel.chat.paged.serving import Serving
 from kernel.chat.paged.text_stream import TextStream
 from retrieval.errors import TekioError, UsageError
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """How requests are served.
-
-    Attributes:
-        precision: how weights are held, see `kernel.chat.paged.precision`.
-        threads: 0 leaves it to OpenVINO.
-        slots: requests at work at a time.
-        queue: requests that may wait.
-        cache_mb: memory for keys and values.
-        seconds: longest time of a request; 0 is without limit.
-        guessed: most tokens that are guessed ahead; 0 guesses none.
-    """
-
-    precision: str = "int8"
-    threads: int = 0
-    slots: int = 8
-    queue: int = 64
-    cache_mb: int = 512
-    seconds: float = 0.0
-    guessed: int = 8
 
 
 class BatchedGenerator:
     """Weights loaded once, all requests in one batch. Loading blocks; `start` does not."""
 
-    def __init__(self, name: str, folder: Path, serving: Serving) -> None:
-        """Take a model folder; nothing is loaded yet."""
-        self.name, self.folder = name, folder
+    def __init__(self, name: str, folder: Path, serving: Serving, tokenizer: ChatTokenizer) -> None:
+        """Take a model folder and its tokenizer; no weights are loaded yet."""
+        self.name, self.folder, self.tokenizer = name, folder, tokenizer
         self._serving = serving
         self._lock = threading.Lock()
-        self._tokenizer_lock = threading.Lock()  # apart, so that counting never waits for the weights
-        self._tokenizer: ChatTokenizer | None = None
         self._scheduler: Scheduler | None = None
         self._window = 0
         self._adapters: dict[str, str] = {}
         self._grammar_tokenizer: Any = None
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="language-model-prompts")
-
-    @property
-    def tokenizer(self) -> ChatTokenizer:
-        """The tokenizer; loading it does not load the weights."""
-        with self._tokenizer_lock:
-            if self._tokenizer is None:
-                self._tokenizer = ChatTokenizer(self.folder)
-            return self._tokenizer
 
     def load(self) -> Scheduler:
         """Load the weights, if they are not loaded. Blocks.
@@ -86,7 +55,9 @@ class BatchedGenerator:
                     cache_mb=serving.cache_mb,
                 )
                 self._window = model.architecture.window
-                self._scheduler = Scheduler(model, slots=serving.slots, queue=serving.queue)
+                self._scheduler = Scheduler(
+                    model, slots=serving.slots, queue=serving.queue, drafter=self._drafter()
+                )
             return self._scheduler
 
     def load_adapter(self, folder: Path) -> str:
@@ -187,7 +158,7 @@ class BatchedGenerator:
             prompt=0,
             sampling=sampling,
             stop_ids=(),
-            decode=lambda ids: self.tokenizer.decode(ids),
+            decode=self.tokenizer.decode,
             chooser=Chooser(sampling),
             adapter=None if adapter is None else int(adapter),
             user=user,
@@ -217,6 +188,19 @@ class BatchedGenerator:
             scheduler.submit(request)
         except BaseException as error:  # whoever waits has to hear of it
             request.fail(error)
+
+    def _drafter(self) -> Drafter | None:
+        folder, serving = self._serving.draft, self._serving
+        if folder is None or not serving.guessed:
+            return None
+        if vocabulary_of(folder) != vocabulary_of(self.folder):
+            raise UsageError(
+                f"the model in {folder} has other words than {self.name}: it cannot guess for it"
+            )
+        model = PagedModel(
+            folder, precision=serving.precision, threads=serving.threads, cache_mb=serving.cache_mb
+        )
+        return Drafter(model)
 
     def _mask(self, grammar: str) -> GrammarMask:
         if self._grammar_tokenizer is None:

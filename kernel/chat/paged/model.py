@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +180,7 @@ class PagedModel:
             if name.startswith((KEYS, VALUES)):
                 sizes = [size.get_length() for size in list(each.partial_shape)[1:]]
                 shapes[name] = (each.element_type, sizes)
-        size = sum(int(np.prod(sizes)) * kind.size for kind, sizes in shapes.values())
+        size = sum(math.prod(sizes) * int(kind.size) for kind, sizes in shapes.values())
         blocks = max(1, (megabytes << 20) // size)
         for name, (kind, sizes) in shapes.items():
             self._caches[name] = openvino.Tensor(kind, openvino.Shape([blocks, *sizes]))

@@ -90,10 +90,14 @@ class Request:
         """Whether nobody waits for it any more."""
         return self.stop is not None and self.stop.is_set()
 
+    def room_for_guesses(self, most: int) -> int:
+        """Return how many tokens should be guessed, at most so many."""
+        return max(0, min(most, self.pace.now, self.sampling.max_new_tokens - self.written - 1))
+
     def guesses(self, most: int) -> list[int]:
-        """Return tokens that may come next, at most so many."""
-        room = min(most, self.pace.now, self.sampling.max_new_tokens - self.written - 1)
-        if not self.most_guessed or room <= 0:
+        """Return tokens that may come next as they did before, at most so many."""
+        room = self.room_for_guesses(most)
+        if not room:
             return []
         if self.lookup is None:
             self.lookup = Lookup(self.ids)

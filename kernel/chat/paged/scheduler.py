@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kernel.chat.paged.blocks import BlockPool
+from kernel.chat.paged.drafting import Drafter
 from kernel.chat.paged.lora import Lora
 from kernel.chat.paged.model import BLOCK, PagedModel, Row
 from kernel.chat.paged.request import Request
@@ -62,16 +63,18 @@ class SchedulerState:
 class Scheduler:
     """Serves requests in a thread of its own, from the first on."""
 
-    def __init__(self, model: PagedModel, *, slots: int, queue: int) -> None:
+    def __init__(self, model: PagedModel, *, slots: int, queue: int, drafter: Drafter | None = None) -> None:
         """Make a scheduler.
 
         Args:
             model: is used by its thread alone.
+            drafter: guesses ahead; None looks for guesses in the text itself.
             slots: requests at work at a time.
             queue: requests that may wait.
         """
         self._model = model
         self._slots = slots
+        self._drafter = drafter
         self._pool = BlockPool(model.blocks, BLOCK)
         self._waiting = WaitingLine(queue)
         self._running: list[Request] = []
@@ -194,13 +197,13 @@ class Scheduler:
             except Exception as error:  # OpenVINO's, which may mean anything
                 log.exception("a step of the language model failed")
                 self._fail_all(error)
-        error = TekioError("the language model was closed before the answer was whole")
-        self._fail_all(error)
+        closed = TekioError("the language model was closed before the answer was whole")
+        self._fail_all(closed)
         with self._changed:
             left = [*self._waiting]
             self._waiting.remove(left)
         for request in left:
-            request.fail(error)
+            request.fail(closed)
 
     def _drop_waiting(self) -> None:
         """Take those out of line for whom nobody waits, or whose time is over."""
@@ -255,10 +258,11 @@ class Scheduler:
         writing = sum(request.is_writing for request in self._running)
         room = _PIECE_BESIDE if writing else _PIECE_ALONE
         most = max(1, _GUESSED_TOGETHER // max(1, writing) - 1)
+        drafted = self._drafts(most)
         rows: list[tuple[Request, Row, list[int]]] = []
         for request in self._running:
             if request.is_writing:
-                guesses = request.guesses(most)
+                guesses = request.guesses(most) if drafted is None else drafted.get(request, [])
                 # Two tokens at least: attention computes a row of one alone in another order, and an answer should be
                 # the same whatever was guessed. Which the second is does not matter, as nobody looks at it.
                 ids = [request.ids[-1], *(guesses or request.ids[-1:])]
@@ -282,6 +286,12 @@ class Scheduler:
             if ended:
                 self._leave(request)
                 request.finish()
+
+    def _drafts(self, most: int) -> dict[Request, list[int]] | None:
+        if self._drafter is None:
+            return None
+        writing = [each for each in self._running if each.is_writing]
+        return self._drafter.guess([(each, each.room_for_guesses(most)) for each in writing])
 
     def _row(self, request: Request, ids: list[int], *, wanted: int) -> Row:
         return Row(ids, request.computed, request.blocks, request.adapter, wanted)
@@ -325,6 +335,8 @@ class Scheduler:
     def _leave(self, request: Request) -> None:
         with self._changed:
             self._running.remove(request)
+        if self._drafter is not None:
+            self._drafter.end(request)
         self._pool.release(request.blocks)
 
     def _fail_all(self, error: BaseException) -> None:
