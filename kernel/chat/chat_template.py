@@ -50,7 +50,9 @@ class ChatTemplate:
         special = {**_read_json(folder / "special_tokens_map.json"), **config}
         named = {name: _text_of(special[name]) for name in _SPECIAL if special.get(name)}
         separate = folder / "chat_template.jinja"
-        held: Any = separate.read_text(encoding="utf-8") if separate.is_file() else config.get("chat_template")
+        held: Any = (
+            separate.read_text(encoding="utf-8") if separate.is_file() else config.get("chat_template")
+        )
         if isinstance(held, list):  # several, each with its name
             held = next((each["template"] for each in held if each.get("name") == "default"), None)
         if not held:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kernel.chat.generation import Sampling
 
 Floats = NDArray[np.float32]
+_FEW = 256
 
 
 class Mask(Protocol):
@@ -56,12 +57,24 @@ class Chooser:
         scaled = (logits - logits.max()).astype(np.float64) / self._sampling.temperature
         shares = np.exp(scaled)
         shares /= shares.sum()
-        order = np.argsort(-shares, kind="stable")
-        if self._sampling.top_p < 1:
-            order = order[: int(np.searchsorted(shares[order].cumsum(), self._sampling.top_p)) + 1]
-        likely = shares[order] / shares[order].sum()
-        place = int(np.searchsorted(likely.cumsum(), self._random.random(), side="right"))
-        return int(order[min(place, len(order) - 1)])
+        order = _likeliest(shares, self._sampling.top_p)
+        likely = shares if order is None else shares[order]
+        sums = likely.cumsum()
+        place = min(int(np.searchsorted(sums, self._random.random() * sums[-1], side="right")), len(sums) - 1)
+        return place if order is None else int(order[place])
+
+
+def _likeliest(shares: NDArray[np.float64], together: float) -> NDArray[np.intp] | None:
+    """Return the fewest tokens that together have a share, the likeliest first; None for all of them."""
+    if together >= 1:
+        return None
+    for most in (_FEW, len(shares)):  # sorting them all takes as long as a step of a small model
+        few = np.argpartition(-shares, most - 1)[:most] if most < len(shares) else np.arange(len(shares))
+        order = few[np.argsort(-shares[few], kind="stable")]
+        sums = shares[order].cumsum()
+        if sums[-1] > together or most >= len(shares):
+            break
+    return order[: int(np.searchsorted(sums, together)) + 1]
 
 
 def _penalised(logits: Floats, before: Sequence[int], penalty: float) -> Floats:

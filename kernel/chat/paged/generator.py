@@ -169,7 +169,10 @@ class BatchedGenerator:
         )
         if on_text is not None:
             request.stream = TextStream(request.decode, on_text)
-        self._preparing.submit(self._prepare, request, messages)
+        try:
+            self._preparing.submit(self._prepare, request, messages)
+        except RuntimeError:  # of a pool that was shut down
+            request.fail(TekioError("the language model is closed"))
         return request
 
     def _prepare(self, request: Request, messages: Sequence[Mapping[str, str]]) -> None:

@@ -14,6 +14,7 @@ from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.guessing import Lookup, Pace
 from kernel.chat.paged.text_stream import TextStream
 from kernel.chat.repetition import TAIL, repeated
+from retrieval.errors import TekioError
 
 
 @dataclass(slots=True, eq=False)
@@ -142,6 +143,14 @@ class Request:
         )
 
     def fail(self, error: BaseException) -> None:
-        """Tell whoever waits that it failed."""
-        if not self.future.done():
-            self.future.set_exception(error)
+        """Tell whoever waits that it failed, in one line whatever it was."""
+        if self.future.done():
+            return
+        if not isinstance(error, TekioError):
+            line = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
+            clear = TekioError(
+                f"the language model failed while it wrote ({line}): ask again, or with --variant extractive"
+            )
+            clear.__cause__ = error
+            error = clear
+        self.future.set_exception(error)

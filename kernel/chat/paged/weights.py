@@ -32,7 +32,7 @@ class Weights:
         for path in files:
             try:
                 self._add(path)
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
                 raise TekioError(
                     f"{path} is damaged ({str(error)[:120]}): fetch the model again, or copy it whole"
                 ) from error
