@@ -37,6 +37,7 @@ from kernel.chat.extractive_chat import ExtractiveChatCompletion
 from kernel.chat.language_model import LanguageModel
 from kernel.chat.local_chat import LocalChatCompletion
 from kernel.chat.one_at_a_time import OneAtATime
+from kernel.chat.other_engines import OtherEngines
 from kernel.chat.selector import StrictServiceSelector
 from kernel.conversation.listening import Listener
 from kernel.conversation.nearest import nearest_by
@@ -117,6 +118,12 @@ class Engine:
         self._lock = threading.Lock()
         self._language_model: LanguageModel | None = None
         self._variants: dict[str, Variant] = {}
+        self._others = OtherEngines(
+            settings.variants,
+            base_file=lambda: models.gguf(settings.generator),
+            languages=settings.generator_languages,
+            threads=settings.threads,
+        )
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="language-model")
         self._found: Remembered[Hashable, tuple[Passage, ...]] = Remembered(settings.passage_cache)
         self._embedded: Remembered[str, Embedded] = Remembered(_EMBEDDED_BYTES, _size)
@@ -365,11 +372,16 @@ class Engine:
             return self._variants[name]
 
     def _register(self, name: str) -> Variant:
+        if name in self._settings.variants:
+            variant_names(self._settings.adapters, [name])  # refuses one that an adapter has as well
+            service, variant = self._others.make(name)
+            self.kernel.add_service(service)
+            return variant
         adapter, folder, languages = None, None, frozenset(self._settings.generator_languages)
         if name != BASE:
             folder = find_adapter(name, self._settings.adapters)
             if folder is None:
-                known = ", ".join(variant_names(self._settings.adapters))
+                known = ", ".join(variant_names(self._settings.adapters, self._settings.variants))
                 raise UsageError(
                     f"there is no variant '{name}'; there are {known}, or give an adapter's folder"
                 )
@@ -418,7 +430,8 @@ class Engine:
         self._executor.submit(self._model().load).result()
 
     def close(self) -> None:
-        """End the language model's thread, and send what is waiting to be sent."""
+        """End the language model's thread and the servers that were started, and send what is waiting to be sent."""
+        self._others.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._tracing.close()
         self._metrics.close()

@@ -91,13 +91,15 @@ class Answering:
         breaker = self._remote.breaker
         breaker.enter()
         settled = False
-        deadline = time.monotonic() + self._remote.limits.whole
+        deadline = 0.0
         try:
             prompt_tokens = await asyncio.to_thread(self._remote.counter.count, self._messages)
             room = max(1, min(self._sampling.max_new_tokens, self._remote.window - prompt_tokens))
             sampling = replace(self._sampling, max_new_tokens=room)
             for number in range(self._remote.retries + 1):
                 address = await asyncio.to_thread(self._remote.place.ready)
+                # Counted from when there is a server: one of this machine may have to load its model first.
+                deadline = deadline or time.monotonic() + self._remote.limits.whole
                 attempt, given = Attempt(address, self._remote.limits, deadline), False
                 try:
                     async with aclosing(

@@ -69,7 +69,7 @@ async def pieces_of(
     """Ask a server, and yield what comes as it comes."""
     extra = dict(address.extra)
     if sampling.repetition_penalty != 1.0:
-        extra.setdefault("repetition_penalty", sampling.repetition_penalty)
+        extra[address.penalty] = sampling.repetition_penalty
     chosen: Any = {"seed": sampling.seed} if sampling.seed is not None else {}
     stream: Any = await client.chat.completions.create(
         model=address.model,

@@ -45,6 +45,7 @@ class Address:
         key: what it is asked with; stays out of every message.
         variable: the environment variable that holds the key, for messages.
         extra: what is sent beside what the protocol has.
+        penalty: what the server calls a repetition penalty, which the protocol does not have.
     """
 
     url: str
@@ -52,6 +53,7 @@ class Address:
     key: str = field(default=NO_KEY, repr=False)
     variable: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
+    penalty: str = "repetition_penalty"
 
     @property
     def is_here(self) -> bool:

@@ -94,8 +94,8 @@ class RemoteChatCompletion(ChatCompletionClientBase):
     ) -> Answering:
         if settings.grammar is not None:
             raise UsageError(
-                f"the variant '{self.service_id}' is computed by a server, which is not held to a grammar: take a "
-                "variant of this machine for functions and for facts by a schema"
+                f"the variant '{self.service_id}' is computed by a server, which is not held to a grammar: functions "
+                "are called by the base model and its adapters"
             )
         sampling = replace(settings.sampling(), seed=seed)
         return Answering(
