@@ -285,6 +285,7 @@ def _list(*, as_json: bool) -> None:
                 "models": rows,
                 "other": others,
                 "adapters": [state.as_dict() for state in adapters],
+                "variants": _others(settings),
             }
         )
         return
@@ -311,6 +312,24 @@ def _list(*, as_json: bool) -> None:
             ("adapter", "method", "made", "held-out loss", "size", "earlier", "fits"),
             [_row(state) for state in adapters],
         )
+    if others_made := _others(settings):
+        print_text("")
+        print_table(("variant", "engine", "model", "at"), [tuple(row.values()) for row in others_made])
+
+
+def _others(settings: Settings) -> list[dict[str, str]]:
+    """Return the variants that other engines compute; nobody is asked for it, `tekio doctor` does that."""
+    return [
+        {
+            "name": name,
+            "engine": told.engine,
+            "model": " + ".join(
+                str(part) for part in (told.model or settings.generator, told.adapter) if part
+            ),
+            "at": told.address or "this machine",
+        }
+        for name, told in settings.variants.items()
+    ]
 
 
 def _states(settings: Settings, store: ModelStore) -> list[AdapterState]:
