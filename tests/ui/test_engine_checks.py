@@ -82,3 +82,15 @@ def test_a_name_twice_is_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     found = rows(monkeypatch, fast=True, far=far("http://127.0.0.1:9/v1"))
     assert found["variants"].status == FAIL
     assert "two variants are named 'far'" in found["variants"].found
+
+
+def test_models_lists_them_without_asking_anybody(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ui.commands.models import list_models
+
+    monkeypatch.setenv("TEKIO_VARIANTS", json.dumps({"far": far("http://127.0.0.1:9/v1", key="FAR_KEY")}))
+    list_models(as_json=True)
+    assert json.loads(capsys.readouterr().out)["variants"] == [
+        {"name": "far", "engine": "openai", "model": "m", "at": "http://127.0.0.1:9/v1"}
+    ]

@@ -167,7 +167,8 @@ def default(
         raise UsageError("name a variant or give --unset, one of them")
     with opened(index) as tekio:
         if name is not None:
-            _check_worthy(name, force=force)
+            if name not in tekio.settings.variants:
+                _check_worthy(name, force=force)
             tekio.keep_default_variant(name)
         elif unset:
             tekio.keep_default_variant(None)

@@ -6,6 +6,7 @@ signal at the starter's death alone would come when the thread that started the 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -32,13 +33,15 @@ def main() -> None:
             env={**os.environ, **told["environment"]},
             preexec_fn=with_me,
         )
-    threading.Thread(target=_end_when_told, args=(child,), daemon=True).start()
+    threading.Thread(target=_end_when_told, args=(child, told["log"]), daemon=True).start()
     code = child.wait()
     os._exit(code if 0 <= code <= 255 else 1)
 
 
-def _end_when_told(child: subprocess.Popen[bytes]) -> None:
+def _end_when_told(child: subprocess.Popen[bytes], log: str) -> None:
     sys.stdin.buffer.read()
+    with contextlib.suppress(OSError):  # of a program that ended by itself it is kept
+        os.unlink(log)  # noqa: PTH108
     child.terminate()
     try:
         child.wait(_PATIENCE_SECONDS)

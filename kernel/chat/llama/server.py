@@ -175,10 +175,10 @@ class LlamaServer:
                     f"{program.name} could not serve {self.serving.model}: {line} (its log: {running.log})"
                 )
             if time.monotonic() > limit:
+                line = _last_error(running.log)
                 running.end()
                 raise TekioError(
-                    f"{program.name} was not ready after {self._start_seconds:g} s with {self.serving.model} "
-                    f"(its log: {running.log})"
+                    f"{program.name} was not ready after {self._start_seconds:g} s with {self.serving.model}: {line}"
                 )
             time.sleep(0.05)
         return running

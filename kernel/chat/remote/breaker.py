@@ -38,6 +38,12 @@ class CircuitBreaker:
         self._opened: float | None = None
         self._trying = False
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the server failed last, so that one request at most is let through."""
+        with self._lock:
+            return self._opened is not None
+
     def enter(self) -> None:
         """Begin a request; it ends with `worked`, `failed` or `left`.
 

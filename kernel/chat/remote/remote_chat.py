@@ -57,15 +57,17 @@ class RemoteChatCompletion(ChatCompletionClientBase):
         seeds = [
             None if settings.seed is None else settings.seed + number for number in range(settings.drafts)
         ]
-        asked = [
-            asyncio.create_task(self._answering(chat_history, settings, stop, seed).whole()) for seed in seeds
-        ]
+        drafts = [self._answering(chat_history, settings, stop, seed) for seed in seeds]
+        # A server that is tried again gets one request, and the others when it has answered that.
+        written = [await drafts.pop(0).whole()] if self.remote.breaker.is_open else []
+        asked = [asyncio.create_task(draft.whole()) for draft in drafts]
         try:
-            written = await asyncio.gather(*asked)
+            written += await asyncio.gather(*asked)
         finally:
             for task in asked:  # the caller left, or one of them failed
                 task.cancel()
-            await asyncio.wait(asked)
+            if asked:
+                await asyncio.wait(asked)
         return [self._whole(done) for done in written]
 
     async def _inner_get_streaming_chat_message_contents(

@@ -125,7 +125,7 @@ async def test_an_adapter_over_the_same_model_is_switched_by_request_in_one_serv
 
 
 async def test_a_seed_repeats_an_answer(kernel: Kernel) -> None:
-    hot = {"max_new_tokens": 10, "temperature": 1.5}
+    hot: dict[str, Any] = {"max_new_tokens": 10, "temperature": 1.5}
     one, two, other = [(await asked(kernel, seed=seed, **hot))[0] for seed in (5, 5, 6)]
     assert one == two != other
 
@@ -256,6 +256,9 @@ def test_a_file_that_the_server_cannot_load_is_told_in_its_words(
     with pytest.raises(TekioError, match=r"could not serve .*cut.gguf: ") as raised:
         server.ready()
     assert "\n" not in str(raised.value)
+    log = Path(str(raised.value).partition("its log: ")[2].rstrip(")"))
+    assert log.read_text()
+    log.unlink()
     server.close()
 
 
@@ -266,7 +269,7 @@ from kernel.chat.llama.finding import the_server
 from kernel.chat.llama.server import LlamaServer, Serving
 server = LlamaServer(the_server, Serving(Path(sys.argv[1]), window=512, threads=1))
 server.ready()
-print(server._running.keeper.pid, flush=True)
+print(server._running.keeper.pid, server._running.log, flush=True)
 time.sleep(60) if sys.argv[2] == "stay" else None
 """
 
@@ -281,7 +284,8 @@ def test_no_server_outlives_its_owner(program: ServerProgram, base_file: Path, h
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert owner.stdout is not None
-    keeper = psutil.Process(int(owner.stdout.readline()))
+    number, log = owner.stdout.readline().decode().split()
+    keeper = psutil.Process(int(number))
     family = [keeper, *keeper.children(recursive=True)]
     if how == "is killed":
         owner.send_signal(signal.SIGKILL)
@@ -291,3 +295,6 @@ def test_no_server_outlives_its_owner(program: ServerProgram, base_file: Path, h
     owner.kill()
     owner.wait()
     assert alive == []
+    if how == "its keeper is killed":
+        Path(log).unlink()
+    assert not Path(log).exists()

@@ -85,7 +85,7 @@ class Call:
         """Wait until the client has closed the connection; say whether it has."""
         self._handler.connection.settimeout(seconds)
         try:
-            return self._handler.connection.recv(1) == b""
+            return len(self._handler.connection.recv(1)) == 0
         except TimeoutError:
             return False
         except OSError:

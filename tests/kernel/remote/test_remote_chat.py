@@ -42,10 +42,16 @@ def stub() -> Iterator[Stub]:
 
 
 def kernel_of(
-    url: str, *, variable: str = "", retries: int = 1, limits: TimeLimits = LIMITS, window: int = 4096
+    url: str,
+    *,
+    variable: str = "",
+    retries: int = 1,
+    limits: TimeLimits = LIMITS,
+    window: int = 4096,
+    pause: float = 30,
 ) -> Kernel:
     place = FixedPlace("far", url, "m", variable)
-    breaker = CircuitBreaker(url, failures=3, pause=30)
+    breaker = CircuitBreaker(url, failures=3, pause=pause)
     remote = Remote(place, breaker, limits, window, retries, EstimatedCounter())
     return Kernel(
         plugins=load_prompt_plugins(),
@@ -478,6 +484,16 @@ async def test_a_server_that_fails_again_and_again_is_left_alone(stub: Stub) -> 
     assert isinstance(error, BusyError)
     assert 1 <= error.retry_after <= 30
     assert len(stub.calls) == 3
+
+
+async def test_drafts_of_a_server_that_is_tried_again_begin_with_one(stub: Stub) -> None:
+    stub.script = lambda call: call.error(500, "boom")
+    kernel = kernel_of(stub.url, retries=0, pause=0.3)
+    for _ in range(3):
+        await fails(kernel, TekioError, "HTTP 500")
+    await asyncio.sleep(0.35)
+    stub.script = lambda call: call.write(*ANSWER)
+    assert [draft.content for draft in await invoked(kernel, drafts=3)] == [TEXT] * 3
 
 
 async def test_a_service_serves_several_event_loops_in_turn(stub: Stub) -> None:
