@@ -378,8 +378,8 @@ class Tekio:
         (await self._started()).watch_functions(note)
 
     def variants(self) -> list[str]:
-        """Name who can generate: `base`, `extractive` and the adapters that were found."""
-        return variant_names(self.settings.adapters)
+        """Name who can generate: `base`, `extractive`, the adapters that were found, and those of other engines."""
+        return variant_names(self.settings.adapters, self.settings.variants)
 
     def default_variant(self) -> str:
         """Return who answers where nobody is asked for by name: the index's own, else the setting."""

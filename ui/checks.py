@@ -7,34 +7,22 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrieval.errors import TekioError
+from ui.check_rows import FAIL, OK, WARN, Check
+from ui.engine_checks import other_engines
 from ui.failures import describe
 
 if TYPE_CHECKING:
     from kernel.settings import Settings
 
-OK, WARN, FAIL = "ok", "warn", "fail"
+__all__ = ["FAIL", "OK", "WARN", "Check", "run_checks"]
+
 _SUPPORTED_PYTHON = ((3, 11), (3, 14))
 _LOW_DISK, _FULL_DISK = 2 * 10**9, 2 * 10**8
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One row of the report."""
-
-    check: str
-    status: str
-    found: str
-    advice: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        """Return the row as it stands in the JSON."""
-        return asdict(self)
 
 
 def run_checks(*, index: str | Path | None, fast: bool) -> list[Check]:
@@ -50,7 +38,7 @@ def run_checks(*, index: str | Path | None, fast: bool) -> list[Check]:
         return [*rows, Check("settings", FAIL, describe(error), "mend the setting that is named")]
     rows.append(Check("settings", OK, "valid"))
     rows.extend(_models(settings))
-    rows += [_engine(settings), _text_recognition(settings)]
+    rows += [_engine(settings), _text_recognition(settings), *other_engines(settings, fast=fast)]
     # Opening an index fetches its embedder when that is missing; a check must not download anything.
     open_it = not fast and all(row.status == OK for row in rows if row.check == "model embedder")
     rows.append(_index_counts(settings) if open_it else _index_present(settings))

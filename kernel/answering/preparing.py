@@ -90,7 +90,7 @@ class Preparing:
             notices=notices,
             clock=clock,
             max_new_tokens=asked.max_new_tokens,
-            max_prompt_tokens=asked.max_prompt_tokens,
+            max_prompt_tokens=variant.prompt_room(asked.max_prompt_tokens, asked.max_new_tokens),
             strict=asked.strict,
             threshold=self._means.limits.threshold,
             contradictions=disagreeing,

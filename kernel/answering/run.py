@@ -38,7 +38,8 @@ class PromptCounter(Protocol):
 class Variant:
     """Who generates: a service of the kernel, with what it can do. `counter` is None without a tokenizer;
     `revision` changes with the weights of the model and of the adapter; `calls_functions` says that it was made to,
-    or that the settings say so.
+    or that the settings say so. `window` is the most tokens of a prompt and its answer, where the variant itself would
+    not say that a prompt is too long before it is sent; 0: it does.
     """
 
     name: str
@@ -47,6 +48,11 @@ class Variant:
     counter: PromptCounter | None = None
     revision: str = ""
     calls_functions: bool = False
+    window: int = 0
+
+    def prompt_room(self, wanted: int, max_new_tokens: int) -> int:
+        """Return the most tokens of a prompt: as many as wanted, where the window has room for them and an answer."""
+        return min(wanted, max(1, self.window - max_new_tokens)) if self.window else wanted
 
     def speaks(self, *languages: str) -> bool:
         """Say whether the variant speaks all of several languages; None speaks any."""

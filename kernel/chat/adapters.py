@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kernel.answer import BASE, EXTRACTIVE
+from kernel.variant_settings import check_apart
 from retrieval.errors import UsageError
 
 CARD_FILE = "tekio_adapter.json"
@@ -160,9 +162,15 @@ def kind_of(folder: Path) -> str:
     return str(_read_config(folder)["peft_type"])
 
 
-def variant_names(adapters: Path) -> list[str]:
-    """Name who can generate: the base, `extractive`, and the adapters in a folder."""
-    return [BASE, EXTRACTIVE, *list_adapters(adapters)]
+def variant_names(adapters: Path, others: Iterable[str] = ()) -> list[str]:
+    """Name who can generate: the base, `extractive`, the adapters in a folder, and those that other engines compute.
+
+    Raises:
+        UsageError: two of them have one name.
+    """
+    held, others = list_adapters(adapters), list(others)
+    check_apart(others, held, adapters)
+    return [BASE, EXTRACTIVE, *held, *others]
 
 
 def check_adapter(folder: Path, *, base: str, base_folder: Path) -> AdapterCard:

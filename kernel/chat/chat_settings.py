@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from typing import Annotated, Any
@@ -23,6 +24,19 @@ class StopSignal(threading.Event):
         super().__init__()
         self.made: Generation | None = None
         self._under_way: Future[Generation] | None = None
+        self._told: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        """End the request. Whoever waits for another machine is told, since nothing looks at the signal meanwhile."""
+        super().set()
+        for tell in tuple(self._told):
+            tell()
+
+    def when_set(self, tell: Callable[[], None]) -> None:
+        """Have a function called once the signal is set, from the thread that sets it; at once where it is already."""
+        self._told.append(tell)
+        if self.is_set():
+            tell()
 
     def watch(self, under_way: Future[Generation]) -> None:
         """Follow a request that an engine has begun."""

@@ -217,14 +217,9 @@ class DocumentTasks:
         if variant.counter is None:
             return None
         fence = fence_of("", material.passages)
-        return Writer(
-            self.engine.kernel_of(self.caller),
-            variant,
-            language,
-            self.max_prompt_tokens,
-            self.max_new_tokens,
-            fence,
-        )
+        room = variant.prompt_room(self.max_prompt_tokens, self.max_new_tokens)
+        kernel = self.engine.kernel_of(self.caller)
+        return Writer(kernel, variant, language, room, self.max_new_tokens, fence)
 
 
 def ending(finish: FinishReason, language: str, tokens: int) -> list[str]:

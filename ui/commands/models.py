@@ -167,7 +167,8 @@ def default(
         raise UsageError("name a variant or give --unset, one of them")
     with opened(index) as tekio:
         if name is not None:
-            _check_worthy(name, force=force)
+            if name not in tekio.settings.variants:
+                _check_worthy(name, force=force)
             tekio.keep_default_variant(name)
         elif unset:
             tekio.keep_default_variant(None)
@@ -285,6 +286,7 @@ def _list(*, as_json: bool) -> None:
                 "models": rows,
                 "other": others,
                 "adapters": [state.as_dict() for state in adapters],
+                "variants": _others(settings),
             }
         )
         return
@@ -311,6 +313,24 @@ def _list(*, as_json: bool) -> None:
             ("adapter", "method", "made", "held-out loss", "size", "earlier", "fits"),
             [_row(state) for state in adapters],
         )
+    if others_made := _others(settings):
+        print_text("")
+        print_table(("variant", "engine", "model", "at"), [tuple(row.values()) for row in others_made])
+
+
+def _others(settings: Settings) -> list[dict[str, str]]:
+    """Return the variants that other engines compute; nobody is asked for it, `tekio doctor` does that."""
+    return [
+        {
+            "name": name,
+            "engine": told.engine,
+            "model": " + ".join(
+                str(part) for part in (told.model or settings.generator, told.adapter) if part
+            ),
+            "at": told.address or "this machine",
+        }
+        for name, told in settings.variants.items()
+    ]
 
 
 def _states(settings: Settings, store: ModelStore) -> list[AdapterState]:

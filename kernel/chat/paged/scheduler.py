@@ -132,6 +132,10 @@ class Scheduler:
             self._wake()
         return done
 
+    def forget(self) -> None:
+        """Forget what was kept of prompts that are done; to be called by `call`."""
+        self._pool.clear()
+
     def add_adapter(
         self, adapter: Lora, probe: Sequence[int], check: Callable[[Any, Any], None]
     ) -> Future[int]:

@@ -230,9 +230,7 @@ def test_one_who_leaves_frees_the_place_within_a_step(make: Make) -> None:
 def test_one_who_leaves_the_line_is_never_begun(make: Make) -> None:
     engine = make(slots=1)
     stop, waited = threading.Event(), threading.Event()
-    first = ask(
-        engine, QUESTIONS[0], ENDLESS, on_text=lambda _: waited.set(), stop=stop
-    )
+    first = ask(engine, QUESTIONS[0], ENDLESS, on_text=lambda _: waited.set(), stop=stop)
     waited.wait(30)
     second, third = ask(engine, QUESTIONS[1]), ask(engine, QUESTIONS[2], stop=(gone := threading.Event()))
     until(lambda: engine.state().waiting == 2)
