@@ -202,6 +202,9 @@ class ScriptedTekio(app.Tekio):
             )
         ]
 
+    def is_indexed(self) -> bool:
+        return self.has_index
+
     def variants(self) -> list[str]:
         return ["base", "extractive"]
 
