@@ -648,18 +648,17 @@ class Tekio:
         on_trial = [str(self.settings.trial_variant)] if is_on_trial(self.settings) else []
         return [self.default_variant(), *on_trial]
 
-    def is_indexed(self) -> bool:
-        """Say whether there is an index. Cheap: nothing of it is listed, and no model is needed.
+    def index_state(self) -> tuple[str, int] | None:
+        """Return what changes with the index; None where there is none. Cheap: nothing is listed, no model is needed.
 
         Raises:
             TekioError: its place cannot be reached.
         """
         try:
             with self._any_index() as index:
-                index.version()
+                return index.identity(), index.version()[0]
         except IndexMissingError:
-            return False
-        return True
+            return None
 
     def close(self) -> None:
         """Let go of the index and the models' thread."""

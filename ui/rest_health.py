@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from kernel.app import Tekio
-from retrieval.errors import IndexMissingError, TekioError
+from retrieval.errors import TekioError
 from retrieval.records import DocumentSummary
 from ui.rest_errors import kind_of
 from ui.rest_models import Counts, Health, Readiness
@@ -25,22 +25,34 @@ INDEX = "index"
 
 def add_health_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
     """Add the addresses."""
+    kept: tuple[object, Counts] | None = None
+
+    def counted() -> Counts | None:
+        """Return how much the index holds, listed only when it has changed; None where there is no index."""
+        nonlocal kept
+        state = tekio.index_state()
+        if state is None:
+            return None
+        if kept is None or kept[0] != state:
+            kept = state, counts_of(tekio.documents())
+        return kept[1]
 
     @app.get("/healthz", tags=["service"])
     async def healthz() -> Health:
         """Tell how the service stands, without any work of a model: 200 as long as the process answers."""
+        status: Literal["ok", "no_index", "degraded"] = "degraded" if warmth.state == "failed" else "ok"
         try:
-            rows = await run_in_threadpool(tekio.documents)
-        except TekioError as error:
-            missing = isinstance(error, IndexMissingError)
-            return Health(
-                status="no_index" if missing else "degraded",
-                index_present=False,
-                counts=Counts(documents=0, chunks=0),
-                models=warmth.state,
-            )
-        status: Literal["ok", "degraded"] = "degraded" if warmth.state == "failed" else "ok"
-        return Health(status=status, index_present=True, counts=counts_of(rows), models=warmth.state)
+            counts = await run_in_threadpool(counted)
+        except TekioError:
+            counts, status = None, "degraded"
+        else:
+            status = "no_index" if counts is None else status
+        return Health(
+            status=status,
+            index_present=counts is not None,
+            counts=counts or Counts(documents=0, chunks=0),
+            models=warmth.state,
+        )
 
     @app.get(
         "/readyz",
@@ -51,7 +63,7 @@ def add_health_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
     async def readyz() -> JSONResponse:
         """Tell whether questions are answered at once: 200 when the index is there and the models are loaded."""
         try:
-            is_indexed, message = await run_in_threadpool(tekio.is_indexed), ""
+            is_indexed, message = await run_in_threadpool(tekio.index_state) is not None, ""
         except TekioError as error:
             is_indexed, message = False, kind_of(error)[1].message
         missing = [] if is_indexed else [INDEX]

@@ -202,8 +202,8 @@ class ScriptedTekio(app.Tekio):
             )
         ]
 
-    def is_indexed(self) -> bool:
-        return self.has_index
+    def index_state(self) -> tuple[str, int] | None:
+        return ("scripted", 1) if self.has_index else None
 
     def variants(self) -> list[str]:
         return ["base", "extractive"]

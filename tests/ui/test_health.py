@@ -16,6 +16,7 @@ from evaluation.benchmarks.own_server import Server
 from kernel.app import Tekio
 from kernel.settings import load_settings
 from retrieval.errors import TekioError
+from retrieval.records import DocumentSummary
 from tests.ui.serving import served
 
 if TYPE_CHECKING:
@@ -88,13 +89,31 @@ def test_a_server_whose_index_cannot_be_reached_lives_and_is_not_ready(
 
     with served(scripted) as base:
         assert _ready(base).status_code == 200
-        monkeypatch.setattr(scripted, "is_indexed", away)
+        monkeypatch.setattr(scripted, "index_state", away)
         monkeypatch.setattr(scripted, "documents", away)
         response = httpx.get(f"{base}/readyz")
         assert (response.status_code, response.json()["missing"]) == (503, ["index"])
         assert "does not answer" in response.json()["message"]
         health = httpx.get(f"{base}/healthz")
         assert (health.status_code, health.json()["status"]) == (200, "degraded")
+
+
+def test_documents_are_counted_again_only_when_the_index_has_changed(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, listed, rows = [("index", 1)], [], scripted.documents
+
+    def documents(self: ScriptedTekio, **_: object) -> list[DocumentSummary]:
+        listed.append(1)
+        return rows(self)
+
+    monkeypatch.setattr(scripted, "index_state", lambda _self: state[0])
+    monkeypatch.setattr(scripted, "documents", documents)
+    with served(scripted) as base:
+        for generation in (1, 1, 2):
+            state[0] = ("index", generation)
+            assert httpx.get(f"{base}/healthz").json()["counts"] == {"documents": 1, "chunks": 12}
+    assert len(listed) == 2
 
 
 def test_a_real_server_is_ready_by_itself_and_then_answers_at_once(tmp_path: Path) -> None:
@@ -120,9 +139,9 @@ def test_what_is_loaded_is_told_part_by_part(tmp_path: Path) -> None:
     (tmp_path / "kilns.md").write_text(NOTE, encoding="utf-8")
     tekio = Tekio(load_settings(index=str(tmp_path / "index"), variant="extractive", reading=False))
     try:
-        assert not tekio.is_indexed()
+        assert tekio.index_state() is None
         tekio.ingest([tmp_path / "kilns.md"])
-        assert tekio.is_indexed()
+        assert tekio.index_state() == tekio.index_state() is not None
         assert tekio.not_loaded() == ["models"]
         asyncio.run(tekio.warm_up())
         assert tekio.not_loaded() == []
