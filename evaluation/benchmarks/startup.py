@@ -137,8 +137,8 @@ def lines(result: Result) -> list[str]:
         rows.append(f"  {name:<16}{value:>8.0f}{sums:>9.0f}")
     return [
         f"medians of {result.runs} runs, ms",
-        f"tekio --help{result.help_ms:>14.0f}",
-        f"tekio ask, first token{result.first_token_ms:>4.0f}   ({result.variant})",
+        f"tekio --help{result.help_ms:>18.0f}",
+        f"tekio ask, first token{result.first_token_ms:>7.0f}   ({result.variant})",
         f"  {'where it goes':<16}{'waited':>8}{'until':>9}",
         *rows,
     ]
