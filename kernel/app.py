@@ -24,12 +24,14 @@ from kernel.embedders import find_embedder
 from kernel.functions.ability import why
 from kernel.functions.reports import FunctionsReport, report_functions
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
+from kernel.loading import EMBEDDER, Loading
 from kernel.memories import Memories
 from kernel.model_store import ModelStore
 from kernel.reembedding import reembed_index
 from kernel.selecting import multi_query_of, selection_of
 from kernel.settings import Settings
 from kernel.trace_view import trace_of
+from kernel.trial import is_on_trial
 from plugins.prompt_folders import prompt_folders
 from retrieval.access import Access, Caller
 from retrieval.embedding import Embedder
@@ -85,6 +87,7 @@ class Tekio:
         )
         self._examples: ExampleBook | None = None
         self._toolbox: Toolbox | None = None
+        self._loading = Loading()
 
     # -- documents ----------------------------------------------------------------------------------------
 
@@ -602,7 +605,9 @@ class Tekio:
         with self._lock:
             if self._engine is None:
                 index = self._open_index()
-                from kernel.engine import Engine  # Semantic Kernel takes seconds to import
+                # Semantic Kernel takes seconds to import; the embedder is made ready beside it.
+                self._loading.begin(EMBEDDER, self._find_embedder().warm_up)
+                from kernel.engine import Engine
 
                 examples = self.examples.store
                 self._engine = Engine(
@@ -613,6 +618,7 @@ class Tekio:
                     self.memory,
                     examples,
                     self.toolbox(),
+                    self._loading,
                     say=self._say,
                 )
             return self._engine
@@ -622,9 +628,39 @@ class Tekio:
         return (await self._started()).figures() if self.settings.prometheus else None
 
     async def warm_up(self) -> None:
-        """Load the models now rather than at the first question."""
+        """Load what a question needs that names no variant, now rather than at the first question.
+
+        Raises:
+            IndexMissingError: there is no index yet.
+            TekioError: a model cannot be loaded; those that can be are.
+        """
         engine = await self._started()
-        await asyncio.to_thread(engine.load)
+        for name in await asyncio.to_thread(self._usual_variants):
+            await asyncio.to_thread(engine.load, name)
+
+    def not_loaded(self) -> list[str]:
+        """Name what a question needs that names no variant, and that is not loaded yet."""
+        engine = self._engine  # without the lock, which whoever makes it holds for seconds
+        if engine is None:
+            return ["models"]
+        found = [part for name in self._usual_variants() for part in engine.not_loaded(name)]
+        return list(dict.fromkeys(found))
+
+    def _usual_variants(self) -> list[str]:
+        on_trial = [str(self.settings.trial_variant)] if is_on_trial(self.settings) else []
+        return [self.default_variant(), *on_trial]
+
+    def index_state(self) -> tuple[str, int] | None:
+        """Return what changes with the index; None where there is none. Cheap: nothing is listed, no model is needed.
+
+        Raises:
+            TekioError: its place cannot be reached.
+        """
+        try:
+            with self._any_index() as index:
+                return index.identity(), index.version()[0]
+        except IndexMissingError:
+            return None
 
     def close(self) -> None:
         """Let go of the index and the models' thread."""

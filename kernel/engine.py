@@ -7,6 +7,7 @@ import hashlib
 import json
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from kernel.functions.calling import Toolbox
 from kernel.functions.choosing import FunctionCaller
 from kernel.index_view import StateOfIndex
 from kernel.language_models import local_engines
+from kernel.loading import EMBEDDER, Loading
 from kernel.memories import Memories
 from kernel.metrics import Metrics
 from kernel.model_store import ModelStore
@@ -63,6 +65,7 @@ from plugins.prompt_functions import examples_of, load_prompt_plugins
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from plugins.retrieval_plugin import RetrievalPlugin
 from retrieval.access import Caller
+from retrieval.analysis import detect_language
 from retrieval.errors import TekioError, UsageError
 from retrieval.filter_text import parse_filters
 from retrieval.filters import Filter, Where
@@ -95,10 +98,12 @@ class Engine:
         memories: Memories,
         examples: ExampleStore,
         toolbox: Toolbox,
+        loading: Loading,
         *,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._settings = settings
+        self._loading = loading
         self._models = models
         self._index = index
         self._embedder = embedder
@@ -151,7 +156,7 @@ class Engine:
         model = load_model() if kept is None else AnswerabilityModel.of(kept)
         threshold = model.threshold if settings.min_confidence is None else settings.min_confidence
         self._front = Front(
-            lambda asked, variant, root: self.flow(asked.caller).stream(asked, variant, root),
+            self._flowing,
             self._passages_of,
             StateOfIndex(index, lambda question: self.embedded(question)[0]),
             cache=self._answers,
@@ -231,6 +236,12 @@ class Engine:
     def answered(self, asked: Asked, variant: Variant) -> AsyncGenerator[AskEvent, None]:
         """Answer a question as a stream of events, from what is stored where that holds."""
         return self._front.stream(asked, variant)
+
+    def _flowing(self, asked: Asked, variant: Variant, root: Step) -> AsyncGenerator[AskEvent, None]:
+        # What writes is loaded while passages are searched for, not when its turn comes.
+        speaks = variant.speaks(asked.language or detect_language(asked.question))
+        self.begin_loading(variant.name if speaks else EXTRACTIVE)
+        return self.flow(asked.caller).stream(asked, variant, root)
 
     async def _passages_of(self, asked: Asked, variant: Variant) -> list[Passage] | None:
         """Return the passages that the flow would find; None where a model would have to be asked for the parts."""
@@ -426,13 +437,38 @@ class Engine:
 
         self.kernel.add_filter(FilterTypes.FUNCTION_INVOCATION, watch)
 
-    def load(self) -> None:
-        """Load the embedder and the base model. Blocks."""
-        self._embedder.warm_up()
+    def _parts_of(self, name: str) -> dict[str, Callable[[], object]]:
+        """Return what a question to a variant needs, and how each part is loaded."""
+        parts: dict[str, Callable[[], object]] = {EMBEDDER: self._embedder.warm_up}
         if self._spans is not None:
-            self._spans.warm_up()
-        self.variant(BASE)
-        self._engines().load()
+            parts["reading model"] = self._spans.warm_up
+        parts[f"variant {name}"] = lambda: self._load_variant(name)
+        return parts
+
+    def _load_variant(self, name: str) -> None:
+        self.variant(name)
+        if name != EXTRACTIVE and name not in self._settings.variants:
+            self._engines().load()
+
+    def begin_loading(self, name: str) -> list[Future[None]]:
+        """Begin to load what a question to a variant needs, side by side, where it is not loaded."""
+        return [self._loading.begin(part, load) for part, load in self._parts_of(name).items()]
+
+    def load(self, name: str) -> None:
+        """Load what a question to a variant needs. Blocks.
+
+        Raises:
+            UsageError: there is no such variant.
+            TekioError: a part cannot be loaded; the others are.
+        """
+        begun = self.begin_loading(name)
+        wait(begun)
+        for part in begun:
+            part.result()
+
+    def not_loaded(self, name: str) -> list[str]:
+        """Name what a question to a variant needs that is not loaded."""
+        return [part for part in self._parts_of(name) if not self._loading.is_done(part)]
 
     def close(self) -> None:
         """End the language model and the servers that were started, and send what is waiting to be sent."""

@@ -15,6 +15,7 @@ from kernel.answer import Answer
 from kernel.conversation.context import without_markers
 from plugins.memory.feedback import Feedback, FeedbackStore, preference_pairs
 from plugins.memory.records import MAX_ANSWER, MAX_TEXT, Cited, Memory, check_text, owner_of, stamp
+from plugins.memory.said import in_postgresql
 from plugins.memory.store import MemoryStore, Recalled
 from plugins.memory.turns import Turn, TurnStore
 from retrieval.access import Caller
@@ -43,14 +44,15 @@ class Memories:
 
         Args:
             place: of the memories.
-            folder: of conversations and feedback.
+            folder: of conversations and feedback, where the memories are not in PostgreSQL, which takes these too.
             embedder: gives the embedding model.
             contents: see `Contents`.
             quote: see `Quote`.
         """
         self.store = MemoryStore(place, embedder)
-        self._turns = TurnStore(folder)
-        self._feedback = FeedbackStore(folder)
+        said = place if in_postgresql(place) else folder
+        self._turns = TurnStore(said)
+        self._feedback = FeedbackStore(said)
         self._contents = contents
         self._quote = quote
 

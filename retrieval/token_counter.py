@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,9 @@ from retrieval.errors import TekioError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+_MOST_SHARED = 2
+_shared: dict[bytes, Tokenizer] = {}
+_sharing = threading.Lock()
 _UNENCODABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
@@ -42,18 +47,33 @@ class TokenCounter:
 def load_tokenizer(file: Path) -> Tokenizer:
     """Load a tokenizer that neither cuts nor pads, which would make every count the same.
 
+    One of 250,000 pieces takes 0.8 s, in which nothing else runs in Python, and 0.28 GB: models with the same one, as
+    the embedder and the reading model, share it. Whoever gets it must not change it.
+
     Raises:
         TekioError: the file is no tokenizer.
     """
     from tokenizers import Tokenizer
 
     try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # the library raises Exception itself
+        content = file.read_bytes()
+    except OSError as error:
         raise TekioError(f"{file} cannot be read: {error}") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+    digest = hashlib.sha256(content).digest()
+    with _sharing:
+        shared = _shared.get(digest)
+        if shared is not None:
+            return shared
+        try:
+            tokenizer = Tokenizer.from_buffer(content)
+        except Exception as error:  # the library raises Exception itself
+            raise TekioError(f"{file} cannot be read: {error}") from error
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        while len(_shared) >= _MOST_SHARED:
+            del _shared[next(iter(_shared))]
+        _shared[digest] = tokenizer
+        return tokenizer
 
 
 def encodable(text: str) -> str:

@@ -37,12 +37,18 @@ def run(app: typer.Typer, program: str, args: Sequence[str] | None = None) -> No
         code = INTERRUPTED
     except Exception as error:
         code = _report(error, program)
-    if code == INTERRUPTED and args is None:
-        # Python would wait at exit for threads that load or run a model; a person asked to stop now.
+    if args is None and (code == INTERRUPTED or _is_loading()):
+        # Python would wait at exit for threads that load or run a model: a person asked to stop now, or has the
+        # answer, for which the model was not needed in the end.
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _is_loading() -> bool:
+    loading = sys.modules.get("kernel.loading")  # imported by what loads; help and mistakes do without it
+    return loading is not None and bool(loading.is_under_way())
 
 
 def describe(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -12,8 +12,6 @@ from sse_starlette import EventSourceResponse
 
 from kernel.answer import Answer, AskEvent
 from kernel.app import Tekio
-from retrieval.errors import IndexMissingError
-from retrieval.records import DocumentSummary
 from ui.identity import caller_of
 from ui.rest_context import TraceContext
 from ui.rest_docs import add_docs
@@ -21,18 +19,17 @@ from ui.rest_documents import add_document_routes
 from ui.rest_errors import install_error_handlers
 from ui.rest_examples import add_example_routes
 from ui.rest_guard import Guard
+from ui.rest_health import add_health_routes, counts_of
 from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
     AskRequest,
-    Counts,
     DocumentsResponse,
     ErrorResponse,
-    Health,
     SearchRequest,
     SearchResponse,
     VariantsResponse,
 )
-from ui.rest_stream import ClientGoneError, answer_unless_gone, sse_events
+from ui.rest_stream import ClientGoneError, answer_unless_gone, begun_events
 from ui.views import view_document, view_passage
 from ui.warmth import Warmth
 
@@ -40,8 +37,8 @@ _DESCRIPTION = """Answers from your own documents, with checked citations.
 
 `POST /v1/ask` with `"stream": true` (or `Accept: text/event-stream`) sends server-sent events: `passages`
 (what was found), `token` (pieces of the draft), and last, always, `answer` (the checked answer with its
-`finish_reason`) or `error`. A connection that ends without either was cut. Closing the connection stops the
-generation."""
+`finish_reason`) or `error`. What fails before the first event is told by the status, as without a stream. A
+connection that ends without either was cut. Closing the connection stops the generation."""
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": description}
@@ -50,6 +47,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         409: "the index was made with another embedding model",
         413: "the body is too large",
         422: "what was asked for is wrong; the message says what",
+        429: "too many ask at once; Retry-After says when to ask again",
         503: "not ready: no index yet, the index is busy, a model is missing",
     }.items()
 }
@@ -88,6 +86,7 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     app.add_middleware(Guard, allowed_hosts=allowed_hosts)  # last, so that it comes first
     add_docs(app)
     _add_routes(app, tekio, warmth)
+    add_health_routes(app, tekio, warmth)
     add_memory_routes(app, tekio, _ERRORS)
     add_document_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)
@@ -124,9 +123,9 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 cache=None if body.cache else False,
             )
 
-        if body.stream or "text/event-stream" in request.headers.get("accept", ""):
-            return EventSourceResponse(sse_events(events))
         try:
+            if body.stream or "text/event-stream" in request.headers.get("accept", ""):
+                return EventSourceResponse(await begun_events(request, events))
             return await answer_unless_gone(request, events)
         except ClientGoneError:
             return Response(status_code=499)  # nobody reads it; the number is nginx's for this
@@ -153,7 +152,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
         """List the documents in the index."""
         caller = caller_of(request.headers.getlist, tekio.settings)
         rows = await run_in_threadpool(tekio.documents, caller=caller)
-        return DocumentsResponse(documents=[view_document(row) for row in rows], counts=_count(rows))
+        return DocumentsResponse(documents=[view_document(row) for row in rows], counts=counts_of(rows))
 
     @app.get("/v1/variants", tags=["answers"])
     async def variants() -> VariantsResponse:
@@ -173,22 +172,3 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
             figures = await tekio.figures()
             assert figures is not None
             return Response(figures[0], headers={"Content-Type": figures[1]})
-
-    @app.get("/healthz", tags=["service"])
-    async def healthz() -> Health:
-        """Tell how the service stands, without any work of a model."""
-        try:
-            rows = await run_in_threadpool(tekio.documents)
-        except IndexMissingError:
-            return Health(
-                status="no_index",
-                index_present=False,
-                counts=Counts(documents=0, chunks=0),
-                models=warmth.state,
-            )
-        status: Literal["ok", "degraded"] = "degraded" if warmth.state == "failed" else "ok"
-        return Health(status=status, index_present=True, counts=_count(rows), models=warmth.state)
-
-
-def _count(rows: list[DocumentSummary]) -> Counts:
-    return Counts(documents=len(rows), chunks=sum(row.chunks for row in rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -40,6 +41,7 @@ _HTTP_MESSAGES = {
     404: "there is nothing at this address; see /docs",
     405: "this address takes another method; see /docs",
 }
+_INDEX_BUSY_SECONDS = 10
 INTERNAL_MESSAGE = "something went wrong inside Tekio; its log says what"
 
 
@@ -47,15 +49,23 @@ def kind_of(error: Exception) -> tuple[int, ErrorDetail]:
     """Return the status and the body's detail for an error; of an unforeseen one nothing is told."""
     for kind, status, name in _KINDS:
         if isinstance(error, kind):
-            return status, ErrorDetail(type=name, message=describe(error))
+            return status, ErrorDetail(
+                type=name, message=describe(error), retry_after=_when_to_ask_again(error)
+            )
     return 500, ErrorDetail(type="internal", message=INTERNAL_MESSAGE)
 
 
 def error_response(
     status: int, detail: ErrorDetail, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """Return an error as a response."""
-    return JSONResponse(ErrorResponse(error=detail).model_dump(), status_code=status, headers=headers)
+    """Return an error as a response; when to ask again stands in its header too."""
+    again = {} if detail.retry_after is None else {"Retry-After": str(detail.retry_after)}
+    return JSONResponse(body_of(detail), status_code=status, headers={**again, **(headers or {})})
+
+
+def body_of(detail: ErrorDetail) -> dict[str, Any]:
+    """Return the JSON of an error."""
+    return ErrorResponse(error=detail).model_dump(exclude_none=True)
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -63,8 +73,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(TekioError)
     async def _tekio(_request: Request, error: TekioError) -> JSONResponse:
-        status, detail = kind_of(error)
-        return error_response(status, detail, _when_to_ask_again(error))
+        return error_response(*kind_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def _validation(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -89,10 +98,10 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_middleware(_Unforeseen)
 
 
-def _when_to_ask_again(error: TekioError) -> dict[str, str] | None:
+def _when_to_ask_again(error: Exception) -> int | None:
     if isinstance(error, BusyError):
-        return {"Retry-After": str(error.retry_after)}
-    return {"Retry-After": "10"} if isinstance(error, IndexBusyError) else None
+        return error.retry_after
+    return _INDEX_BUSY_SECONDS if isinstance(error, IndexBusyError) else None
 
 
 class _Unforeseen:

@@ -131,11 +131,22 @@ class Health(BaseModel):
     models: Literal["not_loaded", "loading", "loaded", "failed"]
 
 
+class Readiness(BaseModel):
+    """Whether questions are answered at once."""
+
+    ready: bool
+    missing: list[str] = Field(description="what is not there yet: the index, or what is still being loaded")
+    message: str = Field("", description="why it is not, where that is known")
+
+
 class ErrorDetail(BaseModel):
     """What went wrong, in one line that says what to do."""
 
     type: str = Field(examples=["usage"])
     message: str
+    retry_after: int | None = Field(
+        None, description="seconds after which to ask again, of an error that passes"
+    )
 
 
 class ErrorResponse(BaseModel):

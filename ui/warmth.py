@@ -11,6 +11,7 @@ from kernel.app import Tekio
 from retrieval.errors import IndexMissingError
 from ui.console import debugging
 from ui.failures import describe
+from ui.rest_errors import kind_of
 
 log = logging.getLogger("tekio.rest")
 
@@ -27,6 +28,7 @@ class Warmth:
         self._tekio = tekio
         self._loading: asyncio.Task[None] | None = None
         self.state: State = "not_loaded"
+        self.failure = ""
 
     def begin(self) -> None:
         """Begin to load, unless that is under way or done. Each question asks for it again, so that a
@@ -48,7 +50,7 @@ class Warmth:
         except IndexMissingError:
             self.state = "not_loaded"
         except Exception as error:
-            self.state = "failed"
+            self.state, self.failure = "failed", kind_of(error)[1].message
             log.error("the models are not loaded: %s", describe(error), exc_info=debugging())
         else:
             self.state = "loaded"

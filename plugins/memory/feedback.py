@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from plugins.memory.records import encodable
-from plugins.memory.said import SaidFile
+from plugins.memory.said import said_in
 from retrieval.errors import UsageError
+from retrieval.stores.opening import Place
 
 Rating = Literal["up", "down"]
 RATINGS = ("up", "down")
@@ -44,10 +44,10 @@ class Feedback:
 
 
 class FeedbackStore:
-    """The feedback of all users in one folder."""
+    """The feedback of all users in one place."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = SaidFile(folder)
+    def __init__(self, place: Place) -> None:
+        self._said = said_in(place)
 
     def add(self, owner: str, rating: str, question: str, data: Mapping[str, Any], at: str) -> int:
         """Keep a rating; return its number.
@@ -60,19 +60,18 @@ class FeedbackStore:
         if not owner:
             raise UsageError("feedback is kept for a user, who must be named")
         text = encodable(json.dumps(dict(data), ensure_ascii=False))
-        with self._file.connection() as connection:
-            query = "INSERT INTO feedback (user, at, rating, question, data) VALUES (?, ?, ?, ?, ?)"
-            made = connection.execute(query, (owner, at, rating, encodable(question), text)).lastrowid
-        assert made is not None
-        return made
+        with self._said.connection() as connection:
+            query = 'INSERT INTO feedback ("user", at, rating, question, data) VALUES (?, ?, ?, ?, ?) RETURNING id'
+            ((made,),) = connection.execute(query, (owner, at, rating, encodable(question), text)).fetchall()
+        return int(made)
 
     def read(self, owner: str | None) -> list[Feedback]:
         """Return what a user said, in its order; None returns what everybody said, for who owns the machine."""
-        if owner == "" or not self._file.is_there():
+        if owner == "" or not self._said.is_there():
             return []
-        where, values = ("", ()) if owner is None else (" WHERE user = ?", (owner,))
-        with self._file.connection() as connection:
-            query = f"SELECT id, user, at, rating, question, data FROM feedback{where} ORDER BY id"  # noqa: S608
+        where, values = ("", ()) if owner is None else (' WHERE "user" = ?', (owner,))
+        with self._said.connection() as connection:
+            query = f'SELECT id, "user", at, rating, question, data FROM feedback{where} ORDER BY id'  # noqa: S608
             rows = connection.execute(query, values).fetchall()
         return [Feedback(row[0], row[1], row[2], row[3], row[4], json.loads(row[5])) for row in rows]
 

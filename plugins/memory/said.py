@@ -1,13 +1,21 @@
-"""The small SQLite file in which conversations and what people said of answers are kept, each user's apart."""
+"""Where conversations and what people said of answers are kept, each user's apart.
+
+It is a small SQLite file, or tables beside the memories where those are in PostgreSQL, so that several processes, also
+on several machines, know the same. Statements are the same for both; what differs in the schema is replaced.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
 from retrieval.errors import TekioError
+from retrieval.stores.opening import POSTGRES, Place
+from retrieval.stores.postgres_address import PostgresAddress
+from retrieval.stores.postgres_connection import PostgresConnection
 
 SAID_FILE = "said.sqlite3"
 LAYOUT = 1
@@ -16,7 +24,7 @@ _BUSY_SECONDS = 10
 _SCHEMA = """
 CREATE TABLE turns (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    user TEXT NOT NULL,
+    "user" TEXT NOT NULL,
     conversation TEXT NOT NULL,
     question TEXT NOT NULL,
     asked TEXT NOT NULL,
@@ -24,17 +32,41 @@ CREATE TABLE turns (
     refused INTEGER NOT NULL,
     at TEXT NOT NULL
 );
-CREATE INDEX turns_user ON turns (user, conversation, id);
+CREATE INDEX turns_user ON turns ("user", conversation, id);
 CREATE TABLE feedback (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    user TEXT NOT NULL,
+    "user" TEXT NOT NULL,
     at TEXT NOT NULL,
     rating TEXT NOT NULL,
     question TEXT NOT NULL,
     data TEXT NOT NULL
 );
-CREATE INDEX feedback_user ON feedback (user, id)
+CREATE INDEX feedback_user ON feedback ("user", id)
 """
+
+
+_IDENTITY = ("INTEGER PRIMARY KEY AUTOINCREMENT", "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
+_LAYOUT_TABLE = "said_layout"
+
+
+class Said(Protocol):
+    """Where it is kept."""
+
+    def is_there(self) -> bool:
+        """Say whether anything was kept."""
+
+    def connection(self) -> AbstractContextManager[Any]:
+        """Give a connection in one transaction, whose `execute` marks parameters by `?`; what is missing is made."""
+
+
+def said_in(place: Place) -> Said:
+    """Return where it is kept for a place of memories: in its PostgreSQL, else in a folder."""
+    return SaidSchema(str(place)) if in_postgresql(place) else SaidFile(Path(place))
+
+
+def in_postgresql(place: Place) -> bool:
+    """Say whether a place is in a PostgreSQL."""
+    return isinstance(place, str) and place.startswith(POSTGRES)
 
 
 class SaidFile:
@@ -78,3 +110,52 @@ class SaidFile:
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {LAYOUT}")
+
+
+class SaidSchema:
+    """Tables in a schema of PostgreSQL, with a session for each use."""
+
+    def __init__(self, address: str) -> None:
+        self._address = PostgresAddress.parse(address)
+
+    def is_there(self) -> bool:
+        """Say whether anything was kept."""
+        with closing(PostgresConnection(self._address)) as connection:
+            return self._has(connection)
+
+    @contextmanager
+    def connection(self) -> Iterator[PostgresConnection]:
+        """Give a connection in one transaction; the tables are made where they are not there.
+
+        Raises:
+            TekioError: the server cannot be reached or refuses, or the tables are of a newer Tekio.
+        """
+        with closing(PostgresConnection(self._address)) as connection:
+            if not self._has(connection):
+                # Two that come first at once: the second waits until the first is done, and finds the tables made. Not
+                # in the transaction, which would not see them.
+                lock = f"tekio said:{self._address.schema}"
+                connection.execute("SELECT pg_advisory_lock(hashtextextended(?, 0))", (lock,))
+            connection.execute("BEGIN")
+            self._check(connection)
+            yield connection
+            connection.execute("COMMIT")  # a session that ends without it leaves nothing behind
+
+    def _has(self, connection: PostgresConnection) -> bool:
+        query = "SELECT to_regclass(?)"
+        name = f"{self._address.schema}.{_LAYOUT_TABLE}"
+        return connection.execute(query, (name,)).fetchone() != (None,)
+
+    def _check(self, connection: PostgresConnection) -> None:
+        if not self._has(connection):
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._address.schema}")
+            for statement in _SCHEMA.replace(*_IDENTITY).split(";"):
+                connection.execute(statement)
+            connection.execute(f"CREATE TABLE {_LAYOUT_TABLE} (layout integer NOT NULL)")
+            connection.execute(f"INSERT INTO {_LAYOUT_TABLE} VALUES (?)", (LAYOUT,))  # noqa: S608
+        ((layout,),) = connection.execute(f"SELECT layout FROM {_LAYOUT_TABLE}").fetchall()  # noqa: S608
+        if layout > LAYOUT:
+            raise TekioError(
+                f"{self._address.shown} has layout {layout} of conversations, this Tekio knows up to {LAYOUT}: get a "
+                "newer Tekio, or set another schema in `store`"
+            )

@@ -42,7 +42,8 @@ from retrieval.stores.opening import Place, is_address, is_in
 MOST = 10_000
 """Memories that one user may have."""
 _CANDIDATES = 64
-_ABSENT_SECONDS = 60.0
+_ABSENT_SECONDS = 2.0
+"""How long a server that had no memory is not asked again: another process may have made one since."""
 MAX_TOP = 50
 
 

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from plugins.memory.records import check_name, encodable
-from plugins.memory.said import SaidFile
+from plugins.memory.said import said_in
 from retrieval.errors import UsageError
+from retrieval.stores.opening import Place
 
 MOST_TURNS = 2000
 """Turns of a conversation that are kept; the oldest go first."""
+
+# In quotes, since `user` alone is the name of the session's own in PostgreSQL.
+_READ = """SELECT question, answer, asked, refused FROM turns WHERE "user" = ? AND conversation = ?
+    ORDER BY id DESC LIMIT ?"""
+_ADD = """INSERT INTO turns ("user", conversation, question, asked, answer, refused, at) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_TRIM = """DELETE FROM turns WHERE "user" = ? AND conversation = ?
+    AND id <= (SELECT max(id) FROM turns WHERE "user" = ? AND conversation = ?) - ?
+    AND id NOT IN (SELECT id FROM turns WHERE "user" = ? AND conversation = ? ORDER BY id DESC LIMIT ?)"""
+_NAMES = """SELECT conversation, count(*) FROM turns WHERE "user" = ? GROUP BY conversation ORDER BY max(id) DESC"""
+_FORGET = """DELETE FROM turns WHERE "user" = ? AND conversation = ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +34,19 @@ class Turn:
 
 
 class TurnStore:
-    """The turns of all users' conversations in one folder; each method reaches those of one user alone."""
+    """The turns of all users' conversations in one place; each method reaches those of one user alone."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file = SaidFile(folder)
+    def __init__(self, place: Place) -> None:
+        self._said = said_in(place)
 
     def read(self, owner: str, conversation: str, *, most: int = MOST_TURNS) -> list[Turn]:
         """Return the newest turns of a conversation, in their order; none for one that is not there."""
         name = self._named(conversation)
-        if not owner or not self._file.is_there():
+        if not owner or not self._said.is_there():
             return []
-        with self._file.connection() as connection:
+        with self._said.connection() as connection:
             rows = connection.execute(
-                "SELECT question, answer, asked, refused FROM turns WHERE user = ? AND conversation = ?"
-                " ORDER BY id DESC LIMIT ?",
+                _READ,
                 (owner, name, most),
             ).fetchall()
         return [
@@ -54,26 +63,23 @@ class TurnStore:
         if not owner:
             raise UsageError("a conversation is kept for a user, who must be named")
         texts = [encodable(text) for text in (turn.question, turn.asked, turn.answer)]
-        with self._file.connection() as connection:
+        with self._said.connection() as connection:
             connection.execute(
-                "INSERT INTO turns (user, conversation, question, asked, answer, refused, at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (owner, name, *texts, turn.refused, at),
+                _ADD,
+                (owner, name, *texts, int(turn.refused), at),
             )
             connection.execute(
-                "DELETE FROM turns WHERE user = ? AND conversation = ? AND id <= (SELECT max(id) FROM turns"
-                " WHERE user = ? AND conversation = ?) - ? AND id NOT IN (SELECT id FROM turns WHERE user = ?"
-                " AND conversation = ? ORDER BY id DESC LIMIT ?)",
+                _TRIM,
                 (owner, name, owner, name, MOST_TURNS, owner, name, MOST_TURNS),
             )
 
     def names(self, owner: str) -> dict[str, int]:
         """Return a user's conversations, each with the number of its turns."""
-        if not owner or not self._file.is_there():
+        if not owner or not self._said.is_there():
             return {}
-        with self._file.connection() as connection:
+        with self._said.connection() as connection:
             rows = connection.execute(
-                "SELECT conversation, count(*) FROM turns WHERE user = ? GROUP BY conversation ORDER BY max(id) DESC",
+                _NAMES,
                 (owner,),
             ).fetchall()
         return {str(name): int(count) for name, count in rows}
@@ -81,11 +87,10 @@ class TurnStore:
     def forget(self, owner: str, conversation: str) -> int:
         """Delete a conversation; return how many turns it had."""
         name = self._named(conversation)
-        if not owner or not self._file.is_there():
+        if not owner or not self._said.is_there():
             return 0
-        with self._file.connection() as connection:
-            query = "DELETE FROM turns WHERE user = ? AND conversation = ?"
-            return connection.execute(query, (owner, name)).rowcount
+        with self._said.connection() as connection:
+            return int(connection.execute(_FORGET, (owner, name)).rowcount)
 
     @staticmethod
     def _named(conversation: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from plugins.memory.rules import fact_to_remember
 from plugins.memory.said import SAID_FILE
 from plugins.memory.turns import MOST_TURNS, Turn, TurnStore
 from retrieval.errors import TekioError, UsageError
+from retrieval.stores.opening import Place
 
 AT = "2026-03-01T12:00:00+00:00"
 
@@ -21,10 +24,33 @@ def answer(text: str) -> dict[str, object]:
     return {"answer": {"answer": text}}
 
 
-def test_turns_come_back_in_their_order_and_only_to_whose_they_are(tmp_path: Path) -> None:
-    store = TurnStore(tmp_path)
-    assert store.read(MACHINE, "plant") == []
+@pytest.fixture(params=["folder", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A place of either kind where nothing is kept yet."""
+    if request.param == "folder":
+        return tmp_path
+    return f"{request.getfixturevalue('postgresql')}&schema=t{uuid.uuid4().hex[:12]}"
+
+
+def test_reading_makes_no_file(tmp_path: Path) -> None:
+    assert TurnStore(tmp_path).read(MACHINE, "plant") == []
     assert not (tmp_path / SAID_FILE).exists()
+
+
+def test_several_processes_that_come_first_at_once_keep_all_that_is_said(place: Place) -> None:
+    def keep(number: int) -> None:
+        TurnStore(place).add(MACHINE, "plant", Turn(f"q{number}", ""), AT)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(keep, range(16)))
+    assert {turn.question for turn in TurnStore(place).read(MACHINE, "plant")} == {
+        f"q{number}" for number in range(16)
+    }
+
+
+def test_turns_come_back_in_their_order_and_only_to_whose_they_are(place: Place) -> None:
+    store = TurnStore(place)
+    assert store.read(MACHINE, "plant") == []
     turns = [Turn("How long?", "Two days.", "How long?"), Turn("And why?", "わかりません。", "Why?", True)]
     for turn in turns:
         store.add("user:aki", "plant", turn, AT)
@@ -60,8 +86,8 @@ def test_a_conversation_needs_a_name(tmp_path: Path, name: str) -> None:
         TurnStore(tmp_path).add("user:aki", name, Turn("q", "a"), AT)
 
 
-def test_feedback_gives_approved_answers_and_preference_pairs(tmp_path: Path) -> None:
-    store = FeedbackStore(tmp_path)
+def test_feedback_gives_approved_answers_and_preference_pairs(place: Place) -> None:
+    store = FeedbackStore(place)
     store.add("user:aki", "up", "How long?", answer("Two days."), AT)
     store.add("user:aki", "down", "How long?", answer("Three weeks."), AT)
     store.add("user:aki", "down", "Why?", answer("No idea.") | {"correction": "Because of rust."}, AT)
@@ -120,3 +146,14 @@ def test_a_file_that_cannot_be_used_is_one_line(tmp_path: Path, content: bytes |
 )
 def test_what_asks_to_be_remembered_is_told_from_what_asks(text: str, fact: str | None) -> None:
     assert fact_to_remember(text) == fact
+
+
+def test_tables_of_a_newer_tekio_are_refused_in_one_line(postgresql: str) -> None:
+    address = f"{postgresql}&schema=t{uuid.uuid4().hex[:12]}"
+    store = TurnStore(address)
+    store.add(MACHINE, "plant", Turn("q", "a"), AT)
+    with store._said.connection() as connection:
+        connection.execute("UPDATE said_layout SET layout = 99")
+    with pytest.raises(TekioError, match="layout 99") as raised:
+        store.read(MACHINE, "plant")
+    assert "\n" not in str(raised.value)

@@ -202,6 +202,9 @@ class ScriptedTekio(app.Tekio):
             )
         ]
 
+    def index_state(self) -> tuple[str, int] | None:
+        return ("scripted", 1) if self.has_index else None
+
     def variants(self) -> list[str]:
         return ["base", "extractive"]
 

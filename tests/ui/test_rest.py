@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from kernel.answer import Answer, FinishReason
-from retrieval.errors import IndexBusyError, IndexMissingError, IndexSignatureError, TekioError
+from kernel.answer import Answer, AskEvent, FinishReason
+from retrieval.errors import BusyError, IndexBusyError, IndexMissingError, IndexSignatureError, TekioError
 from tests.ui.serving import served
 from ui.rest_guard import MAX_BODY_BYTES
 
@@ -260,3 +260,42 @@ def test_the_documentation_needs_no_network(client: httpx.Client, path: str) -> 
     assert "<script" not in page
     assert "http://" not in page
     assert "https://" not in page
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_too_many_at_once_is_a_status_that_says_when_to_ask_again(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    async def refusing(_self: ScriptedTekio, _variant: str | None) -> AsyncGenerator[AskEvent, None]:
+        raise BusyError("too many are waiting; ask again in 7 s", retry_after=7)
+        yield
+
+    monkeypatch.setattr(scripted, "_events", refusing)
+    with served(scripted) as base:
+        response = httpx.post(f"{base}/v1/ask", json={"question": "q", "stream": stream})
+    assert (response.status_code, response.headers["retry-after"]) == (429, "7")
+    assert response.json()["error"] == {
+        "type": "busy",
+        "message": "too many are waiting; ask again in 7 s",
+        "retry_after": 7,
+    }
+
+
+def test_too_many_at_once_is_an_event_when_the_stream_has_begun(
+    client: httpx.Client, scripted: type[ScriptedTekio]
+) -> None:
+    scripted.error = BusyError("too many are waiting", retry_after=7)
+    response = client.post("/v1/ask", json={"question": "q", "stream": True})
+    events = events_of(response)
+    assert response.status_code == 200
+    assert events[0][0] == "passages"
+    assert events[-1][0] == "error"
+    assert (events[-1][1]["error"]["type"], events[-1][1]["error"]["retry_after"]) == ("busy", 7)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_is_wrong_with_a_question_is_a_status_of_its_stream_too(
+    client: httpx.Client, stream: bool
+) -> None:
+    response = client.post("/v1/ask", json={"question": "q", "variant": "nonesuch", "stream": stream})
+    assert (response.status_code, response.json()["error"]["type"]) == (422, "usage")
