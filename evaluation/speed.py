@@ -117,9 +117,10 @@ class PlainSpeed:
 
         if threads:
             torch.set_num_threads(threads)
-        self._model: Any = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, dtype), local_files_only=True
-        ).eval()
+        )
+        self._model = model.eval()
 
     def one(self, ids: Sequence[int], written: int) -> Speed:
         """Write one answer."""
@@ -138,3 +139,52 @@ class PlainSpeed:
                 self._model.generate(input_ids=inputs, min_new_tokens=count, max_new_tokens=count, **options)
                 times.append(time.perf_counter() - started)
         return Speed(len(ids), written, times[0], max(1e-9, times[1] - times[0]))
+
+
+class LlamaSpeed:
+    """llama.cpp's server, started for this, over a GGUF file."""
+
+    def __init__(self, file: Path, *, slots: int = 1, threads: int = 0, window: int = 2048) -> None:
+        """Start it. Blocks.
+
+        Raises:
+            TekioError: there is none, or it does not start.
+        """
+        from kernel.chat.llama.finding import the_server
+        from kernel.chat.llama.server import LlamaServer
+        from kernel.chat.llama.server import Serving as LlamaServing
+
+        serving = LlamaServing(file, window=window, slots=slots, threads=threads)
+        self._server = LlamaServer(the_server, serving)
+        self._url, self._key = self._server.ready()
+
+    def one(self, ids: Sequence[int], written: int) -> Speed:
+        """Write one answer with nothing kept from before; the times are the server's own."""
+        import httpx
+
+        asked = {
+            "prompt": list(ids),
+            "n_predict": written,
+            "ignore_eos": True,
+            "temperature": 0,
+            "cache_prompt": False,
+        }
+        answer = httpx.post(
+            f"{self._url}/completion",
+            json=asked,
+            headers={"Authorization": f"Bearer {self._key}"},
+            timeout=600,
+            trust_env=False,
+        )
+        answer.raise_for_status()
+        told = answer.json()["timings"]
+        return Speed(
+            int(told["prompt_n"]),
+            int(told["predicted_n"]),
+            told["prompt_ms"] / 1000,
+            told["predicted_ms"] / 1000,
+        )
+
+    def close(self) -> None:
+        """End it."""
+        self._server.close()

@@ -148,7 +148,7 @@ def test_what_is_loaded_is_told_part_by_part(tmp_path: Path) -> None:
         engine = tekio._engine
         assert engine is not None
         assert engine.not_loaded("base") == ["variant base"]
-        assert engine._language_model is None  # nobody asks for it
+        assert engine._local is None  # nobody asks for it
     finally:
         tekio.close()
 

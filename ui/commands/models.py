@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retrieval.errors import UsageError
+from ui.commands.bench import bench
 from ui.console import print_json, print_table, print_text, quiet_libraries, say
 from ui.opening import opened
 from ui.options import IndexOption, JsonFlag
@@ -39,6 +40,9 @@ FormatOption = Annotated[
         help="vllm: as serving engines load it; gguf: for llama.cpp; safetensors: merged into the base.",
     ),
 ]
+
+
+models_app.command("bench")(bench)
 
 
 @models_app.callback(invoke_without_command=True)

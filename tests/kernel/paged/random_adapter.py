@@ -21,6 +21,6 @@ def make_adapter(base: Path, folder: Path, *, rank: int = 4, seed: int = 0, stre
         for name, values in adapted.named_parameters():
             if "lora_B" in name:
                 values.normal_(0, strength)
-    adapted.save_pretrained(folder)
+    adapted.save_pretrained(str(folder))
     AdapterCard(base=base.name, base_fingerprint=base_fingerprint(base)).write(folder)
     return folder

@@ -48,7 +48,8 @@ CONFIGS = {
 
 def saved(config: Any, folder: Path) -> Any:
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    made: Any = AutoModelForCausalLM
+    model = made.from_config(config, dtype=torch.float32).eval()
     for name, values in model.named_parameters():
         if name.endswith("bias"):
             torch.nn.init.normal_(values)

@@ -23,7 +23,7 @@ def request(user: str, asked: float) -> Request:
 def served(line: WaitingLine, slots: int) -> list[str]:
     """Take who is next until so many are at work."""
     at_work: Counter[str] = Counter()
-    order = []
+    order: list[str] = []
     while len(order) < slots and (following := line.next(at_work)) is not None:
         line.remove([following])
         at_work[following.user] += 1
