@@ -145,6 +145,7 @@ class Engine:
         )
         self._tracing = Tracing(settings.trace, content=settings.trace_content)
         self._metrics = Metrics(otlp=settings.trace == "otlp", prometheus=settings.prometheus)
+        self._metrics.watch_batches(lambda: None if self._local is None else self._local.state())
         self._answers = (
             AnswerCache(settings.answers_file, most_mb=settings.answer_cache_mb)
             if settings.stores_answers

@@ -5,16 +5,30 @@ Nothing that was asked or found is in them, and no label can take more values th
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from kernel.answer import Answer
 from kernel.tracing import SCOPE, check_otlp, otlp_patience, resource, tekio_version
 from retrieval.errors import UsageError
 from retrieval.stages import Step
 
+if TYPE_CHECKING:
+    from kernel.chat.paged.scheduler import SchedulerState
+
 PROMETHEUS_MISSING = "prometheus = true needs further packages: pip install 'tekio[prometheus]'"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _TOKENS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0)
+_COUNTED = {
+    "prompt_tokens": "tokens of prompts that were begun",
+    "reused_tokens": "tokens of prompts whose keys and values were kept from before",
+    "written_tokens": "tokens that were written",
+    "drafted_tokens": "tokens that were guessed ahead",
+    "accepted_tokens": "guessed tokens that held",
+    "steps": "steps of the language model",
+    "rows": "rows of these steps, together",
+}
+_NOW = {"running": "requests at work", "waiting": "requests that wait for the language model"}
 
 
 class Metrics:
@@ -63,6 +77,30 @@ class Metrics:
             description="tokens of the prompt and of the draft",
             explicit_bucket_boundaries_advisory=_TOKENS,
         )
+
+    def watch_batches(self, state: Callable[[], SchedulerState | None]) -> None:
+        """Count what the language model serves in batches, by a state that is read when somebody reads the figures."""
+        if self._provider is None:
+            return
+        from opentelemetry.metrics import CallbackOptions, Observation
+
+        meter = self._provider.get_meter(SCOPE, tekio_version())
+
+        def reading(name: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
+            def read(_: CallbackOptions) -> Iterable[Observation]:
+                found = state()
+                return [] if found is None else [Observation(getattr(found, name))]
+
+            return read
+
+        for name, description in _COUNTED.items():
+            meter.create_observable_counter(
+                f"tekio.generation.{name}", callbacks=[reading(name)], description=description
+            )
+        for name, description in _NOW.items():
+            meter.create_observable_gauge(
+                f"tekio.generation.{name}", callbacks=[reading(name)], description=description
+            )
 
     @property
     def is_on(self) -> bool:

@@ -232,7 +232,7 @@ def kept(bench: Bench) -> list[Figure]:
 
 def guessed(bench: Bench, index: Path, questions: Sequence[str]) -> list[Figure]:
     """Answers that cite, of real prompts over the passages that are found."""
-    prompts = asyncio.run(_prompts(bench.settings, index, questions))
+    prompts = asyncio.run(prompts_of(bench.settings, index, questions))
     plain, slow = _answered(bench, prompts, 0)
     fast, quick = _answered(bench, prompts, Serving().guessed)
     same = sum(one.text == other.text for one, other in zip(plain, fast, strict=True))
@@ -264,7 +264,8 @@ def _answered(
     return runs[0], min(sum(each.seconds - each.seconds_to_first_token for each in made) for made in runs)
 
 
-async def _prompts(settings: Settings, index: Path, questions: Sequence[str]) -> list[list[dict[str, str]]]:
+async def prompts_of(settings: Settings, index: Path, questions: Sequence[str]) -> list[list[dict[str, str]]]:
+    """Return what the default technique sends for questions, over the passages of an index that are found."""
     tekio = Tekio(settings.model_copy(update={"index": index, "store": ""}))
     try:
         found = []
@@ -293,7 +294,7 @@ def main() -> int:
     try:
         if unknown := set(parts) - set(PARTS):
             raise UsageError(f"there is no part {sorted(unknown)[0]}; there are {', '.join(PARTS)}")
-        bench = _bench(options.adapter, options.times)
+        bench = a_bench(options.adapter, options.times)
         if find_server() is None:
             say("llama.cpp's server is not on this machine: what is measured against it is left out")
         ways: dict[str, Callable[[], list[Figure]]] = {
@@ -321,7 +322,12 @@ def main() -> int:
     return 0
 
 
-def _bench(adapter: str, times: int) -> Bench:
+def a_bench(adapter: str, times: int) -> Bench:
+    """Return what is measured with, by the settings.
+
+    Raises:
+        UsageError: there is no such adapter.
+    """
     settings = load_settings()
     store = ModelStore(settings.cache, offline=settings.offline, on_message=say)
     folder = find_adapter(adapter, settings.adapters) if adapter else None

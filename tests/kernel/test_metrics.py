@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from kernel.answer import Answer, FinishReason, Usage
+from kernel.chat.paged.scheduler import SchedulerState
 from kernel.metrics import Metrics
 from retrieval.stages import Step
 
@@ -73,6 +74,7 @@ def test_without_its_package_prometheus_says_what_to_install() -> None:
     code = """
 import sys
 sys.modules["opentelemetry.exporter.prometheus"] = None
+from kernel.chat.paged.scheduler import SchedulerState
 from kernel.metrics import Metrics
 from retrieval.errors import UsageError
 try:
@@ -82,3 +84,19 @@ except UsageError as error:
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ended.stdout.strip().endswith("pip install 'tekio[prometheus]'")
+
+
+def test_what_is_served_in_batches_can_be_read_when_there_is_any() -> None:
+    pytest.importorskip("opentelemetry.exporter.prometheus")
+    metrics = Metrics(prometheus=True)
+    states: list[SchedulerState | None] = [None]
+    metrics.watch_batches(lambda: states[0])
+    assert "tekio_generation" not in metrics.text()[0].decode()
+    states[0] = SchedulerState(
+        running=2, waiting=1, prompt_tokens=90, reused_tokens=64, drafted_tokens=8, accepted_tokens=6
+    )
+    lines = metrics.text()[0].decode().splitlines()
+    for line in ("tekio_generation_prompt_tokens_total 90.0", "tekio_generation_reused_tokens_total 64.0"):
+        assert line in lines
+    assert {"tekio_generation_accepted_tokens_total 6.0", "tekio_generation_waiting 1.0"} <= set(lines)
+    metrics.close()

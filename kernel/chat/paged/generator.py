@@ -141,7 +141,7 @@ class BatchedGenerator:
         """End what is under way."""
         self._preparing.shutdown(wait=False, cancel_futures=True)
         if self._scheduler is not None:
-            self._scheduler.close()
+            self._scheduler.close()  # what is under way may still be told what became of it
 
     def _start(
         self,
