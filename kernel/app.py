@@ -24,6 +24,7 @@ from kernel.embedders import find_embedder
 from kernel.functions.ability import why
 from kernel.functions.reports import FunctionsReport, report_functions
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
+from kernel.lean_import import handlebars_when_needed
 from kernel.loading import EMBEDDER, Loading
 from kernel.memories import Memories
 from kernel.model_store import ModelStore
@@ -607,7 +608,8 @@ class Tekio:
                 index = self._open_index()
                 # Semantic Kernel takes seconds to import; the embedder is made ready beside it.
                 self._loading.begin(EMBEDDER, self._find_embedder().warm_up)
-                from kernel.engine import Engine
+                with handlebars_when_needed():
+                    from kernel.engine import Engine
 
                 examples = self.examples.store
                 self._engine = Engine(

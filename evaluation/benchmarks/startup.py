@@ -32,7 +32,7 @@ from retrieval.errors import TekioError
 ROOT = Path(__file__).parents[2]
 QUESTION = "How long does a completed MRI screening form stay valid?"
 STEPS = (
-    "command line",
+    "Python",
     "application",
     "kernel, index",
     "embed",
@@ -44,9 +44,10 @@ STEPS = (
 )
 """What is waited for, in its order.
 
-*application* is settings and the facade, *kernel, index* Semantic Kernel's import and the index opened, *embed* the
-question with what is left of the embedder's loading, *read* the same of the reading model, *rank* the sentences and all
-else, *prompt* the counting of its tokens, and *first token* what is left of the language model's loading, and its work.
+*Python* is its own start, *application* settings and the facade imported, *kernel, index* Semantic Kernel's import and
+the index opened, *embed* the question with what is left of the embedder's loading, *read* the same of the reading
+model, *rank* the sentences and all else, *prompt* the counting of its tokens, and *first token* what is left of the
+language model's loading, and its work.
 """
 _SECONDS = 600
 

@@ -5,11 +5,12 @@ Nothing of the project is imported before the clock says so.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
 import time
-from pathlib import Path
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,21 +28,26 @@ def main() -> int:
         now = time.time()
         found[name], last = 1000 * (now - last), now
 
-    from ui import cli  # noqa: F401 - what the command line imports before it knows what is asked
-    from ui.opening import event_loop, opened
+    lap("Python")
+    from kernel.app import Tekio
+    from kernel.settings import load_settings
 
-    lap("command line")
-    with opened(Path(index)) as tekio, event_loop() as loop:
-        lap("application")
-        loop.call(tekio._started())
+    lap("application")
+    tekio = Tekio(load_settings(index=index))
+
+    async def ask() -> None:
+        nonlocal found
+        await tekio._started()
         lap("kernel, index")
-        events = loop.iterate(lambda: tekio.ask_stream(question, variant=variant, cache=False, trace=True))
         first = 0.0
-        for event in events:
+        async for event in tekio.ask_stream(question, variant=variant, cache=False, trace=True):
             if event.type != "passages" and not first:
                 first = 1000 * (time.time() - last)
             if event.type == "answer" and event.answer.trace is not None:
                 found |= waited(event.answer.trace, first)
+
+    with closing(tekio):
+        asyncio.run(ask())
     print(json.dumps(found))
     return 0
 
