@@ -89,8 +89,12 @@ def _size(embedded: Embedded) -> float:
 @dataclass(frozen=True, slots=True)
 class _Counter:
     model: LanguageModel
+    loaded: Callable[[], object]
 
     def count(self, messages: Sequence[dict[str, str]]) -> int:
+        # Not beside the loading: two threads that import parts of transformers at once may each meet a module that
+        # the other has half made.
+        self.loaded()
         return len(self.model.tokenizer.encode_chat(messages))
 
 
@@ -393,7 +397,14 @@ class Engine:
             LocalChatCompletion(service_id=name, generator=OneAtATime(model, self._executor), adapter=adapter)
         )
         calls = may_call(self._settings.function_calling, model.folder)
-        return Variant(name, languages, model.name, _Counter(model), self._revision(folder), calls)
+        return Variant(
+            name,
+            languages,
+            model.name,
+            _Counter(model, lambda: self._wait_for(name)),
+            self._revision(folder),
+            calls,
+        )
 
     def _revision(self, adapter: Path | None) -> str:
         """Return what changes with the weights of the base and of an adapter, and with how they are computed."""
@@ -431,6 +442,12 @@ class Engine:
         self.variant(name)
         if name != EXTRACTIVE:
             self._executor.submit(self._model().load).result()
+
+    def _wait_for(self, name: str) -> None:
+        """Wait until a variant is loaded, where that is under way; how it failed is told by what needs it."""
+        held = self._loading.under_way(f"variant {name}")
+        if held is not None:
+            wait([held])
 
     def begin_loading(self, name: str) -> list[Future[None]]:
         """Begin to load what a question to a variant needs, side by side, where it is not loaded."""

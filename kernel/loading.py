@@ -37,6 +37,12 @@ class Loading:
         threading.Thread(target=_run, args=(begun, load), name=f"{THREAD} {name}").start()
         return begun
 
+    def under_way(self, name: str) -> Future[None] | None:
+        """Return a part that is being loaded, to be waited for; None where it is not."""
+        with self._lock:
+            held = self._parts.get(name)
+        return None if held is None or held.done() else held
+
     def is_done(self, name: str) -> bool:
         """Say whether a part is loaded."""
         with self._lock:

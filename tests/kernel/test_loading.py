@@ -44,7 +44,11 @@ def test_a_part_that_failed_is_tried_again() -> None:
 
 def test_what_is_under_way_is_known() -> None:
     go = threading.Event()
-    begun = Loading().begin("part", go.wait)
+    loading = Loading()
+    begun = loading.begin("part", go.wait)
     assert is_under_way()
+    assert loading.under_way("part") is begun
+    assert loading.under_way("other") is None
     go.set()
     begun.result(10)
+    assert loading.under_way("part") is None
