@@ -42,9 +42,9 @@ class BlockPool:
         """How many blocks nobody holds, but keep what was read."""
         return len(self._idle)
 
-    def names(self, ids: Sequence[int], adapter: str, before: bytes | None = None) -> list[bytes]:
-        """Return the names of the whole blocks that tokens fill, the first of which begins the text or follows one."""
-        name = hashlib.blake2b(adapter.encode(), digest_size=16).digest() if before is None else before
+    def names(self, ids: Sequence[int], adapter: str) -> list[bytes]:
+        """Return the names of the whole blocks that a text fills from its beginning."""
+        name = hashlib.blake2b(adapter.encode(), digest_size=16).digest()
         found = []
         for start in range(0, len(ids) - self.size + 1, self.size):
             tokens = np.asarray(ids[start : start + self.size], np.int64).tobytes()

@@ -69,7 +69,7 @@ class _Builder:
             op.unsqueeze(op.convert(self._positions, "f32"), op.constant(1)),
             op.constant(sizes.frequencies[None]),
         )
-        angles = op.unsqueeze(op.concat([angles, angles], 1), op.constant(1))
+        angles = op.unsqueeze(op.concat([angles, angles], 1), op.constant(np.array([1, 2])))
         self._cos, self._sin = op.cos(angles), op.sin(angles)
 
     def model(self) -> openvino.Model:
@@ -102,12 +102,10 @@ class _Builder:
         attended = self._attention(queries, keys, values, number)
         state = op.add(state, self._linear(attended, [f"{prefix}self_attn.o_proj"]))
         normed = self._norm(state, f"{prefix}post_attention_layernorm.weight")
-        gate, up = op.split(
-            self._linear(normed, [f"{prefix}mlp.gate_proj", f"{prefix}mlp.up_proj"]),
-            op.constant(np.int64(1)),
-            2,
-        ).outputs()
-        return op.add(state, self._linear(op.multiply(op.swish(gate), up), [f"{prefix}mlp.down_proj"]))
+        # Apart, so that what follows each product is done within it.
+        gate = op.swish(self._linear(normed, [f"{prefix}mlp.gate_proj"]))
+        up = self._linear(normed, [f"{prefix}mlp.up_proj"])
+        return op.add(state, self._linear(op.multiply(gate, up), [f"{prefix}mlp.down_proj"]))
 
     def _linear(self, state: Node, names: Sequence[str]) -> Node:
         """Return the outputs of several layers over one input, behind one another."""
@@ -146,11 +144,13 @@ class _Builder:
         Source: Su et al., RoFormer: Enhanced Transformer with Rotary Position Embedding, 2021.
         """
         size = self._sizes.head
-        state = op.reshape(state, op.constant(np.array([-1, heads, size])), special_zero=False)
+        # In this very form OpenVINO makes one operation of it.
+        state = op.reshape(state, op.constant(np.array([-1, heads, 1, size])), special_zero=False)
         if self._sizes.normed_heads:
             state = self._norm(state, norm)
-        first, second = op.split(state, op.constant(np.int64(2)), 2).outputs()
-        other = op.concat([op.negative(second), first], 2)
+        halves = op.constant(np.array([size // 2, size // 2]))
+        first, second = op.variadic_split(state, op.constant(np.int64(3)), halves).outputs()
+        other = op.concat([op.multiply(second, op.constant(np.float32(-1))), first], -1)
         turned = op.add(op.multiply(state, self._cos), op.multiply(other, self._sin))
         return op.reshape(turned, op.constant(np.array([-1, heads * size])), special_zero=False)
 

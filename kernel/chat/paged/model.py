@@ -32,6 +32,8 @@ class Row:
         blocks: where they are kept, and where the new ones go.
         adapter: its place among the adapters; None is the base.
         wanted: of how many of the last tokens logits are wanted.
+        written: the tokens are an answer's, which attend one by one as when each is written by a step of its own; those
+            of a prompt attend together.
     """
 
     ids: Sequence[int]
@@ -39,10 +41,16 @@ class Row:
     blocks: Sequence[int]
     adapter: int | None = None
     wanted: int = 1
+    written: bool = False
 
 
 class PagedModel:
-    """The weights and the cache. Not for several threads at once."""
+    """The weights and the cache. Not for several threads at once.
+
+    The logits of a token are the same to the bit whatever shares its step, however a prompt was parted into steps, and
+    however many tokens of an answer are computed in one, as long as each is of the same kind (`Row.written`): OpenVINO
+    attends by other loops where all rows of a step are single tokens, so that a spare row of two is put beside those.
+    """
 
     def __init__(
         self, folder: Path, *, precision: str, threads: int = 0, cache_mb: int = 512, kv_precision: str = ""
@@ -103,26 +111,29 @@ class PagedModel:
         """
         from kernel.chat.paged import graph
 
-        counts = np.array([len(row.ids) for row in rows])
+        parts = [part for row in rows for part in _parts(row)]
+        if all(len(part.ids) == 1 for part in parts):
+            parts.append(Row((0, 0), 0, (self.blocks,), None, 0))
+        counts = np.array([len(part.ids) for part in parts])
         begins = np.concatenate([[0], counts.cumsum()]).astype(np.int32)
-        blocks = [row.blocks[: -(-(row.past + len(row.ids)) // BLOCK)] for row in rows]
-        wanted = [np.arange(end - row.wanted, end) for row, end in zip(rows, begins[1:], strict=True)]
+        blocks = [part.blocks[: -(-(part.past + len(part.ids)) // BLOCK)] for part in parts]
+        wanted = [np.arange(end - part.wanted, end) for part, end in zip(parts, begins[1:], strict=True)]
         given: dict[str, NDArray[Any]] = {
-            graph.IDS: np.concatenate([np.asarray(row.ids, np.int64) for row in rows]),
+            graph.IDS: np.concatenate([np.asarray(part.ids, np.int64) for part in parts]),
             graph.POSITIONS: np.concatenate(
-                [np.arange(row.past, row.past + len(row.ids), dtype=np.int64) for row in rows]
+                [np.arange(part.past, part.past + len(part.ids), dtype=np.int64) for part in parts]
             ),
-            graph.PAST: np.array([row.past for row in rows], np.int32),
+            graph.PAST: np.array([part.past for part in parts], np.int32),
             graph.BEGINS: begins,
             graph.BLOCKS: np.array([block for each in blocks for block in each], np.int32),
             graph.BLOCK_BEGINS: np.cumsum([0, *map(len, blocks)]).astype(np.int32),
-            graph.LONGEST: np.array(max(row.past + len(row.ids) for row in rows), np.int32),
+            graph.LONGEST: np.array(max(part.past + len(part.ids) for part in parts), np.int32),
             graph.WANTED: np.concatenate(wanted).astype(np.int64),
         }
         request = self._bare
         if request is None or any(row.adapter is not None for row in rows):
             request = self._adapted
-            given[graph.RANKS] = self._ranks(rows, counts)
+            given[graph.RANKS] = self._ranks(parts, counts)
         import openvino
 
         for name, values in given.items():
@@ -154,7 +165,7 @@ class PagedModel:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
             # Of what is multiplied with weights of 8 bits, so that both sides are whole numbers.
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "32" if precision == "int8" else "0",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "64" if precision == "int8" else "0",
         }
         if self._threads:
             settings["INFERENCE_NUM_THREADS"] = str(self._threads)
@@ -183,7 +194,7 @@ class PagedModel:
         size = sum(math.prod(sizes) * int(kind.size) for kind, sizes in shapes.values())
         blocks = max(1, (megabytes << 20) // size)
         for name, (kind, sizes) in shapes.items():
-            self._caches[name] = openvino.Tensor(kind, openvino.Shape([blocks, *sizes]))
+            self._caches[name] = openvino.Tensor(kind, openvino.Shape([blocks + 1, *sizes]))  # one is spare
         self._give_caches(self._bare)
         return blocks
 
@@ -193,3 +204,14 @@ class PagedModel:
 
     def _megabytes(self) -> int:
         return sum(path.stat().st_size for path in self._folder.glob("*.safetensors")) >> 20
+
+
+def _parts(row: Row) -> list[Row]:
+    """Return what attends together: a prompt's tokens, or each of an answer's by itself."""
+    if not row.written:
+        return [row]
+    count = len(row.ids)
+    return [
+        Row((token,), row.past + place, row.blocks, row.adapter, int(place >= count - row.wanted))
+        for place, token in enumerate(row.ids)
+    ]

@@ -239,7 +239,7 @@ class Scheduler:
     def _hold_blocks(self, request: Request) -> bool:
         """Hold all blocks that a request can need, those first that hold its beginning; tell whether there are any."""
         request.names = self._pool.names(request.ids, _key(request))
-        # Two tokens at least are read, since one alone is computed in another way.
+        # Two tokens at least are read: one alone would attend as an answer's do, see `Row`.
         found = self._pool.find(request.names[: max(0, request.prompt - 2) // BLOCK])
         fresh = self._pool.take(self._blocks_for(request) - len(found))
         if fresh is None:
@@ -267,16 +267,15 @@ class Scheduler:
         for request in self._running:
             if request.is_writing:
                 guesses = request.guesses(most) if drafted is None else drafted.get(request, [])
-                # Two tokens at least: attention computes a row of one alone in another order, and an answer should be
-                # the same whatever was guessed. Which the second is does not matter, as nobody looks at it.
-                ids = [request.ids[-1], *(guesses or request.ids[-1:])]
-                rows.append((request, self._row(request, ids, wanted=len(ids)), guesses))
+                ids = [request.ids[-1], *guesses]
+                row = Row(ids, request.computed, request.blocks, request.adapter, len(ids), written=True)
+                rows.append((request, row, guesses))
             elif room > 1:
                 left = len(request.ids) - request.computed
                 piece = left if left <= room + 1 else room  # so that none is left alone
                 room -= piece
                 ids = request.ids[request.computed : request.computed + piece]
-                rows.append((request, self._row(request, ids, wanted=1), []))
+                rows.append((request, Row(ids, request.computed, request.blocks, request.adapter), []))
         logits = self._model.run([row for _, row, _ in rows])
         with self._changed:
             self._count(steps=1, rows=len(rows))
@@ -296,9 +295,6 @@ class Scheduler:
             return None
         writing = [each for each in self._running if each.is_writing]
         return self._drafter.guess([(each, each.room_for_guesses(most)) for each in writing])
-
-    def _row(self, request: Request, ids: list[int], *, wanted: int) -> Row:
-        return Row(ids, request.computed, request.blocks, request.adapter, wanted)
 
     def _advance(self, request: Request, row: Row, guesses: list[int], logits: Any) -> bool:
         """Take what a step computed of a request; return whether its text has ended."""
@@ -326,12 +322,8 @@ class Scheduler:
         return ended
 
     def _name_blocks(self, request: Request) -> None:
-        """Make the blocks known that are full now."""
-        full = request.computed // BLOCK
-        if full > len(request.names):
-            start = len(request.names) * BLOCK
-            before = request.names[-1] if request.names else None
-            request.names += self._pool.names(request.ids[start : full * BLOCK], _key(request), before)
+        """Make the prompt's blocks known that are full now; those of an answer are not quite what reading it gives."""
+        full = min(request.computed, request.prompt) // BLOCK
         for number in range(request.named, full):
             self._pool.name(request.blocks[number], request.names[number])
         request.named = max(request.named, full)

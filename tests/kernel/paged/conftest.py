@@ -27,7 +27,7 @@ def make(small_base: Path) -> Iterator[Make]:
     made: list[BatchedGenerator] = []
 
     def engine(folder: Path = small_base, **serving: object) -> BatchedGenerator:
-        chosen = {"cache_mb": 64, "threads": 1, **serving}
+        chosen = {"cache_mb": 64, "threads": 2, **serving}
         one = BatchedGenerator(folder.name, folder, Serving(**chosen), ChatTokenizer(folder))  # type: ignore[arg-type]
         made.append(one)
         return one

@@ -105,13 +105,12 @@ def test_sampled_answers_too_are_the_same_with_guesses_and_without(make: Make) -
     assert found[0] == found[1]
 
 
-def test_a_follow_up_reads_only_what_is_new(make: Make) -> None:
+def test_a_follow_up_reads_the_answer_and_what_is_new(make: Make) -> None:
     engine = make()
     messages = [{"role": "user", "content": QUESTIONS[3]}]
     first = engine.start(messages, LONG).result(60)
     messages += [{"role": "assistant", "content": first.text}, {"role": "user", "content": "And K3?"}]
     second = engine.start(messages, LONG).result(60)
-    # Of what was written, blocks are kept as well.
     assert second.reused_tokens > first.prompt_tokens - BLOCK
     fresh = make().start(messages, LONG).result(60)
     assert fresh.text == second.text
@@ -155,21 +154,39 @@ def test_in_float32_the_answer_is_the_one_of_transformers(make: Make, small_base
 
 
 def test_the_logits_of_a_token_do_not_depend_on_how_the_prompt_was_parted(small_base: Path) -> None:
-    model = PagedModel(small_base, precision="int8", threads=1, cache_mb=16)
+    model = PagedModel(small_base, precision="int8", threads=2, cache_mb=16)
     ids = [int(each) for each in np.random.default_rng(0).integers(3, 40_000, 200)]
 
-    def read(sizes: list[int]) -> Any:
+    def read(sizes: list[int], beside: list[Row]) -> Any:
         past, logits = 0, None
         for size in sizes:
-            (logits,) = model.run([Row(ids[past : past + size], past, range(8))])
+            logits, *_ = model.run([Row(ids[past : past + size], past, range(8)), *beside])
             past += size
         assert past == len(ids)
         assert logits is not None
         return logits[-1].copy()
 
-    whole = read([200])
+    whole = read([200], [])
     for sizes in ([32, 168], [100, 100], [7, 190, 3], [2] * 100):
-        np.testing.assert_array_equal(read(sizes), whole)
+        np.testing.assert_array_equal(read(sizes, []), whole)
+    np.testing.assert_array_equal(
+        read([50, 150], [Row(ids[:9], 0, [20]), Row([5], 3, [21], written=True)]), whole
+    )
+
+
+def test_the_logits_of_what_is_written_do_not_depend_on_how_many_share_a_step(small_base: Path) -> None:
+    model = PagedModel(small_base, precision="int8", threads=2, cache_mb=16)
+    ids = [int(each) for each in np.random.default_rng(0).integers(3, 40_000, 200)]
+    model.run([Row(ids[:150], 0, range(8))])
+    one_by_one = [
+        model.run([Row([ids[place]], place, range(8), written=True)])[0][0].copy()
+        for place in range(150, 160)
+    ]
+    model.run([Row(ids[:150], 0, range(8, 16))])
+    beside = [Row([7], 3, [20], written=True), Row(ids[:30], 0, [21])]
+    for others in ([], beside[:1], beside):
+        together, *_ = model.run([Row(ids[150:160], 150, range(8, 16), None, 10, written=True), *others])
+        np.testing.assert_array_equal(together, one_by_one)
 
 
 def test_a_text_comes_in_pieces_that_together_are_the_answer(make: Make) -> None:
