@@ -49,7 +49,7 @@ class PagedModel:
 
     The logits of a token are the same to the bit whatever shares its step, however a prompt was parted into steps, and
     however many tokens of an answer are computed in one, as long as each is of the same kind (`Row.written`): OpenVINO
-    attends by other loops where all rows of a step are single tokens, so that a spare row of two is put beside those.
+    attends by other loops where all rows of a step are single tokens, so that an empty row is put beside those.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class PagedModel:
 
         parts = [part for row in rows for part in _parts(row)]
         if all(len(part.ids) == 1 for part in parts):
-            parts.append(Row((0, 0), 0, (self.blocks,), None, 0))
+            parts.append(Row((), 0, (), None, 0))
         counts = np.array([len(part.ids) for part in parts])
         begins = np.concatenate([[0], counts.cumsum()]).astype(np.int32)
         blocks = [part.blocks[: -(-(part.past + len(part.ids)) // BLOCK)] for part in parts]
@@ -194,7 +194,7 @@ class PagedModel:
         size = sum(math.prod(sizes) * int(kind.size) for kind, sizes in shapes.values())
         blocks = max(1, (megabytes << 20) // size)
         for name, (kind, sizes) in shapes.items():
-            self._caches[name] = openvino.Tensor(kind, openvino.Shape([blocks + 1, *sizes]))  # one is spare
+            self._caches[name] = openvino.Tensor(kind, openvino.Shape([blocks, *sizes]))
         self._give_caches(self._bare)
         return blocks
 

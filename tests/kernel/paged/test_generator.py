@@ -288,7 +288,11 @@ def test_an_answer_that_takes_too_long_is_cut_and_says_so(make: Make) -> None:
 
 def test_one_who_waits_too_long_is_told_that_the_model_is_busy(make: Make) -> None:
     engine = make(slots=1, seconds=0.7, guessed=0)
-    ask(engine, QUESTIONS[0], ENDLESS)
+    begun = threading.Event()
+    ask(engine, QUESTIONS[0], ENDLESS, on_text=lambda _: begun.set())
+    begun.wait(30)
+    (first,) = engine.load()._running
+    first.seconds = 0.0  # so that it keeps its place
     second = ask(engine, QUESTIONS[1], ENDLESS)
     with pytest.raises(BusyError, match="busy"):
         second.result(60)

@@ -46,5 +46,5 @@ def test_more_is_guessed_while_guesses_hold_and_less_when_they_do_not() -> None:
     assert pace.now == 8
     for _ in range(5):
         pace.learn(pace.now, 0)
-    assert pace.now == 1
+    assert pace.now == 2
     assert Pace(0).now == 0
