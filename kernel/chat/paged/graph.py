@@ -80,7 +80,9 @@ class _Builder:
         state = op.gather(state, self._wanted, op.constant(np.int64(0)))
         state = self._norm(state, "model.norm.weight")
         head = table if self._sizes.tied else self._weights.get("lm_head.weight")
-        logits = op.matmul(state, self._held(head), False, True)
+        # Never in 4 bits, of which every answer would suffer; GGUF does not hold it so either.
+        held = matrix(head, "int8" if self._precision == "int4-weights" else self._precision)
+        logits = op.matmul(state, held, False, True)
         inputs = [self._ids, self._positions, *self._places.values(), self._longest, self._wanted]
         inputs += ([] if self._ranks is None else [self._ranks]) + self._caches
         for each in inputs:
