@@ -24,6 +24,7 @@ from kernel.embedders import find_embedder
 from kernel.functions.ability import why
 from kernel.functions.reports import FunctionsReport, report_functions
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
+from kernel.language_models import LanguageModels
 from kernel.lean_import import handlebars_when_needed
 from kernel.loading import EMBEDDER, Loading
 from kernel.memories import Memories
@@ -621,6 +622,7 @@ class Tekio:
                     examples,
                     self.toolbox(),
                     self._loading,
+                    LanguageModels(self.settings, self._models),
                     say=self._say,
                 )
             return self._engine

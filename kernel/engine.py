@@ -34,7 +34,7 @@ from kernel.answering.suspicion import examine
 from kernel.chat.adapters import check_adapter, find_adapter, variant_names
 from kernel.chat.extractive_chat import ExtractiveChatCompletion
 from kernel.chat.local_chat import LocalChatCompletion
-from kernel.chat.local_engines import LocalEngines, TokenCounter
+from kernel.chat.local_engines import TokenCounter
 from kernel.chat.other_engines import OtherEngines
 from kernel.chat.selector import StrictServiceSelector
 from kernel.conversation.listening import Listener
@@ -46,7 +46,7 @@ from kernel.functions.ability import may_call
 from kernel.functions.calling import Toolbox
 from kernel.functions.choosing import FunctionCaller
 from kernel.index_view import StateOfIndex
-from kernel.language_models import local_engines
+from kernel.language_models import LanguageModels
 from kernel.loading import EMBEDDER, Loading
 from kernel.memories import Memories
 from kernel.metrics import Metrics
@@ -99,6 +99,7 @@ class Engine:
         examples: ExampleStore,
         toolbox: Toolbox,
         loading: Loading,
+        local: LanguageModels,
         *,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -111,7 +112,7 @@ class Engine:
         self._examples = examples
         self._reranker = find_reranker(settings, models)
         self._lock = threading.Lock()
-        self._local: LocalEngines | None = None
+        self._local = local
         self._variants: dict[str, Variant] = {}
         self._others = OtherEngines(
             settings.variants,
@@ -145,7 +146,7 @@ class Engine:
         )
         self._tracing = Tracing(settings.trace, content=settings.trace_content)
         self._metrics = Metrics(otlp=settings.trace == "otlp", prometheus=settings.prometheus)
-        self._metrics.watch_batches(lambda: None if self._local is None else self._local.state())
+        self._metrics.watch_batches(local.state)
         self._answers = (
             AnswerCache(settings.answers_file, most_mb=settings.answer_cache_mb)
             if settings.stores_answers
@@ -388,7 +389,7 @@ class Engine:
             self.kernel.add_service(service)
             return variant
         folder, languages = None, frozenset(self._settings.generator_languages)
-        local = self._engines()
+        local = self._local.engines()
         if name != BASE:
             folder = find_adapter(name, self._settings.adapters)
             if folder is None:
@@ -409,15 +410,7 @@ class Engine:
         """Return what changes with the weights of the base and of an adapter, and with how they are computed."""
         base = self._models.resolve(self._settings.generator).revision
         own = folder_digest(path for path in adapter.iterdir() if path.is_file()) if adapter else ""
-        return f"{base}:{self._engines().revision(adapter)}:{own}"
-
-    def _engines(self) -> LocalEngines:
-        if self._local is None:
-            found = self._models.resolve(self._settings.generator)
-            draft = self._settings.draft
-            smaller = self._models.resolve(draft).folder if draft else None
-            self._local = local_engines(found.name, found.folder, self._settings, smaller)
-        return self._local
+        return f"{base}:{self._local.engines().revision(adapter)}:{own}"
 
     def check_room(self, variant: Variant) -> None:
         """Check that a variant can take another question, before anything is done for it.
@@ -425,8 +418,7 @@ class Engine:
         Raises:
             BusyError: too many wait for the language model.
         """
-        if self._local is not None and variant.model == self._local.name:
-            self._local.check_room()
+        self._local.check_room(variant.model)
 
     def watch_functions(self, note: Callable[[str], None]) -> None:
         """Tell `note` the full name of every function that is called from now on."""
@@ -449,7 +441,7 @@ class Engine:
     def _load_variant(self, name: str) -> None:
         self.variant(name)
         if name != EXTRACTIVE and name not in self._settings.variants:
-            self._engines().load()
+            self._local.load()
 
     def begin_loading(self, name: str) -> list[Future[None]]:
         """Begin to load what a question to a variant needs, side by side, where it is not loaded."""
@@ -474,8 +466,7 @@ class Engine:
     def close(self) -> None:
         """End the language model and the servers that were started, and send what is waiting to be sent."""
         self._others.close()
-        if self._local is not None:
-            self._local.close()
+        self._local.close()
         self._tracing.close()
         self._metrics.close()
         if self._answers is not None:

@@ -2,33 +2,87 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import threading
+from typing import TYPE_CHECKING
 
 from kernel.chat.local_engines import LocalEngines
 from kernel.chat.paged.serving import Serving
+from kernel.model_store import ModelStore
 from kernel.settings import Settings
 
+if TYPE_CHECKING:
+    from kernel.chat.paged.scheduler import SchedulerState
 
-def local_engines(name: str, folder: Path, settings: Settings, draft: Path | None = None) -> LocalEngines:
-    """Return the engines over a model folder, as the settings say; nothing is loaded yet."""
-    precision = settings.precision
-    if precision == "auto":
-        precision = "int8" if settings.dtype == "auto" else settings.dtype  # type: ignore[assignment]
-    serving = Serving(
-        precision=precision,
-        threads=settings.threads,
-        slots=settings.slots,
-        queue=settings.queue,
-        cache_mb=settings.kv_cache_mb,
-        seconds=settings.answer_seconds,
-        guessed=settings.guessed_tokens,
-        draft=draft,
-    )
-    return LocalEngines(
-        name,
-        folder,
-        serving,
-        engine=settings.generator_engine,
-        dtype=settings.dtype,
-        threads=settings.threads,
-    )
+
+class LanguageModels:
+    """The base of the settings with what computes it, found when it is first needed."""
+
+    def __init__(self, settings: Settings, models: ModelStore) -> None:
+        self._settings, self._models = settings, models
+        self._lock = threading.Lock()
+        self._engines: LocalEngines | None = None
+
+    def engines(self) -> LocalEngines:
+        """Return the engines over the base; nothing is loaded by it, though the model may have to be fetched.
+
+        Raises:
+            TekioError: the model cannot be found.
+        """
+        with self._lock:
+            if self._engines is None:
+                settings = self._settings
+                found = self._models.resolve(settings.generator)
+                draft = self._models.resolve(settings.draft).folder if settings.draft else None
+                serving = Serving(
+                    precision=precision_of(settings),
+                    threads=settings.threads,
+                    slots=settings.slots,
+                    queue=settings.queue,
+                    cache_mb=settings.kv_cache_mb,
+                    seconds=settings.answer_seconds,
+                    guessed=settings.guessed_tokens,
+                    draft=draft,
+                )
+                self._engines = LocalEngines(
+                    found.name,
+                    found.folder,
+                    serving,
+                    engine=settings.generator_engine,
+                    dtype=settings.dtype,
+                    threads=settings.threads,
+                )
+            return self._engines
+
+    def load(self) -> None:
+        """Load the base. Blocks."""
+        self.engines().load()
+
+    def check_room(self, model: str) -> None:
+        """Check that a model can take another question, if it is the base.
+
+        Raises:
+            BusyError: too many wait for it.
+        """
+        if self._engines is not None and self._engines.name == model:
+            self._engines.check_room()
+
+    def state(self) -> SchedulerState | None:
+        """Return what was served in batches; None where nothing is."""
+        return None if self._engines is None else self._engines.state()
+
+    @property
+    def is_found(self) -> bool:
+        """Say whether anybody has asked for the base yet."""
+        return self._engines is not None
+
+    def close(self) -> None:
+        """End what is under way."""
+        if self._engines is not None:
+            self._engines.close()
+
+
+def precision_of(settings: Settings) -> str:
+    """Return how weights are held in batches: as said, else as for transformers where that is said, else in 8 bits."""
+    if settings.precision != "auto":
+        return settings.precision
+    return "int8" if settings.dtype == "auto" else settings.dtype

@@ -18,7 +18,7 @@ from openvino.op import _PagedAttentionExtension
 
 from kernel.chat.paged.architecture import Architecture
 from kernel.chat.paged.lora import Lora, stacked
-from kernel.chat.paged.precision import Node, Precision, matrix, rows_of
+from kernel.chat.paged.precision import Bytes, Node, Precision, in_bytes, matrix, rows_of
 from kernel.chat.paged.weights import Weights
 
 IDS, POSITIONS, WANTED, RANKS = "input_ids", "position_ids", "wanted", "ranks"
@@ -73,22 +73,28 @@ class _Builder:
         self._cos, self._sin = op.cos(angles), op.sin(angles)
 
     def model(self) -> openvino.Model:
-        table = self._weights.get("model.embed_tokens.weight")
+        table = self._words("model.embed_tokens.weight")
         state = rows_of(table, self._ids, self._precision)
         for number in range(self._sizes.layers):
             state = self._layer(state, f"model.layers.{number}.", number)
         state = op.gather(state, self._wanted, op.constant(np.int64(0)))
         state = self._norm(state, "model.norm.weight")
-        head = table if self._sizes.tied else self._weights.get("lm_head.weight")
-        # Never in 4 bits, of which every answer would suffer; GGUF does not hold it so either.
-        held = matrix(head, "int8" if self._precision == "int4-weights" else self._precision)
-        logits = op.matmul(state, held, False, True)
+        head = table if self._sizes.tied else self._words("lm_head.weight")
+        logits = op.matmul(state, matrix(head, self._precision), False, True)
         inputs = [self._ids, self._positions, *self._places.values(), self._longest, self._wanted]
         inputs += ([] if self._ranks is None else [self._ranks]) + self._caches
         for each in inputs:
             each.output(0).get_tensor().set_names({each.get_friendly_name()})
         logits.output(0).get_tensor().set_names({LOGITS})
         return openvino.Model([logits], inputs, "decoder")
+
+    def _words(self, name: str) -> NDArray[np.float32] | Bytes:
+        """Return a table of the words, by which they are read or written.
+
+        Never in 4 bits, of which every answer would suffer; GGUF does not hold it so either.
+        """
+        values = self._weights.get(name)
+        return values if self._precision in ("float32", "bfloat16") else in_bytes(values)
 
     def _layer(self, state: Node, prefix: str, number: int) -> Node:
         sizes = self._sizes

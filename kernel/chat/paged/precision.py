@@ -5,6 +5,7 @@ Importing this imports openvino.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,10 +18,21 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16", "int8", "int8-weight
 _GROUP = 32
 """Values that share a scale in 4 bits, as in GGUF's Q4_0 and Q4_1."""
 
+_AT_ONCE = 1 << 16
+"""Values that are put into bytes at once."""
+
 Node = Any
 
 
-def matrix(values: NDArray[np.float32], precision: Precision) -> Node:
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Rows as bytes, shape (rows, columns), and the scale of each, shape (rows, 1)."""
+
+    codes: NDArray[np.int8]
+    scales: NDArray[np.float32]
+
+
+def matrix(values: NDArray[np.float32] | Bytes, precision: Precision) -> Node:
     """Return a matrix as a constant that is held in a precision and computed in float.
 
     In 4 bits each group runs from its least to its greatest value, so that weights which came from Q4_1 are what they
@@ -30,34 +42,46 @@ def matrix(values: NDArray[np.float32], precision: Precision) -> Node:
         values: shape (out, in).
         precision: how it is held.
     """
+    if isinstance(values, Bytes):
+        return op.multiply(op.convert(op.constant(values.codes), "f32"), op.constant(values.scales))
     if precision == "float32":
         return op.constant(values)
     if precision == "bfloat16":
         return op.convert(op.constant(_half(values)), "f32")
     if precision == "int4-weights" and values.shape[1] % _GROUP == 0:
         return _in_four_bits(values)
-    codes, scales = in_bytes(values)
-    return op.multiply(op.convert(op.constant(codes), "f32"), op.constant(scales))
+    return matrix(in_bytes(values), precision)
 
 
-def rows_of(values: NDArray[np.float32], ids: Node, precision: Precision) -> Node:
+def rows_of(values: NDArray[np.float32] | Bytes, ids: Node, precision: Precision) -> Node:
     """Return the rows of a table that ids name, in float32."""
     first = op.constant(np.int64(0))
+    if isinstance(values, Bytes):
+        found = op.convert(op.gather(op.constant(values.codes), ids, first), "f32")
+        return op.multiply(found, op.gather(op.constant(values.scales), ids, first))
     if precision == "float32":
         return op.gather(op.constant(values), ids, first)
     if precision == "bfloat16":
         table = op.constant(_half(values))
         return op.convert(op.gather(table, ids, first), "f32")
-    codes, scales = in_bytes(values)
-    found = op.convert(op.gather(op.constant(codes), ids, first), "f32")
-    return op.multiply(found, op.gather(op.constant(scales), ids, first))
+    return rows_of(in_bytes(values), ids, precision)
 
 
-def in_bytes(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return rows as bytes, and the scale of each, shape (rows, 1)."""
-    scales = np.abs(values).max(axis=1, keepdims=True) / 127
-    scales[scales == 0] = 1
-    return np.rint(values / scales).astype(np.int8), scales.astype(np.float32)
+def in_bytes(values: NDArray[np.float32]) -> Bytes:
+    """Return rows as bytes; the greatest of each is 127 or -127."""
+    codes = np.empty(values.shape, np.int8)
+    scales = np.empty((len(values), 1), np.float32)
+    step = max(1, _AT_ONCE // values.shape[1])
+    for start in range(
+        0, len(values), step
+    ):  # a piece stays in the processor's cache, which a whole table would not
+        piece = values[start : start + step]
+        most = np.maximum(piece.max(axis=1, keepdims=True), -piece.min(axis=1, keepdims=True))
+        most[most == 0] = 127
+        scales[start : start + step] = most / 127
+        scaled = piece * (127 / most)
+        codes[start : start + step] = np.rint(scaled, out=scaled)
+    return Bytes(codes, scales)
 
 
 def _half(values: NDArray[np.float32]) -> openvino.Tensor:
