@@ -7,7 +7,7 @@ from pathlib import Path
 from kernel.chat.adapters import AdapterCard, base_fingerprint
 
 
-def make_adapter(base: Path, folder: Path, *, rank: int = 4, seed: int = 0, strength: float = 0.05) -> Path:
+def make_adapter(base: Path, folder: Path, *, rank: int = 4, seed: int = 0, strength: float = 0.2) -> Path:
     """Write a LoRA adapter with random weights over all linear layers of a base."""
     import torch
     from peft import LoraConfig, get_peft_model

@@ -120,7 +120,7 @@ def test_base_and_adapters_share_a_batch_and_the_base_stays_what_it_was_to_the_b
     make: Make, alone: list[str], adapter: Path, small_base: Path, tmp_path: Path
 ) -> None:
     engine = make()
-    other = make_adapter(small_base, tmp_path / "other", rank=2, seed=1)
+    other = make_adapter(small_base, tmp_path / "other", rank=2, seed=1, strength=0.4)
     names = [None, engine.load_adapter(adapter), engine.load_adapter(other)]
     apart = [[ask(engine, each, adapter=name).result(60).text for each in QUESTIONS] for name in names]
     engine.load()._pool.clear()
