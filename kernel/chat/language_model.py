@@ -256,13 +256,14 @@ class LanguageModel:
         """Return what holds a generation within a grammar."""
         if grammar is None:
             return []
-        from kernel.chat.constrained import WithinGrammar, grammar_tokenizer
+        from kernel.chat.constrained import WithinGrammar
+        from kernel.chat.grammar import GrammarMask, grammar_tokenizer
 
         if self._grammar_tokenizer is None:
             vocabulary = int(self._model.get_output_embeddings().weight.shape[0])
             self._grammar_tokenizer = grammar_tokenizer(self.tokenizer.tokenizer, vocabulary)
-        stop_ids = self.tokenizer.stop_ids
-        return [WithinGrammar(self._grammar_tokenizer, grammar, prompt=prompt, stop_ids=stop_ids)]
+        mask = GrammarMask(self._grammar_tokenizer, grammar, self.tokenizer.stop_ids)
+        return [WithinGrammar(mask, prompt=prompt)]
 
     def _generating(
         self, adapter: str | None, ids: list[int]

@@ -12,9 +12,9 @@ from typing import Any
 from kernel.chat.adapters import check_adapter, check_effect, vocabulary_of
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Generation, Sampling
+from kernel.chat.grammar import GrammarMask, grammar_tokenizer
 from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.drafting import Drafter
-from kernel.chat.paged.grammar import GrammarMask
 from kernel.chat.paged.lora import read_lora
 from kernel.chat.paged.model import PagedModel
 from kernel.chat.paged.request import Request
@@ -207,10 +207,7 @@ class BatchedGenerator:
 
     def _mask(self, grammar: str) -> GrammarMask:
         if self._grammar_tokenizer is None:
-            from llguidance.hf import from_tokenizer
-
-            scheduler = self.load()
-            self._grammar_tokenizer = from_tokenizer(self.tokenizer.tokenizer, n_vocab=scheduler.vocabulary)
+            self._grammar_tokenizer = grammar_tokenizer(self.tokenizer.tokenizer, self.load().vocabulary)
         return GrammarMask(self._grammar_tokenizer, grammar, self.tokenizer.stop_ids)
 
 

@@ -1,4 +1,4 @@
-"""A grammar as a mask over the next tokens, by llguidance. Does not import torch."""
+"""A grammar as a mask over the next tokens, by llguidance, which reads JSON Schema. Does not import torch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ from numpy.typing import NDArray
 from retrieval.errors import TekioError
 
 
+def grammar_tokenizer(tokenizer: Any, vocabulary: int) -> Any:
+    """Return what masks are computed from; made once a model, in about a second.
+
+    Args:
+        tokenizer: the model's, as transformers has it.
+        vocabulary: how many logits the model gives, which may be more than the tokenizer has pieces.
+    """
+    from llguidance.hf import from_tokenizer
+
+    return from_tokenizer(tokenizer, n_vocab=vocabulary)
+
+
 class GrammarMask:
     """Lets one request write a text of a grammar, and end only where the text is whole."""
 
@@ -17,7 +29,7 @@ class GrammarMask:
         """Make it for a request.
 
         Args:
-            tokenizer: llguidance's, of the model.
+            tokenizer: see `grammar_tokenizer`.
             grammar: as `LLMatcher.grammar_from_json_schema` gives it.
             stop_ids: that end the turn.
 
