@@ -82,21 +82,3 @@ class GenerationSettings(PromptExecutionSettings):
             self.seed,
             self.grammar,
         )
-
-
-def metadata_of(done: Generation) -> dict[str, Any]:
-    """Return what the last message of a request tells."""
-    told = {
-        "prompt_tokens": done.prompt_tokens,
-        "completion_tokens": done.completion_tokens,
-        "finish_reason": done.finish_reason.value,
-        "kept_characters": len(done.text),
-        "seconds": done.seconds,
-        "seconds_to_first_token": done.seconds_to_first_token,
-    }
-    more = {
-        "reused_tokens": done.reused_tokens,
-        "drafted_tokens": done.drafted_tokens,
-        "accepted_tokens": done.accepted_tokens,
-    }
-    return told | {name: count for name, count in more.items() if count}

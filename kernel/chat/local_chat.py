@@ -10,15 +10,11 @@ from typing import Annotated, Any
 from pydantic import Field
 from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
-from semantic_kernel.contents import ChatHistory, ChatMessageContent, StreamingChatMessageContent, TextContent
-from semantic_kernel.contents.utils.author_role import AuthorRole
-from semantic_kernel.contents.utils.finish_reason import FinishReason as KernelFinishReason
+from semantic_kernel.contents import ChatHistory, ChatMessageContent, StreamingChatMessageContent
 
-from kernel.answer import FinishReason
-from kernel.chat.chat_settings import GenerationSettings, StopSignal, metadata_of
+from kernel.chat.chat_messages import first_piece, last_piece, messages_of, piece, whole_message
+from kernel.chat.chat_settings import GenerationSettings, StopSignal
 from kernel.chat.generation import Generation, Generator
-
-FINISH = {FinishReason.STOP: KernelFinishReason.STOP, FinishReason.LENGTH: KernelFinishReason.LENGTH}
 
 
 class LocalChatCompletion(ChatCompletionClientBase):
@@ -73,16 +69,7 @@ class LocalChatCompletion(ChatCompletionClientBase):
                 )
         finally:
             stop.set()  # the caller left: end within a token
-        return [
-            ChatMessageContent(
-                role=AuthorRole.ASSISTANT,
-                items=[TextContent(text=done.text)],
-                ai_model_id=self.ai_model_id,
-                finish_reason=FINISH.get(done.finish_reason),
-                metadata=metadata_of(done),
-            )
-            for done in written
-        ]
+        return [whole_message(done, self.ai_model_id) for done in written]
 
     async def _inner_get_streaming_chat_message_contents(
         self,
@@ -103,16 +90,11 @@ class LocalChatCompletion(ChatCompletionClientBase):
         generation = self._start(chat_history, settings, hand_over, stop)
         generation.add_done_callback(lambda _: hand_over(None))
         try:
-            first = self._piece("", function_invoke_attempt)
-            first.metadata = {"prompt": messages_of(chat_history)}
-            yield [first]
-            while (piece := await pieces.get()) is not None:
-                yield [self._piece(piece, function_invoke_attempt)]
+            yield [first_piece(chat_history, self.ai_model_id, function_invoke_attempt)]
+            while (text := await pieces.get()) is not None:
+                yield [piece(text, self.ai_model_id, function_invoke_attempt)]
             done = await asyncio.wrap_future(generation)
-            last = self._piece("", function_invoke_attempt)
-            last.finish_reason = FINISH.get(done.finish_reason)
-            last.metadata = metadata_of(done)
-            yield [last]
+            yield [last_piece(done, self.ai_model_id, function_invoke_attempt)]
         finally:
             stop.set()
             generation.cancel()  # takes effect when it still waits for its turn
@@ -134,17 +116,3 @@ class LocalChatCompletion(ChatCompletionClientBase):
         )
         stop.watch(started)
         return started
-
-    def _piece(self, text: str, attempt: int) -> StreamingChatMessageContent:
-        return StreamingChatMessageContent(
-            role=AuthorRole.ASSISTANT,
-            choice_index=0,
-            content=text,
-            ai_model_id=self.ai_model_id,
-            function_invoke_attempt=attempt,
-        )
-
-
-def messages_of(chat_history: ChatHistory) -> list[dict[str, str]]:
-    """Return the messages of a chat, `role` and `content` of each."""
-    return [{"role": str(item.role.value), "content": item.content} for item in chat_history.messages]

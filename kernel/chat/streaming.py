@@ -11,7 +11,8 @@ from semantic_kernel.contents import StreamingChatMessageContent
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 from semantic_kernel.functions.kernel_function import KernelFunction
 
-from kernel.chat.chat_settings import GenerationSettings, StopSignal, metadata_of
+from kernel.chat.chat_messages import metadata_of
+from kernel.chat.chat_settings import GenerationSettings, StopSignal
 
 _PATIENCE_SECONDS = 5.0
 

@@ -11,12 +11,10 @@ from typing import Annotated, Any
 from pydantic import Field
 from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
-from semantic_kernel.contents import ChatHistory, ChatMessageContent, StreamingChatMessageContent, TextContent
-from semantic_kernel.contents.utils.author_role import AuthorRole
+from semantic_kernel.contents import ChatHistory, ChatMessageContent, StreamingChatMessageContent
 
-from kernel.chat.chat_settings import GenerationSettings, StopSignal, metadata_of
-from kernel.chat.generation import Generation
-from kernel.chat.local_chat import FINISH, messages_of
+from kernel.chat.chat_messages import first_piece, last_piece, messages_of, piece, whole_message
+from kernel.chat.chat_settings import GenerationSettings, StopSignal
 from kernel.chat.remote.answering import Answering, Remote
 from kernel.chat.remote.connection import Connector
 from kernel.chat.remote.roles import plain_messages
@@ -68,7 +66,7 @@ class RemoteChatCompletion(ChatCompletionClientBase):
                 task.cancel()
             if asked:
                 await asyncio.wait(asked)
-        return [self._whole(done) for done in written]
+        return [whole_message(done, self.ai_model_id) for done in written]
 
     async def _inner_get_streaming_chat_message_contents(
         self,
@@ -79,17 +77,12 @@ class RemoteChatCompletion(ChatCompletionClientBase):
         assert isinstance(settings, GenerationSettings)
         stop = settings.stop or StopSignal()
         answering = self._answering(chat_history, settings, stop, settings.seed)
-        first = self._piece("", function_invoke_attempt)
-        first.metadata = {"prompt": messages_of(chat_history)}
-        yield [first]
+        yield [first_piece(chat_history, self.ai_model_id, function_invoke_attempt)]
         async with aclosing(answering.pieces()) as pieces:
-            async for piece in pieces:
-                yield [self._piece(piece, function_invoke_attempt)]
+            async for text in pieces:
+                yield [piece(text, self.ai_model_id, function_invoke_attempt)]
         if answering.made is not None:
-            last = self._piece("", function_invoke_attempt)
-            last.finish_reason = FINISH.get(answering.made.finish_reason)
-            last.metadata = metadata_of(answering.made)
-            yield [last]
+            yield [last_piece(answering.made, self.ai_model_id, function_invoke_attempt)]
 
     def _answering(
         self, chat_history: ChatHistory, settings: GenerationSettings, stop: StopSignal, seed: int | None
@@ -102,22 +95,4 @@ class RemoteChatCompletion(ChatCompletionClientBase):
         sampling = replace(settings.sampling(), seed=seed)
         return Answering(
             self.remote, self.connector, plain_messages(messages_of(chat_history)), sampling, stop
-        )
-
-    def _whole(self, done: Generation) -> ChatMessageContent:
-        return ChatMessageContent(
-            role=AuthorRole.ASSISTANT,
-            items=[TextContent(text=done.text)],
-            ai_model_id=self.ai_model_id,
-            finish_reason=FINISH.get(done.finish_reason),
-            metadata=metadata_of(done),
-        )
-
-    def _piece(self, text: str, attempt: int) -> StreamingChatMessageContent:
-        return StreamingChatMessageContent(
-            role=AuthorRole.ASSISTANT,
-            choice_index=0,
-            content=text,
-            ai_model_id=self.ai_model_id,
-            function_invoke_attempt=attempt,
         )
