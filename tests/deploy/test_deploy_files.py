@@ -57,8 +57,6 @@ def settings_texts() -> dict[str, str]:
 def settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The settings of either, as a container reads them."""
     text = settings_texts()[request.param]
-    if "variants" not in Settings.model_fields:
-        text = text.partition("[variants.")[0]
     (tmp_path / "tekio.toml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return load_settings()
