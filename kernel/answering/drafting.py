@@ -189,12 +189,23 @@ class Drafting:
         return GenerationSettings(service_id=run.variant.name, max_new_tokens=run.max_new_tokens)
 
 
+_FACTS = (
+    "prompt_tokens",
+    "completion_tokens",
+    "seconds_to_first_token",
+    "finish_reason",
+    "reused_tokens",
+    "drafted_tokens",
+    "accepted_tokens",
+)
+"""What is told of a draft, where the engine told it."""
+
+
 def _note_generation(step: Step, run: Run, error: BaseException | None = None) -> None:
     step.note(variant=run.variant.name, technique=run.technique.value)
     if run.variant.counter is not None:
         step.note(model=run.variant.model, max_new_tokens=run.max_new_tokens)
         step.show(prompt=run.metadata.get("prompt", []))
-    facts = ("prompt_tokens", "completion_tokens", "seconds_to_first_token", "finish_reason")
-    step.note(**{name: run.metadata[name] for name in facts if name in run.metadata})
+    step.note(**{name: run.metadata[name] for name in _FACTS if name in run.metadata})
     step.show(draft="".join(run.pieces))
     step.end(error)
