@@ -86,7 +86,7 @@ def test_the_command_tells_a_person_in_lines(tmp_path: Path, model_store: ModelS
     [
         ('name = "x"\nopenapi = "a.json"\nmcp_url = "http://a"', "have one of openapi"),
         ('name = "x"', "not none"),
-        ('name = "retrieval"\nopenapi = "a.json"', "of tekio's own"),
+        ('name = "retrieval"\nopenapi = "a.json"', "of Tekio's own"),
         ('name = "x y"\nopenapi = "a.json"', "pattern"),
         ('name = "x"\nmcp_url = "http://user:secret@a/"', "without a user"),
         ('name = "x"\nmcp_url = "file:///etc/passwd"', "it is an address"),
