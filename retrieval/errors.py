@@ -10,6 +10,17 @@ class TekioError(Exception):
     exit_code = 1
 
 
+def first_line(error: BaseException) -> str:
+    """Return how an error of a library begins, for a line of one's own; its kind where it says nothing."""
+    said = str(error).strip()
+    return said.splitlines()[0][:200] if said else type(error).__name__
+
+
+def openvino_line(error: BaseException) -> str:
+    """Return what an error of OpenVINO says: its last line, behind those that say where in its source."""
+    return (str(error).strip() or "no reason given").split("\n")[-1]
+
+
 class UsageError(TekioError):
     """What was asked for is wrong: an unknown name, a number out of range, an empty question."""
 

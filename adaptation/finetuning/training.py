@@ -18,7 +18,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from adaptation.finetuning.recipe import Recipe
 from adaptation.finetuning.watching import Point, Progress, Watcher
 from kernel.chat.language_model import choose_dtype
-from retrieval.errors import TekioError, UsageError
+from retrieval.errors import TekioError, UsageError, first_line
 
 _EVALUATIONS = 8
 """How often the held-out loss is computed in a training."""
@@ -203,7 +203,7 @@ def _not_written(work: Path, why: str) -> str:
 
 
 def _cause(error: Exception, work: Path) -> str:
-    said = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    said = first_line(error)
     if isinstance(error, MemoryError) or "out of memory" in said.lower() or "can't allocate" in said.lower():
         return (
             f"memory ran out while training ({said}): use a smaller --pack, or --checkpointing, and --resume to go on "

@@ -20,7 +20,7 @@ from peft import PeftConfig, PeftModelForCausalLM
 from kernel.chat.adapters import FULL, PROMPT_KINDS, check_effect, check_loaded, kind_of
 from kernel.chat.bottleneck import KIND as BOTTLENECK
 from kernel.chat.bottleneck import with_bottlenecks
-from retrieval.errors import UsageError
+from retrieval.errors import UsageError, first_line
 
 _EMBEDDINGS = "prompt_embeddings"
 
@@ -65,7 +65,7 @@ class AdapterTrees:
             if isinstance(error, UsageError):
                 raise
             raise UsageError(
-                f"the adapter in {folder} cannot be loaded over {self._name}: {_line(error)}"
+                f"the adapter in {folder} cannot be loaded over {self._name}: {first_line(error)}"
             ) from error
         return name
 
@@ -194,7 +194,3 @@ def _fill(tree: Any, folder: Path, name: str) -> None:
             f"e.g. {(left + missing)[0]}"
         )
     set_peft_model_state_dict(tree, held, adapter_name=name)
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

@@ -14,6 +14,7 @@ import json
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ class ChatTokenizer:
         """Return the text of ids; `special` keeps special tokens."""
         return str(self._words.decode(list(ids), skip_special_tokens=not special))
 
-    @property
+    @cached_property
     def stop_ids(self) -> list[int]:
         """The ids that end the assistant's turn: the tokenizer's own, and those that the model was made to end with."""
         ends = [self._words.token_to_id(self._template.end)] if self._template.end else []

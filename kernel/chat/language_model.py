@@ -14,7 +14,7 @@ from kernel.answer import FinishReason
 from kernel.chat.adapters import check_adapter
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Generation, Sampling, how_it_ended
-from retrieval.errors import TekioError
+from retrieval.errors import TekioError, first_line
 
 if TYPE_CHECKING:
     from kernel.chat.adapter_trees import AdapterTrees
@@ -211,7 +211,7 @@ class LanguageModel:
             raise
         except Exception as error:  # torch and transformers raise many
             raise TekioError(
-                f"the language model {self.name} failed while it wrote ({_line(error)}): ask again, "
+                f"the language model {self.name} failed while it wrote ({first_line(error)}): ask again, "
                 "or with --variant extractive"
             ) from error
 
@@ -307,7 +307,3 @@ def _product_seconds(dtype: Any) -> float:
         torch.mm(left, right)
         times.append(time.perf_counter() - started)
     return min(times)
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

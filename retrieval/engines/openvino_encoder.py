@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retrieval.engines.encoders import Ids, padded, unpadded
 from retrieval.engines.openvino_tables import look_up_first
-from retrieval.errors import TekioError
+from retrieval.errors import TekioError, openvino_line
 
 _STEP = 16
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
@@ -37,8 +37,7 @@ class OpenVinoEncoder:
             compiled = core.compile_model(model, "CPU", settings)
             self._request: Any = compiled.create_infer_request()
         except RuntimeError as error:
-            last = (str(error).strip() or "no reason given").split("\n")[-1]  # before it, where in its source
-            raise TekioError(f"OpenVINO cannot use {file}: {last}") from error
+            raise TekioError(f"OpenVINO cannot use {file}: {openvino_line(error)}") from error
         self._pad_id = pad_id
 
     def states(self, sequences: Ids) -> list[NDArray[np.float32]]:

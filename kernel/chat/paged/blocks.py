@@ -42,6 +42,10 @@ class BlockPool:
         """How many blocks nobody holds, but keep what was read."""
         return len(self._idle)
 
+    def needed(self, tokens: int) -> int:
+        """Return how many blocks hold so many tokens."""
+        return -(-tokens // self.size)
+
     def names(self, ids: Sequence[int], adapter: str) -> list[bytes]:
         """Return the names of the whole blocks that a text fills from its beginning."""
         name = hashlib.blake2b(adapter.encode(), digest_size=16).digest()

@@ -53,7 +53,7 @@ class Drafter:
     def _begin(self, request: Request) -> bool:
         read = self._read.get(request)
         if read is None:
-            blocks = self._pool.take(-(-(request.prompt + request.sampling.max_new_tokens + 1) // BLOCK))
+            blocks = self._pool.take(self._pool.needed(request.longest))
             if blocks is None:
                 return False
             read = self._read[request] = _Read(blocks)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kernel.chat.paged.architecture import Architecture
 from kernel.chat.paged.lora import Lora
 from kernel.chat.paged.weights import Weights
-from retrieval.errors import TekioError
+from retrieval.errors import TekioError, openvino_line
 
 BLOCK = 32
 """Tokens of a block; OpenVINO's own size on processors."""
@@ -176,8 +176,9 @@ class PagedModel:
         try:
             return openvino.Core().compile_model(graph, "CPU", settings).create_infer_request()
         except RuntimeError as error:
-            last = (str(error).strip() or "no reason given").split("\n")[-1]  # before it, where in its source
-            raise TekioError(f"OpenVINO cannot compute the model in {self._folder}: {last}") from error
+            raise TekioError(
+                f"OpenVINO cannot compute the model in {self._folder}: {openvino_line(error)}"
+            ) from error
 
     def _make_caches(self, megabytes: int) -> int:
         """Make the cache as large as may be; return how many blocks it has."""

@@ -14,7 +14,7 @@ from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.guessing import Lookup, Pace
 from kernel.chat.paged.text_stream import TextStream
 from kernel.chat.repetition import TAIL, repeated
-from retrieval.errors import TekioError
+from retrieval.errors import TekioError, first_line
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +75,11 @@ class Request:
     def written(self) -> int:
         """How many tokens were written."""
         return len(self.ids) - self.prompt
+
+    @property
+    def longest(self) -> int:
+        """How many tokens it can come to, with the one that is guessed beyond its end."""
+        return self.prompt + self.sampling.max_new_tokens + 1
 
     @property
     def is_writing(self) -> bool:
@@ -147,9 +152,9 @@ class Request:
         if self.future.done():
             return
         if not isinstance(error, TekioError):
-            line = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
             clear = TekioError(
-                f"the language model failed while it wrote ({line}): ask again, or with --variant extractive"
+                f"the language model failed while it wrote ({first_line(error)}): ask again, "
+                "or with --variant extractive"
             )
             clear.__cause__ = error
             error = clear

@@ -105,7 +105,7 @@ class Scheduler:
 
     def submit(self, request: Request) -> None:
         """Put a request in line; its future tells what comes of it, an error too."""
-        needed = self._blocks_for(request)
+        needed = self._pool.needed(request.longest)
         with self._changed:
             if self._closed:
                 request.fail(TekioError("the language model is being closed"))
@@ -160,7 +160,7 @@ class Scheduler:
         return self.call(add)
 
     def _probe(self, ids: Sequence[int], adapter: int | None) -> Any:
-        blocks = self._pool.take(-(-len(ids) // BLOCK))
+        blocks = self._pool.take(self._pool.needed(len(ids)))
         if blocks is None:
             raise BusyError("the language model is busy: load the adapter again in a moment")
         try:
@@ -238,10 +238,11 @@ class Scheduler:
 
     def _hold_blocks(self, request: Request) -> bool:
         """Hold all blocks that a request can need, those first that hold its beginning; tell whether there are any."""
-        request.names = self._pool.names(request.ids, _key(request))
+        if not request.names:  # kept where it has to wait for room
+            request.names = self._pool.names(request.ids, _key(request))
         # Two tokens at least are read: one alone would attend as an answer's do, see `Row`.
         found = self._pool.find(request.names[: max(0, request.prompt - 2) // BLOCK])
-        fresh = self._pool.take(self._blocks_for(request) - len(found))
+        fresh = self._pool.take(self._pool.needed(request.longest) - len(found))
         if fresh is None:
             self._pool.release(found)
             return False
@@ -249,9 +250,6 @@ class Scheduler:
         request.named = len(found)
         request.computed = request.reused = len(found) * BLOCK
         return True
-
-    def _blocks_for(self, request: Request) -> int:
-        return -(-(request.prompt + request.sampling.max_new_tokens + 1) // BLOCK)
 
     def _step(self) -> None:
         for request in [each for each in self._running if each.is_stopped or each.is_late]:
