@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from kernel.safe_parsing import guard_parsing
+
 EMBEDDER = "embedder"
 """The name of the embedder among the parts."""
 THREAD = "tekio-loading"
@@ -19,6 +21,7 @@ class Loading:
     """
 
     def __init__(self) -> None:
+        guard_parsing()
         self._lock = threading.Lock()
         self._parts: dict[str, Future[None]] = {}
 
