@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.speed import BatchedSpeed, LlamaSpeed, PlainSpeed, Speed, fastest
 from kernel.chat.llama.finding import find_server
 from kernel.chat.paged.architecture import Architecture, UnknownArchitectureError
-from kernel.chat.paged.serving import Serving
+from kernel.chat.paged.serving import BatchEngine, Serving
 
 _SETTINGS = {
     "openvino int8": 'generator_engine = "openvino", precision = "int8"',
@@ -18,6 +18,8 @@ _SETTINGS = {
     "openvino int4-weights": 'generator_engine = "openvino", precision = "int4-weights"',
     "openvino bfloat16": 'generator_engine = "openvino", precision = "bfloat16"',
     "openvino float32": 'generator_engine = "openvino", precision = "float32"',
+    "torch float32": 'generator_engine = "torch", dtype = "float32"',
+    "torch bfloat16": 'generator_engine = "torch", dtype = "bfloat16"',
     "transformers float32": 'generator_engine = "transformers", dtype = "float32"',
     "transformers bfloat16": 'generator_engine = "transformers", dtype = "bfloat16"',
     "llama.cpp": '[variants.NAME] engine = "llama.cpp"',
@@ -89,13 +91,14 @@ def _speed_of(
     say: Callable[[str], None],
 ) -> Speed | None:
     kind, _, precision = engine.partition(" ")
-    if kind == "openvino":
+    if kind in ("openvino", "torch"):
         try:
             Architecture.read(folder)
         except UnknownArchitectureError as error:
             say(f"  not measured: {error}")
             return None
-        serving = replace(Serving(), precision=precision, threads=threads, guessed=0)
+        batches: BatchEngine = "torch" if kind == "torch" else "openvino"
+        serving = Serving(engine=batches, precision=precision, threads=threads, guessed=0)
         with closing(BatchedSpeed(name, folder, serving)) as batched:
             batched.one(ids[:32], 2)
             return fastest(lambda: batched.one(ids, written), times)

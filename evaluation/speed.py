@@ -120,13 +120,13 @@ class PlainSpeed:
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=getattr(torch, dtype), local_files_only=True
         )
-        self._model = model.eval()
+        self._model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     def one(self, ids: Sequence[int], written: int) -> Speed:
         """Write one answer."""
         import torch
 
-        inputs, clock = torch.tensor([list(ids)]), _Clock()
+        inputs, clock = torch.tensor([list(ids)], device=self._model.device), _Clock()
         with torch.inference_mode():
             self._model.generate(
                 input_ids=inputs,

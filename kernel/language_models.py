@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kernel.chat.local_engines import LocalEngines
+from kernel.chat.paged.gpu_memory import weights_mb
 from kernel.chat.paged.serving import Serving
+from kernel.embedders import embedder_source
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
+from retrieval.engines.cpu import has_gpu
 
 if TYPE_CHECKING:
     from kernel.chat.paged.scheduler import SchedulerState
@@ -34,7 +38,7 @@ class LanguageModels:
                 found = self._models.resolve(settings.generator)
                 draft = self._models.resolve(settings.draft).folder if settings.draft else None
                 serving = Serving(
-                    precision=precision_of(settings),
+                    precision=settings.precision,
                     threads=settings.threads,
                     slots=settings.slots,
                     queue=settings.queue,
@@ -42,6 +46,8 @@ class LanguageModels:
                     seconds=settings.answer_seconds,
                     guessed=settings.guessed_tokens,
                     draft=draft,
+                    gpu_memory_share=settings.gpu_memory_share,
+                    others_mb=weights_mb(self._others()) if has_gpu() else 0,
                 )
                 self._engines = LocalEngines(
                     found.name,
@@ -70,6 +76,11 @@ class LanguageModels:
         """Return what was served in batches; None where nothing is."""
         return None if self._engines is None else self._engines.state()
 
+    def _others(self) -> list[Path]:
+        """Return the folders of the other models that a GPU has to hold; one that is not here yet is not counted."""
+        names = [embedder_source(self._settings), self._settings.reranker]
+        return [self._models.resolve(name).folder for name in names if name and self._models.is_present(name)]
+
     @property
     def is_found(self) -> bool:
         """Say whether anybody has asked for the base yet."""
@@ -79,10 +90,3 @@ class LanguageModels:
         """End what is under way."""
         if self._engines is not None:
             self._engines.close()
-
-
-def precision_of(settings: Settings) -> str:
-    """Return how weights are held in batches: as said, else as for transformers where that is said, else in 8 bits."""
-    if settings.precision != "auto":
-        return settings.precision
-    return "int8" if settings.dtype == "auto" else settings.dtype

@@ -204,17 +204,19 @@ class Settings(BaseSettings):
         ["search", "ask"],
         description="what `tekio serve --mcp` offers: search, ask, documents, and the functions of Tekio's own",
     )
-    generator_engine: Literal["auto", "openvino", "transformers"] = Field(
+    generator_engine: Literal["auto", "openvino", "torch", "transformers"] = Field(
         "auto",
-        description="what computes the language model: openvino, which serves many at once, transformers, or auto",
+        description="what computes the language model: openvino, or torch on a GPU, which serve many at once, "
+        "transformers, or auto",
     )
     precision: Literal["auto", "float32", "bfloat16", "int8", "int8-weights", "int4-weights"] = Field(
-        "auto", description="weights of the language model in openvino; auto is int8"
+        "auto",
+        description="weights of the language model in openvino, where auto is int8, and in torch, where it is as dtype",
     )
     dtype: str = Field(
         "auto",
         pattern="^(auto|float32|bfloat16)$",
-        description="weights of the language model in transformers",
+        description="weights of the language model in torch and transformers",
     )
     slots: int = Field(8, ge=1, le=1024, description="questions that the language model answers at a time")
     queue: int = Field(64, ge=1, le=100_000, description="questions that may wait for the language model")
@@ -222,7 +224,13 @@ class Settings(BaseSettings):
         120, ge=0, description="longest time that the language model may take for an answer; 0: any"
     )
     kv_cache_mb: int = Field(
-        512, ge=16, le=1_000_000, description="memory for what the language model has read, and keeps"
+        0,
+        ge=0,
+        le=1_000_000,
+        description="memory for what the language model has read, and keeps; 0: what is left of a GPU, else 512",
+    )
+    gpu_memory_share: float = Field(
+        0.9, gt=0, le=1, description="share of a GPU's memory that all models together may take"
     )
     guessed_tokens: int = Field(
         8, ge=0, le=64, description="most tokens that are guessed ahead and checked in one step; 0: none"

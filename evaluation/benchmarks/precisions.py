@@ -29,9 +29,10 @@ from evaluation.engines import a_prompt
 from evaluation.questions import Question, load_questions
 from evaluation.speed import BatchedSpeed, fastest
 from kernel.chat.generation import Sampling
-from kernel.chat.paged.model import BLOCK, PagedModel, Row
+from kernel.chat.paged.model import PagedModel
 from kernel.chat.paged.precision import PRECISIONS
 from kernel.chat.paged.serving import Serving
+from kernel.chat.paged.step import BLOCK, Row
 from kernel.comparison import bootstrap_interval
 from retrieval.errors import TekioError
 

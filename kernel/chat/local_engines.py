@@ -1,13 +1,12 @@
-"""Which engine of this machine computes a variant: OpenVINO in batches where it can, else transformers."""
+"""Which engine of this machine computes a variant: OpenVINO or torch in batches where they can, else transformers."""
 
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +15,8 @@ from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Generator
 from kernel.chat.paged.architecture import Architecture, UnknownArchitectureError
 from kernel.chat.paged.lora import is_plain_lora
-from kernel.chat.paged.serving import Serving
+from kernel.chat.paged.serving import BatchEngine, Serving
+from retrieval.engines.cpu import has_gpu
 from retrieval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kernel.chat.paged.generator import BatchedGenerator
     from kernel.chat.paged.scheduler import SchedulerState
 
-EngineName = Literal["auto", "openvino", "transformers"]
+EngineName = Literal["auto", "openvino", "torch", "transformers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class LocalEngines:
         Args:
             name: of the model.
             folder: where it is.
-            serving: how OpenVINO serves.
-            engine: `auto` takes OpenVINO where it computes the model.
-            dtype: of the weights, for transformers.
+            serving: how requests are served in batches; its precision may be `auto`.
+            engine: `auto` takes torch on a GPU, else OpenVINO, where they compute the model.
+            dtype: of the weights, for torch and transformers.
             threads: 0 leaves it to the engines.
         """
         self.name, self.folder = name, folder
@@ -71,19 +71,20 @@ class LocalEngines:
         """Name what computes the base, or an adapter's folder.
 
         Raises:
-            UsageError: the setting asks for OpenVINO, which cannot compute it.
+            UsageError: the setting asks for an engine that cannot compute it.
         """
         if self._engine == "transformers":
             return "transformers"
-        why = self._why_not(adapter)
-        if why and self._engine == "openvino":
-            raise UsageError(f"the engine openvino cannot compute {adapter or self.name}: {why}")
-        return "transformers" if why else "openvino"
+        wanted = self._batch_engine()
+        why = self._why_not(wanted, adapter)
+        if why and self._engine != "auto":
+            raise UsageError(f"the engine {wanted} cannot compute {adapter or self.name}: {why}")
+        return "transformers" if why else wanted
 
     def revision(self, adapter: Path | None) -> str:
         """Return what changes with how a variant is computed."""
         engine = self.engine_of(adapter)
-        return f"{engine}:{self._serving.precision if engine == 'openvino' else self._dtype}"
+        return f"{engine}:{self._dtype if engine == 'transformers' else self._precision()}"
 
     def bind(self, adapter: Path | None) -> Bound:
         """Return what writes by an adapter's folder, loaded, or by the base, loaded later. Blocks.
@@ -91,7 +92,7 @@ class LocalEngines:
         Raises:
             UsageError: the adapter is broken, without effect, or made for another base.
         """
-        if self.engine_of(adapter) == "openvino":
+        if self.engine_of(adapter) != "transformers":
             batched = self._find_batched()
             return Bound(batched, None if adapter is None else batched.load_adapter(adapter))
         plain = self._find_plain()
@@ -103,7 +104,7 @@ class LocalEngines:
 
     def load(self) -> None:
         """Load the base. Blocks."""
-        if self.engine_of() == "openvino":
+        if self.engine_of() != "transformers":
             self._find_batched().load()
         else:
             self._executor.submit(self._find_plain().model.load).result()
@@ -127,12 +128,23 @@ class LocalEngines:
         if self._batched is not None:
             self._batched.close()
 
-    def _why_not(self, adapter: Path | None) -> str:
-        """Return why OpenVINO cannot compute the base or an adapter; empty where it can."""
-        if importlib.util.find_spec("openvino") is None:
-            return "the package openvino is not there"
-        if self._engine == "auto" and _has_cuda():
-            return "transformers uses the GPU"
+    def _batch_engine(self) -> BatchEngine:
+        """Return what computes batches."""
+        if self._engine == "auto":
+            return "torch" if has_gpu() else "openvino"
+        return "torch" if self._engine == "torch" else "openvino"
+
+    def _precision(self) -> str:
+        """Return how weights are held in batches: as said, else as `dtype` says, else OpenVINO has them in 8 bits."""
+        said = self._serving.precision
+        if said != "auto" or self._batch_engine() == "torch":
+            return self._dtype if said == "auto" else said
+        return "int8" if self._dtype == "auto" else self._dtype
+
+    def _why_not(self, engine: BatchEngine, adapter: Path | None) -> str:
+        """Return why an engine cannot compute the base or an adapter in batches; empty where it can."""
+        if importlib.util.find_spec(engine) is None:
+            return f"the package {engine} is not there"
         try:
             Architecture.read(self.folder)
         except UnknownArchitectureError as error:
@@ -145,9 +157,10 @@ class LocalEngines:
         from kernel.chat.paged.generator import BatchedGenerator
 
         tokenizer = self.tokenizer
+        serving = replace(self._serving, engine=self._batch_engine(), precision=self._precision())
         with self._lock:
             if self._batched is None:
-                self._batched = BatchedGenerator(self.name, self.folder, self._serving, tokenizer)
+                self._batched = BatchedGenerator(self.name, self.folder, serving, tokenizer)
             return self._batched
 
     def _find_plain(self) -> OneAtATime:
@@ -159,15 +172,6 @@ class LocalEngines:
                 model = LanguageModel(self.name, self.folder, dtype=self._dtype, threads=self._threads)
                 self._plain = OneAtATime(model, self._executor)
             return self._plain
-
-
-def _has_cuda() -> bool:
-    """Tell whether there is a GPU, without the seconds that torch takes to say so where there is none."""
-    if shutil.which("nvidia-smi") is None and not Path("/proc/driver/nvidia/version").exists():
-        return False
-    import torch
-
-    return bool(torch.cuda.is_available())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kernel.chat.paged.blocks import BlockPool
-from kernel.chat.paged.model import BLOCK, PagedModel, Row
 from kernel.chat.paged.request import Request
+from kernel.chat.paged.step import BLOCK, Row, StepModel
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class _Read:
 class Drafter:
     """Writes on greedily for a few tokens; what was guessed wrong is read again as it is."""
 
-    def __init__(self, model: PagedModel) -> None:
+    def __init__(self, model: StepModel) -> None:
         """Take a model, with a cache of its own."""
         self._model = model
         self._pool = BlockPool(model.blocks, BLOCK)

@@ -16,12 +16,14 @@ from kernel.chat.grammar import GrammarMask, grammar_tokenizer
 from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.drafting import Drafter
 from kernel.chat.paged.lora import read_lora
-from kernel.chat.paged.model import PagedModel
 from kernel.chat.paged.request import Request
 from kernel.chat.paged.scheduler import Scheduler, SchedulerState
-from kernel.chat.paged.serving import Serving
+from kernel.chat.paged.serving import CPU_CACHE_MB, Serving
+from kernel.chat.paged.step import StepModel
 from kernel.chat.paged.text_stream import TextStream
 from retrieval.errors import TekioError, UsageError
+
+_DRAFT_CACHE_MB = 256
 
 
 class BatchedGenerator:
@@ -47,17 +49,10 @@ class BatchedGenerator:
         """
         with self._lock:
             if self._scheduler is None:
-                serving = self._serving
-                model = PagedModel(
-                    self.folder,
-                    precision=serving.precision,
-                    threads=serving.threads,
-                    cache_mb=serving.cache_mb,
-                )
+                serving, drafter = self._serving, self._drafter()
+                model = _load_model(self.folder, serving)
                 self._window = model.architecture.window
-                self._scheduler = Scheduler(
-                    model, slots=serving.slots, queue=serving.queue, drafter=self._drafter()
-                )
+                self._scheduler = Scheduler(model, slots=serving.slots, queue=serving.queue, drafter=drafter)
             return self._scheduler
 
     def load_adapter(self, folder: Path) -> str:
@@ -200,15 +195,36 @@ class BatchedGenerator:
             raise UsageError(
                 f"the model in {folder} has other words than {self.name}: it cannot guess for it"
             )
-        model = PagedModel(
-            folder, precision=serving.precision, threads=serving.threads, cache_mb=serving.cache_mb
-        )
-        return Drafter(model)
+        # Before the model that it guesses for, which on a GPU takes all the memory that is left.
+        return Drafter(_load_model(folder, replace(serving, cache_mb=serving.cache_mb or _DRAFT_CACHE_MB)))
 
     def _mask(self, grammar: str) -> GrammarMask:
         if self._grammar_tokenizer is None:
             self._grammar_tokenizer = grammar_tokenizer(self.tokenizer.tokenizer, self.load().vocabulary)
         return GrammarMask(self._grammar_tokenizer, grammar, self.tokenizer.stop_ids)
+
+
+def _load_model(folder: Path, serving: Serving) -> StepModel:
+    """Load weights by the engine that is to compute them."""
+    if serving.engine == "torch":
+        from kernel.chat.paged.torch_model import TorchPagedModel
+
+        return TorchPagedModel(
+            folder,
+            precision=serving.precision,
+            threads=serving.threads,
+            cache_mb=serving.cache_mb,
+            memory_share=serving.gpu_memory_share,
+            others_mb=serving.others_mb,
+        )
+    from kernel.chat.paged.model import PagedModel
+
+    return PagedModel(
+        folder,
+        precision=serving.precision,
+        threads=serving.threads,
+        cache_mb=serving.cache_mb or CPU_CACHE_MB,
+    )
 
 
 class _Gathered:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +12,12 @@ from numpy.typing import NDArray
 
 from kernel.chat.paged.architecture import Architecture
 from kernel.chat.paged.lora import Lora
+from kernel.chat.paged.step import BLOCK, Row, parts_of, ranks_of
 from kernel.chat.paged.weights import Weights
 from retrieval.errors import TekioError, openvino_line
 
-BLOCK = 32
-"""Tokens of a block; OpenVINO's own size on processors."""
 _KEPT_TWICE_MB = 2048
 """Up to this size the base is compiled without adapters too, which a step of base rows alone is faster by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What a step computes of one request.
-
-    Attributes:
-        ids: the tokens that are new.
-        past: how many stand before them, whose keys and values are there.
-        blocks: where they are kept, and where the new ones go.
-        adapter: its place among the adapters; None is the base.
-        wanted: of how many of the last tokens logits are wanted.
-        written: the tokens are an answer's, which attend one by one as when each is written by a step of its own; those
-            of a prompt attend together.
-    """
-
-    ids: Sequence[int]
-    past: int
-    blocks: Sequence[int]
-    adapter: int | None = None
-    wanted: int = 1
-    written: bool = False
 
 
 class PagedModel:
@@ -111,7 +87,7 @@ class PagedModel:
         """
         from kernel.chat.paged import graph
 
-        parts = [part for row in rows for part in _parts(row)]
+        parts = parts_of(rows)
         if all(len(part.ids) == 1 for part in parts):
             parts.append(Row((), 0, (), None, 0))
         counts = np.array([len(part.ids) for part in parts])
@@ -133,7 +109,7 @@ class PagedModel:
         request = self._bare
         if request is None or any(row.adapter is not None for row in rows):
             request = self._adapted
-            given[graph.RANKS] = self._ranks(parts, counts)
+            given[graph.RANKS] = ranks_of(parts, self._adapters)
         import openvino
 
         for name, values in given.items():
@@ -144,14 +120,6 @@ class PagedModel:
         logits: NDArray[np.float32] = request.get_tensor(graph.LOGITS).data
         ends = np.cumsum([row.wanted for row in rows])
         return np.split(logits, ends[:-1])
-
-    def _ranks(self, rows: Sequence[Row], counts: NDArray[np.int64]) -> NDArray[np.float32]:
-        edges = np.cumsum([0, *(adapter.rank for adapter in self._adapters)])
-        each = np.zeros((len(rows), edges[-1]), np.float32)
-        for number, row in enumerate(rows):
-            if row.adapter is not None:
-                each[number, edges[row.adapter] : edges[row.adapter + 1]] = 1
-        return np.repeat(each, counts, axis=0)
 
     def _compiled(self, adapters: Sequence[Lora]) -> Any:
         import openvino
@@ -205,14 +173,3 @@ class PagedModel:
 
     def _megabytes(self) -> int:
         return sum(path.stat().st_size for path in self._folder.glob("*.safetensors")) >> 20
-
-
-def _parts(row: Row) -> list[Row]:
-    """Return what attends together: a prompt's tokens, or each of an answer's by itself."""
-    if not row.written:
-        return [row]
-    count = len(row.ids)
-    return [
-        Row((token,), row.past + place, row.blocks, row.adapter, int(place >= count - row.wanted))
-        for place, token in enumerate(row.ids)
-    ]

@@ -20,8 +20,8 @@ from typing import Any
 from kernel.chat.paged.blocks import BlockPool
 from kernel.chat.paged.drafting import Drafter
 from kernel.chat.paged.lora import Lora
-from kernel.chat.paged.model import BLOCK, PagedModel, Row
 from kernel.chat.paged.request import Request
+from kernel.chat.paged.step import BLOCK, Row, StepModel
 from kernel.chat.paged.waiting import WaitingLine
 from retrieval.errors import BusyError, TekioError
 
@@ -63,7 +63,7 @@ class SchedulerState:
 class Scheduler:
     """Serves requests in a thread of its own, from the first on."""
 
-    def __init__(self, model: PagedModel, *, slots: int, queue: int, drafter: Drafter | None = None) -> None:
+    def __init__(self, model: StepModel, *, slots: int, queue: int, drafter: Drafter | None = None) -> None:
         """Make a scheduler.
 
         Args:

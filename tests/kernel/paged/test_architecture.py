@@ -12,7 +12,8 @@ import torch
 from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
 
 from kernel.chat.paged.architecture import Architecture, UnknownArchitectureError
-from kernel.chat.paged.model import PagedModel, Row
+from kernel.chat.paged.model import PagedModel
+from kernel.chat.paged.step import Row
 
 SIZES: dict[str, Any] = {
     "hidden_size": 64,

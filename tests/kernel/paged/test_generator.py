@@ -17,7 +17,8 @@ from kernel.answer import FinishReason
 from kernel.chat.generation import Generation, Sampling
 from kernel.chat.language_model import LanguageModel
 from kernel.chat.paged.generator import BatchedGenerator
-from kernel.chat.paged.model import BLOCK, PagedModel, Row
+from kernel.chat.paged.model import PagedModel
+from kernel.chat.paged.step import BLOCK, Row
 from retrieval.errors import BusyError, TekioError, UsageError
 from tests.kernel.paged.random_adapter import make_adapter
 
