@@ -79,6 +79,11 @@ def run_method(method: str, folder: Path, *, rows: int, steps: int, checkpointin
 
 
 def _peak() -> float:
+    """Return the peak of memory in MiB: a GPU's where there is one, else the process's."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / (1 << 20)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
