@@ -25,7 +25,7 @@ from kernel.functions.ability import why
 from kernel.functions.reports import FunctionsReport, report_functions
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
 from kernel.language_models import LanguageModels
-from kernel.lean_import import handlebars_when_needed
+from kernel.lean_import import lean_import
 from kernel.loading import EMBEDDER, Loading
 from kernel.memories import Memories
 from kernel.model_store import ModelStore
@@ -609,7 +609,7 @@ class Tekio:
                 index = self._open_index()
                 # Semantic Kernel takes seconds to import; the embedder is made ready beside it.
                 self._loading.begin(EMBEDDER, self._find_embedder().warm_up)
-                with handlebars_when_needed():
+                with lean_import():
                     from kernel.engine import Engine
 
                 examples = self.examples.store

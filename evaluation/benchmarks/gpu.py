@@ -82,8 +82,8 @@ def make_model(size: str, like: Path, folder: Path) -> Path:
     )
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-        model: Any = LlamaForCausalLM(config).to(torch.bfloat16)
-    model.save_pretrained(folder)
+        model: Any = LlamaForCausalLM(config)
+    model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

@@ -1,4 +1,4 @@
-"""Semantic Kernel without the grammar of Handlebars, until a template of it is compiled."""
+"""Semantic Kernel without Handlebars' grammar and OpenAI's client, until somebody uses them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 _CODE = """
 import asyncio, sys
-from kernel.lean_import import handlebars_when_needed
-with handlebars_when_needed():
+from kernel.lean_import import lean_import
+with lean_import():
     import semantic_kernel
 assert "pybars" not in sys.modules
 from semantic_kernel import Kernel
@@ -31,24 +31,47 @@ except HandlebarsTemplateSyntaxError as error:
     print("told:", type(error).__name__)
 """
 
+_CLIENT = """
+import sys
+from kernel.lean_import import lean_import
+with lean_import():
+    import semantic_kernel
+assert "openai" not in sys.modules and "openai.types" not in sys.modules
+from semantic_kernel.connectors.ai.completion_usage import CompletionUsage
+from semantic_kernel.connectors.ai.open_ai import OpenAIChatCompletion
+import openai
+from openai.types import CompletionUsage as Theirs
+from openai.types.completion_usage import PromptTokensDetails
+service = OpenAIChatCompletion(ai_model_id="m", api_key="k")
+assert isinstance(service.client, openai.AsyncOpenAI)
+given = Theirs(prompt_tokens=3, completion_tokens=4, total_tokens=7,
+               prompt_tokens_details=PromptTokensDetails(cached_tokens=2))
+read = CompletionUsage.from_openai(given)
+print((read + read).prompt_tokens_details.cached_tokens)
+"""
 
-def test_handlebars_still_works_where_somebody_uses_it() -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(
-        [sys.executable, "-c", _CODE], capture_output=True, text=True, env=environment, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["Hello Aki", "told: HandlebarsTemplateSyntaxError"]
 
-
-def test_a_question_does_without_it() -> None:
-    code = (
-        "import sys\nfrom kernel.lean_import import handlebars_when_needed\n"
-        "with handlebars_when_needed():\n    from kernel.engine import Engine\n"
-        "print([name for name in ('pybars', 'torch', 'transformers') if name in sys.modules])"
-    )
+def _run(code: str) -> list[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120
     )
-    assert done.stdout.strip() == "[]", done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_handlebars_still_works_where_somebody_uses_it() -> None:
+    assert _run(_CODE) == ["Hello Aki", "told: HandlebarsTemplateSyntaxError"]
+
+
+def test_openais_client_still_works_where_somebody_uses_it() -> None:
+    assert _run(_CLIENT) == ["4"]
+
+
+def test_a_question_does_without_them() -> None:
+    code = (
+        "import sys\nfrom kernel.lean_import import lean_import\n"
+        "with lean_import():\n    from kernel.engine import Engine\n"
+        "print([name for name in ('pybars', 'openai', 'torch', 'transformers') if name in sys.modules])"
+    )
+    assert _run(code) == ["[]"]
