@@ -11,6 +11,7 @@ from kernel.chat.paged.gpu_memory import weights_mb
 from kernel.chat.paged.serving import Serving
 from kernel.embedders import embedder_source
 from kernel.model_store import ModelStore
+from kernel.reading_model import BASE as READER_BASE
 from kernel.settings import Settings
 from retrieval.engines.cpu import has_gpu
 
@@ -77,8 +78,11 @@ class LanguageModels:
         return None if self._engines is None else self._engines.state()
 
     def _others(self) -> list[Path]:
-        """Return the folders of the other models that a GPU has to hold; one that is not here yet is not counted."""
-        names = [embedder_source(self._settings), self._settings.reranker]
+        """Return the folders of the other models that a GPU has to hold; one that is not here yet is not counted.
+
+        The reading model takes as much as its base.
+        """
+        names = [embedder_source(self._settings), READER_BASE, self._settings.reranker]
         return [self._models.resolve(name).folder for name in names if name and self._models.is_present(name)]
 
     @property

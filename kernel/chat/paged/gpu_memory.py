@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kernel.chat.paged.weights import Weights
 from retrieval.errors import TekioError
 
 _WORKING_SHARE, _WORKING_LEAST_MB = 0.1, 1024
@@ -60,5 +61,9 @@ class GpuMemory:
 
 
 def weights_mb(folders: Iterable[Path]) -> int:
-    """Return how many MiB the weights in model folders take in float32, at most."""
-    return sum(2 * path.stat().st_size for folder in folders for path in folder.glob("*.safetensors")) >> 20
+    """Return how many MiB the weights of model folders take in float32, in which they are loaded.
+
+    Raises:
+        TekioError: a folder has none, or its files are damaged.
+    """
+    return sum(4 * Weights(folder).count() for folder in folders) >> 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import mmap
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,10 @@ class Weights:
     def names(self) -> list[str]:
         """Name all tensors."""
         return sorted(self._places)
+
+    def count(self) -> int:
+        """Return how many values all tensors have."""
+        return sum(math.prod(shape) for _, _, shape, _, _ in self._places.values())
 
     def get(self, name: str) -> NDArray[np.float32]:
         """Return a tensor in float32.

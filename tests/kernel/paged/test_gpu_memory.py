@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from kernel.chat.paged.gpu_memory import GpuMemory, weights_mb
 from retrieval.errors import TekioError
@@ -31,8 +33,7 @@ def test_too_little_memory_says_what_takes_it_and_what_to_do(weights: int, wante
 
 
 def test_weights_are_counted_as_they_are_in_memory(tmp_path: Path) -> None:
-    for name, size in (("one", 3), ("two", 5)):
+    for name, dtype in (("whole", np.float32), ("half", np.float16)):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "model.safetensors").write_bytes(bytes(size << 20))
-        (tmp_path / name / "vocabulary.json").write_bytes(bytes(9 << 20))
-    assert weights_mb([tmp_path / "one", tmp_path / "two"]) == 16
+        save_file({"a": np.zeros((1024, 1024), dtype)}, tmp_path / name / "model.safetensors")
+    assert weights_mb([tmp_path / "whole", tmp_path / "half"]) == 8
