@@ -64,6 +64,13 @@ def weights_mb(folders: Iterable[Path]) -> int:
     """Return how many MiB the weights of model folders take in float32, in which they are loaded.
 
     Raises:
-        TekioError: a folder has none, or its files are damaged.
+        TekioError: files are damaged.
     """
-    return sum(4 * Weights(folder).count() for folder in folders) >> 20
+    return sum(_bytes(folder) for folder in folders) >> 20
+
+
+def _bytes(folder: Path) -> int:
+    if any(folder.glob("*.safetensors")):
+        return 4 * Weights(folder).count()
+    # An older form, in which the values may take half of what they take in memory.
+    return 2 * sum(path.stat().st_size for path in folder.glob("*.bin"))

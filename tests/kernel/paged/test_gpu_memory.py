@@ -36,4 +36,6 @@ def test_weights_are_counted_as_they_are_in_memory(tmp_path: Path) -> None:
     for name, dtype in (("whole", np.float32), ("half", np.float16)):
         (tmp_path / name).mkdir()
         save_file({"a": np.zeros((1024, 1024), dtype)}, tmp_path / name / "model.safetensors")
-    assert weights_mb([tmp_path / "whole", tmp_path / "half"]) == 8
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older" / "pytorch_model.bin").write_bytes(bytes(3 << 20))
+    assert weights_mb([tmp_path / "whole", tmp_path / "half", tmp_path / "older"]) == 4 + 4 + 6
