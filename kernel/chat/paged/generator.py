@@ -15,6 +15,7 @@ from kernel.chat.generation import Generation, Sampling
 from kernel.chat.grammar import GrammarMask, grammar_tokenizer
 from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.drafting import Drafter
+from kernel.chat.paged.gpu_memory import weights_mb
 from kernel.chat.paged.lora import read_lora
 from kernel.chat.paged.request import Request
 from kernel.chat.paged.scheduler import Scheduler, SchedulerState
@@ -50,6 +51,9 @@ class BatchedGenerator:
         with self._lock:
             if self._scheduler is None:
                 serving, drafter = self._serving, self._drafter()
+                if serving.engine == "torch" and serving.draft is not None:
+                    beside = weights_mb([serving.draft]) + (serving.cache_mb or _DRAFT_CACHE_MB)
+                    serving = replace(serving, others_mb=serving.others_mb + beside)
                 model = _load_model(self.folder, serving)
                 self._window = model.architecture.window
                 self._scheduler = Scheduler(model, slots=serving.slots, queue=serving.queue, drafter=drafter)
