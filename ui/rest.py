@@ -30,16 +30,21 @@ from ui.rest_models import (
     SearchResponse,
     VariantsResponse,
 )
-from ui.rest_stream import ClientGoneError, answer_unless_gone, begun_events
+from ui.rest_openai import add_openai_routes
+from ui.rest_stream import ClientGoneError, answer_unless_gone, begun, sse_events
 from ui.views import view_document, view_passage
 from ui.warmth import Warmth
 
 _DESCRIPTION = """Answers from your own documents, with checked citations.
 
 `POST /v1/ask` with `"stream": true` (or `Accept: text/event-stream`) sends server-sent events: `passages`
-(what was found), `token` (pieces of the draft), and last, always, `answer` (the checked answer with its
-`finish_reason`) or `error`. What fails before the first event is told by the status, as without a stream. A
-connection that ends without either was cut. Closing the connection stops the generation."""
+(what was found), `token` (pieces of the draft), `citation` (each place that supports the answer), `answer` (the
+whole checked answer), and last, always, `done` (with `finish_reason` and `usage`) or `error`. What fails before the
+first event is told by the status, as without a stream. A connection that ends without either was cut. Closing the
+connection stops the generation.
+
+`/v1/chat/completions`, `/v1/embeddings` and `/v1/models` speak OpenAI's protocol: a model is a variant, or the
+embedder; citations are in the field `tekio`, and as a list at the end of the text."""
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": description}
@@ -94,6 +99,7 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     add_document_routes(app, tekio, _ERRORS)
     add_library_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)
+    add_openai_routes(app, tekio, warmth)
     return app
 
 
@@ -129,7 +135,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
 
         try:
             if body.stream or "text/event-stream" in request.headers.get("accept", ""):
-                return EventSourceResponse(await begun_events(request, events))
+                return EventSourceResponse(sse_events(await begun(request, events)))
             return await answer_unless_gone(request, events)
         except ClientGoneError:
             return Response(status_code=499)  # nobody reads it; the number is nginx's for this

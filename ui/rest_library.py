@@ -19,6 +19,7 @@ from retrieval.records import Passage
 from ui.identity import caller_of
 from ui.rest_errors import body_of
 from ui.rest_models import ErrorDetail, ErrorResponse
+from ui.rest_problems import PROBLEM_JSON
 from ui.views import DocumentView, view_document
 
 _ADVICE = {
@@ -150,7 +151,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         first = report.files[0].report
         detail = ErrorDetail(type=str(first.outcome), message=f"no file could be read: {first.message}")
         rows = [file.model_dump() for file in view.files]
-        return JSONResponse({**body_of(detail), "files": rows}, status_code=422)
+        return JSONResponse({**body_of(422, detail), "files": rows}, status_code=422, media_type=PROBLEM_JSON)
 
     @app.get("/v1/documents/{document_id}", responses=one, tags=["documents"])
     async def document(document_id: _ID, request: Request) -> DocumentView:

@@ -56,15 +56,31 @@ def test_the_last_event_carries_the_finish_reason(
 ) -> None:
     scripted.answer = scripted.answer.model_copy(update={"finish_reason": reason})
     events = events_of(client.post("/v1/ask", json={"question": "How long?", "stream": True}))
-    assert [name for name, _ in events] == ["passages", "token", "token", "answer"]
+    assert [name for name, _ in events] == ["passages", "token", "token", "citation", "answer", "done"]
     assert events[-1][1]["finish_reason"] == reason.value
+    assert events[-1][1]["usage"]["prompt_tokens"] == 50
+    assert Answer.model_validate(events[-2][1]) == scripted.answer
+    assert events[-3][1]["quote"] == scripted.answer.citations[0].quote
     assert events[1][1] == {"text": "The warranty "}
+
+
+def test_each_citation_is_an_event_with_its_document(
+    client: httpx.Client, scripted: type[ScriptedTekio]
+) -> None:
+    (passage,), (citation,) = scripted.answer.passages, scripted.answer.citations
+    known = passage.model_copy(update={"document_id": "0a" * 12})
+    scripted.answer = scripted.answer.model_copy(
+        update={"passages": [known], "citations": [citation, citation.model_copy(update={"marker": 9})]}
+    )
+    events = events_of(client.post("/v1/ask", json={"question": "How long?", "stream": True}))
+    found = [data for name, data in events if name == "citation"]
+    assert [(each["marker"], each["document_id"]) for each in found] == [(1, "0a" * 12), (9, "")]
 
 
 def test_accept_asks_for_a_stream_too(client: httpx.Client) -> None:
     response = client.post("/v1/ask", json={"question": "q"}, headers={"Accept": "text/event-stream"})
     assert response.headers["content-type"].startswith("text/event-stream")
-    assert events_of(response)[-1][0] == "answer"
+    assert events_of(response)[-1][0] == "done"
 
 
 @pytest.mark.parametrize(
