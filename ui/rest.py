@@ -20,6 +20,7 @@ from ui.rest_errors import install_error_handlers
 from ui.rest_examples import add_example_routes
 from ui.rest_guard import Guard
 from ui.rest_health import add_health_routes, counts_of
+from ui.rest_jobs import add_job_routes
 from ui.rest_library import add_library_routes
 from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
@@ -100,6 +101,7 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     add_library_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)
     add_openai_routes(app, tekio, warmth)
+    add_job_routes(app, tekio, _ERRORS)
     return app
 
 

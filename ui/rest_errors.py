@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retrieval.errors import (
     BusyError,
+    ConflictError,
     DeniedError,
     IndexBusyError,
     IndexDamagedError,
@@ -36,6 +37,7 @@ _KINDS: tuple[tuple[type[TekioError], int, str], ...] = (
     (UsageError, 422, "usage"),
     (NotFoundError, 404, "not_found"),
     (DeniedError, 403, "denied"),
+    (ConflictError, 409, "conflict"),
     (BusyError, 429, "busy"),
     (IndexMissingError, 503, "no_index"),
     (IndexBusyError, 503, "index_busy"),

@@ -32,6 +32,11 @@ PROBLEMS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "internal": ("Something went wrong inside", "let the operator look into the log of the server"),
         "not_found": ("It is not there, or not yours to see", "look it up in the list of its kind"),
         "denied": ("You may not do this", "ask its owner or the operator"),
+        "conflict": ("It cannot be done beside what is under way", "wait until that is done, or end it"),
+        "job_running": (
+            "A job of this kind is under way",
+            "wait for it, or cancel it by DELETE /v1/jobs/{id}",
+        ),
         "method_not_allowed": ("This address takes another method", "see /docs"),
         "too_large": ("The body is too large", "send less at once; detail says how much"),
         "host_refused": (

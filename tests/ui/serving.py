@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import uvicorn
 
 from kernel.app import Tekio
@@ -44,3 +47,13 @@ def served(facade: type[Tekio], settings: Settings | None = None) -> Iterator[st
         finally:
             server.should_exit = True
             thread.join(10)
+
+
+def events_of(response: httpx.Response) -> list[tuple[str, Any]]:
+    """Parse server-sent events."""
+    events = []
+    for block in response.text.replace("\r\n", "\n").strip().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if fields:
+            events.append((fields["event"], json.loads(fields["data"])))
+    return events

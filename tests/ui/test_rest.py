@@ -12,7 +12,7 @@ import pytest
 
 from kernel.answer import Answer, AskEvent, FinishReason
 from retrieval.errors import BusyError, IndexBusyError, IndexMissingError, IndexSignatureError, TekioError
-from tests.ui.serving import served
+from tests.ui.serving import events_of, served
 from ui.rest_guard import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
 def client(scripted: type[ScriptedTekio]) -> Iterator[httpx.Client]:
     with served(scripted) as base, httpx.Client(base_url=base, timeout=60) as http:
         yield http
-
-
-def events_of(response: httpx.Response) -> list[tuple[str, Any]]:
-    """Parse server-sent events."""
-    events = []
-    for block in response.text.replace("\r\n", "\n").strip().split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
-        if fields:
-            events.append((fields["event"], json.loads(fields["data"])))
-    return events
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 5) -> bool:
