@@ -245,11 +245,12 @@ def library_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def library(library_place: Path, model_store: ModelStore) -> Iterator[str]:
-    """The address of a real server over an index of its own, where an upload may have a megabyte.
+    """The address of a real server in which everything may be done, over an index of its own; uploads of a megabyte.
 
     Whoever puts documents there takes them away again, but for what the fixture `mri` puts there.
     """
-    with served(Tekio, own_settings(library_place, model_store, max_upload_mb=1)) as base:
+    own = own_settings(library_place, model_store, max_upload_mb=1, edit_examples=True, prometheus=True)
+    with served(Tekio, own) as base:
         yield base
 
 

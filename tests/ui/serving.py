@@ -25,7 +25,8 @@ MRI = Path(__file__).parents[2] / "data/corpus/safety/mri-safety-zones.pdf"
 def own_settings(folder: Path, model_store: ModelStore, **settings: object) -> Settings:
     """Return settings of which nothing lies outside a folder, but the models."""
     places = {
-        name: folder / name for name in ("index", "memory", "examples", "adapters", "embedders", "uploads")
+        name: folder / name
+        for name in ("index", "memory", "examples", "adapters", "embedders", "uploads", "jobs")
     }
     own = {**places, "prompts": [folder / "prompts"], "cache": model_store.cache, "variant": "extractive"}
     return load_settings(**{**own, **settings})

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -16,6 +16,9 @@ from PIL import Image
 from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from tests.ui.serving import MRI, own_settings, served
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import ScriptedTekio
 
 KILN = b"# Kiln\n\nThe kiln is fired at 1,240 degrees for nine hours.\n"
 QUESTION = "How long is the kiln fired?"
@@ -234,10 +237,12 @@ def test_a_file_of_somebodys_folder_stays_when_its_document_is_deleted(
     assert file.exists()
 
 
-def test_each_user_keeps_to_their_own(tmp_path: Path, model_store: ModelStore) -> None:
+def test_each_user_keeps_to_their_own(
+    tmp_path: Path, model_store: ModelStore, scripted: type[ScriptedTekio]
+) -> None:
     mori, sato = ({"X-User": name} for name in ("mori", "sato"))
     settings = own_settings(tmp_path, model_store, user_header="X-User")
-    with served(Tekio, settings) as base, httpx.Client(base_url=base, timeout=120) as http:
+    with served(scripted, settings) as base, httpx.Client(base_url=base, timeout=120) as http:
         assert upload(http, ("a.md", KILN)).status_code == 403
         (own,) = upload(http, ("kiln.md", KILN), headers=mori).json()["files"]
         (shared,) = upload(

@@ -255,7 +255,7 @@ def test_the_description_names_every_model(client: httpx.Client) -> None:
     )
     ask = schema["paths"]["/v1/ask"]["post"]["responses"]
     assert {"application/json", "text/event-stream"} == set(ask["200"]["content"])
-    assert ask["422"]["content"]["application/json"]["schema"]["$ref"].endswith("ErrorResponse")
+    assert ask["422"]["content"]["application/problem+json"]["schema"]["$ref"].endswith("ErrorResponse")
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])

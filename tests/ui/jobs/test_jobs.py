@@ -25,7 +25,7 @@ def settings(tmp_path: Path, model_store: ModelStore) -> Settings:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "kiln.md").write_text("# Kiln\n\nThe kiln is fired for nine hours.\n")
     (tmp_path / "docs" / "photo.md").write_bytes(b"")
-    return own_settings(tmp_path, model_store, job_roots=[tmp_path], jobs=tmp_path / "jobs")
+    return own_settings(tmp_path, model_store, job_roots=[tmp_path])
 
 
 def test_an_ingest_is_followed_to_its_end_and_known_after_a_restart(settings: Settings) -> None:
@@ -140,9 +140,7 @@ def test_a_command_has_the_settings_of_the_server(settings: Settings) -> None:
 def test_only_those_who_are_named_run_jobs(
     tmp_path: Path, scripted: type[Tekio], model_store: ModelStore
 ) -> None:
-    settings = own_settings(
-        tmp_path, model_store, user_header="X-User", job_users=["mori"], jobs=tmp_path / "jobs"
-    )
+    settings = own_settings(tmp_path, model_store, user_header="X-User", job_users=["mori"])
     with served(scripted, settings) as base:
         for user, status in ((None, 403), ("sato", 403), ("mori", 200)):
             headers = {} if user is None else {"X-User": user}
