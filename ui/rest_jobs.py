@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Header, Path, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from kernel.app import Tekio
@@ -17,56 +16,13 @@ from retrieval.errors import DeniedError
 from ui.identity import caller_of
 from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import JobRequest
+from ui.jobs.models import JobProgress, JobsResponse, JobView, JobWithResult
 from ui.jobs.records import Job
 from ui.rest_models import ErrorResponse
 
 _LOOKED = 0.3
 """Seconds between two looks at the events of a job."""
 _ID = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="`id` of a job in /v1/jobs")]
-
-
-class JobProgress(BaseModel):
-    """How far a job is, where that is known."""
-
-    done: int
-    total: int
-    message: str = ""
-    loss: float | None = Field(None, description="of a training, as what follows")
-    held_out: float | None = None
-    reward: float | None = None
-    seconds_left: float | None = None
-
-
-class JobView(BaseModel):
-    """A job. It outlives the server that started it."""
-
-    id: str
-    kind: Literal["ingest", "fine_tune", "evaluation"]
-    state: Literal["running", "succeeded", "partial", "failed", "cancelled", "interrupted"] = Field(
-        description="`partial`: part of the work failed, the result says which; `interrupted`: its process is gone"
-    )
-    created_at: str
-    started_at: str | None
-    ended_at: str | None
-    by: str = Field(description="the user who started it; empty where users are not told apart")
-    options: dict[str, Any]
-    progress: JobProgress | None
-    message: str = Field(description="the last line that it said")
-    exit_code: int | None
-
-
-class JobWithResult(JobView):
-    """A job with what it gave."""
-
-    result: Any = Field(
-        None, description="the JSON of its command, after its end: a report, a card or figures"
-    )
-
-
-class JobsResponse(BaseModel):
-    """The jobs, the newest first."""
-
-    jobs: list[JobView]
 
 
 def add_job_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, Any]) -> None:
