@@ -18,6 +18,7 @@ from ingest.report import IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent, Technique, TraceStep
 from kernel.answer_cache import AnswerCache, CacheState
 from kernel.answering.answerability import AnswerabilityModel
+from kernel.api_keys import KeyStore
 from kernel.asking import AskOptions, check_language, check_top_k, understood
 from kernel.chat.adapters import variant_names
 from kernel.embedders import find_embedder
@@ -87,6 +88,7 @@ class Tekio:
             lambda names, caller: self._open_index().contents(names, caller=caller),
             lambda passage, start, end, caller: self.quote(passage, start, end, caller=caller),
         )
+        self.keys = KeyStore(settings.memory_place)
         self._examples: ExampleBook | None = None
         self._toolbox: Toolbox | None = None
         self._loading = Loading()

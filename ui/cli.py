@@ -31,6 +31,7 @@ from ui.commands.finetune import adapt_methods, adapt_train
 from ui.commands.functions import functions
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
+from ui.commands.keys import keys_app
 from ui.commands.memory import memory_app
 from ui.commands.models import models_app
 from ui.commands.query import ask, documents, search
@@ -62,6 +63,7 @@ app.add_typer(index_app, name="index")
 app.add_typer(cache_app, name="cache")
 app.add_typer(models_app, name="models")
 app.add_typer(memory_app, name="memory")
+app.add_typer(keys_app, name="keys")
 for _of_documents in (prompts, summarize, compare, extract):
     app.command()(_of_documents)
 app.add_typer(examples_app, name="examples")

@@ -63,9 +63,16 @@ def serve(
     with opened(index) as tekio:
         import uvicorn
 
+        from ui.addresses import is_loopback
+        from ui.authentication import require_guard
         from ui.rest import create_app
+        from ui.server_logs import configure_logs, redaction_of
 
-        application = create_app(tekio, allowed_hosts=[host, *(allowed_host or [])])
+        require_guard(tekio, host)
+        configure_logs(tekio.settings, redaction_of(tekio.settings))
+        application = create_app(
+            tekio, allowed_hosts=[host, *(allowed_host or [])], exposed=not is_loopback(host)
+        )
         say(f"Tekio listens on http://{_in_url(host)}:{port}/ (documentation at /docs); Ctrl-C stops it")
         try:
             # Answers may hold a client for minutes: at Ctrl-C streams are cut after a moment, not awaited.
@@ -73,7 +80,7 @@ def serve(
                 application,
                 host=host,
                 port=port,
-                log_level="warning",
+                log_config=None,
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=3,
