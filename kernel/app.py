@@ -70,6 +70,17 @@ class SampledPassage:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentPart:
+    """A part of a document's text, from `start` to `end`; the whole has `characters`."""
+
+    document: str
+    start: int
+    end: int
+    characters: int
+    text: str
+
+
 class Tekio:
     """A Tekio over one index. Opening it is cheap: models are loaded once, when first needed."""
 
@@ -216,6 +227,28 @@ class Tekio:
     def quote(self, passage_id: int, start: int, end: int, *, caller: Caller | None = None) -> str | None:
         """Return a span of the document that a passage is of; None when it is gone, or not the caller's to read."""
         return self._open_index().quote(passage_id, start, end, caller=caller)
+
+    def read_document(self, name: str, start: int, end: int, *, caller: Caller | None = None) -> DocumentPart:
+        """Return the text of a document from a character to another, or to its end where that comes first.
+
+        Args:
+            name: its name, as `documents` lists it, or the end of it.
+            start: of the part.
+            end: of the part.
+            caller: reads what this caller may read; None is who owns the machine.
+
+        Raises:
+            UsageError: there is no such document for the caller, or the part is none.
+        """
+        from kernel.documents.reading import find_document
+
+        if not 0 <= start <= end:
+            raise UsageError(f"a part of a document goes from 0 on, and forwards, not from {start} to {end}")
+        with self._any_index() as index, index.database.read():
+            row = find_document(name, index.documents(caller=caller))
+            start, end = min(start, row.characters), min(end, row.characters)
+            text = index.excerpt(row.id, start, end)
+        return DocumentPart(row.document, start, end, row.characters, text)
 
     def copy_index(self, target: Place, *, on_progress: Callable[[int, int], None]) -> Copied:
         """Copy the index to another place, without embedding anything, see `retrieval.index_copy`."""

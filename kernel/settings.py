@@ -240,8 +240,8 @@ class Settings(BaseSettings):
         description="OpenAPI descriptions and MCP servers that are attached, a table [[functions]] each",
     )
     mcp_functions: list[str] = Field(
-        ["search", "ask"],
-        description="what `tekio serve --mcp` offers: search, ask, documents, and the functions of Tekio's own",
+        ["search", "ask", "documents", "read"],
+        description="what MCP clients are offered: search, ask, documents, read, and the functions of Tekio's own",
     )
     generator_engine: Literal["auto", "openvino", "transformers"] = Field(
         "auto",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -27,6 +27,7 @@ from ui.rest_examples import add_example_routes
 from ui.rest_guard import Guard
 from ui.rest_headers import SecurityHeaders
 from ui.rest_health import add_health_routes, counts_of
+from ui.rest_mcp import McpOverHttp, add_mcp_route
 from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
     AskRequest,
@@ -76,11 +77,13 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = (), exposed: bo
     `exposed` says that others than this machine reach it, so that nobody is answered without a key or a name.
     """
     warmth, audit = Warmth(tekio), _audit_file(tekio.settings)
+    mcp = McpOverHttp(tekio) if tekio.settings.mcp_functions else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         warmth.begin()
-        yield
+        async with mcp.running() if mcp is not None else nullcontext():
+            yield
         await warmth.end()
         if audit is not None:
             audit.close()
@@ -104,6 +107,8 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = (), exposed: bo
     add_memory_routes(app, tekio, _ERRORS)
     add_document_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)
+    if mcp is not None:
+        add_mcp_route(app, mcp)
     return app
 
 

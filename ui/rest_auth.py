@@ -65,15 +65,17 @@ class Door:
 def needed_of(scope: Scope) -> Needed:
     """Return what the route of a request needs; what has no route needs a key too, and tells nothing without one."""
     app: FastAPI = scope["app"]
-    path: str | None = None
+    partial: Needed | None = None
     for route in app.router.routes:
         match, _ = route.matches(scope)
+        path = getattr(route, "path", scope["path"])
         if match is Match.FULL:
-            path = getattr(route, "path", scope["path"])
-            break
-        if match is Match.PARTIAL and path is None:  # of another method, as HEAD
-            path = getattr(route, "path", scope["path"])
-    return "read" if path is None else needed_scope(scope["method"], path)
+            return needed_scope(scope["method"], path)
+        if (
+            match is Match.PARTIAL and partial is None
+        ):  # the address takes other methods, which the answer names
+            partial = needed_scope(min(getattr(route, "methods", None) or {scope["method"]}), path)
+    return partial or "read"
 
 
 def _refusal(identity: Identity, needed: Needed) -> str:

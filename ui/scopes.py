@@ -13,7 +13,6 @@ from kernel.api_keys import Scope
 Needed = Scope | Literal["open"]
 """A scope, or `open` for what needs no key."""
 
-_ANY = ""
 _CHANGES = "POST PUT PATCH DELETE"
 _TABLE: tuple[tuple[str, str, Needed], ...] = (
     # What tells nothing of the documents, and what load balancers ask.
@@ -33,7 +32,7 @@ _TABLE: tuple[tuple[str, str, Needed], ...] = (
     ("POST", "/v1/embeddings", "read"),
     ("GET", "/v1/variants", "read"),
     ("GET", "/v1/models/**", "read"),
-    (_ANY, "/mcp/**", "read"),
+    ("POST", "/mcp", "read"),
     # What is the caller's own, and what a person adds to the collection.
     ("GET", "/v1/documents/**", "read"),
     (_CHANGES, "/v1/documents/**", "write"),
@@ -54,7 +53,7 @@ def named_scope(method: str, path: str) -> Needed | None:
     for methods, pattern, needed in _TABLE:
         stem = pattern.removesuffix("/**")
         fits = path == stem or (pattern != stem and path.startswith(f"{stem}/"))
-        if fits and (not methods or method in methods.split()):
+        if fits and method in methods.split():
             return needed
     return None
 
