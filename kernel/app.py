@@ -51,6 +51,7 @@ from retrieval.stores.opening import Place
 
 if TYPE_CHECKING:
     from kernel.answering.rendering import ShownPrompt
+    from kernel.backup.places import Counted, Places
     from kernel.documents.results import Comparison, Extraction, Summary
     from kernel.documents.tasks import DocumentTasks
     from kernel.engine import Engine
@@ -253,6 +254,56 @@ class Tekio:
     def copy_index(self, target: Place, *, on_progress: Callable[[int, int], None]) -> Copied:
         """Copy the index to another place, without embedding anything, see `retrieval.index_copy`."""
         return copy_index(self.settings.place, target, on_progress=on_progress)
+
+    def back_up(self, file: Path, *, adapters: bool = False, force: bool = False) -> Counted:
+        """Write the index and all that belongs to it into one file, while others ask and write.
+
+        Args:
+            file: to write.
+            adapters: put in the adapters and the trained embedders too.
+            force: replaces a file that is there.
+
+        Raises:
+            IndexMissingError: there is no index.
+            UsageError: the file is there.
+        """
+        from kernel.backup.making import back_up
+
+        return back_up(self._places(adapters=adapters), file, force=force, say=self._say)
+
+    def restore(self, file: Path, *, force: bool = False) -> Counted:
+        """Put back what `back_up` wrote, into the places that the settings name. This Tekio is closed by it.
+
+        Args:
+            file: of the backup.
+            force: replaces what is there.
+
+        Raises:
+            UsageError: it is no backup, or there is something already.
+            IndexBusyError: another process has the index open.
+        """
+        from kernel.backup.restoring import restore
+
+        self.close()
+        return restore(file, self._places(adapters=True), force=force, say=self._say)
+
+    def _places(self, *, adapters: bool) -> Places:
+        from kernel.backup.places import Places
+        from kernel.settings import SETTINGS_FILE
+
+        settings = self.settings
+        folders = {"examples": settings.examples}
+        folders |= {f"prompts-{number}": folder for number, folder in enumerate(settings.prompts)}
+        if adapters:
+            folders |= {"adapters": settings.adapters, "embedders": settings.embedders}
+        return Places(
+            index=settings.place,
+            memory=settings.memory_place,
+            said=settings.memory,
+            answers=settings.answers_file,
+            settings=Path(SETTINGS_FILE),
+            folders=folders,
+        )
 
     def stored_answers(self) -> CacheState:
         """Return what is stored of answers."""

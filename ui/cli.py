@@ -15,6 +15,7 @@ from ui import failures
 from ui.commands.access import access
 from ui.commands.adapt import adapt_retriever, reembed
 from ui.commands.advise import advise
+from ui.commands.backup import backup, restore
 from ui.commands.cache import cache_app
 from ui.commands.dataset import adapt_dataset
 from ui.commands.doctor import doctor
@@ -64,7 +65,7 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(models_app, name="models")
 app.add_typer(memory_app, name="memory")
 app.add_typer(keys_app, name="keys")
-for _of_documents in (prompts, summarize, compare, extract):
+for _of_documents in (prompts, summarize, compare, extract, backup, restore):
     app.command()(_of_documents)
 app.add_typer(examples_app, name="examples")
 

@@ -68,7 +68,7 @@ def needed_of(scope: Scope) -> Needed:
     partial: Needed | None = None
     for route in app.router.routes:
         match, _ = route.matches(scope)
-        path = getattr(route, "path", scope["path"])
+        path = str(getattr(route, "path", scope["path"]))
         if match is Match.FULL:
             return needed_scope(scope["method"], path)
         if (
