@@ -15,7 +15,7 @@ from kernel.library.results import Upload, Uploaded, UploadReport
 from retrieval.access import Access, Caller, access
 from retrieval.filter_text import parse_tags
 from retrieval.records import Passage
-from ui.identity import caller_of
+from ui.identity import caller_in
 from ui.library_models import (
     DeletedDocument,
     DocumentPassage,
@@ -49,9 +49,6 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
     }
     changed = {**one, 403: {"model": ErrorResponse, "description": "the caller may not do this with it"}}
 
-    def who(request: Request) -> Caller | None:
-        return caller_of(request.headers.getlist, tekio.settings)
-
     @app.post(
         "/v1/documents",
         response_model=UploadResponse,
@@ -83,7 +80,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         A file with the name of an earlier upload of the same owner takes its place. Of a file that cannot be read
         nothing is kept; the others are taken in all the same.
         """
-        caller = who(request)
+        caller = caller_in(request)
         given = [Upload(file.filename or "", file.file) for file in files]
         readers = _readers(share, caller)
         report = await run_in_threadpool(
@@ -100,7 +97,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
     @app.get("/v1/documents/{document_id}", responses=one, tags=["documents"])
     async def document(document_id: _ID, request: Request) -> DocumentView:
         """Describe a document."""
-        caller = who(request)
+        caller = caller_in(request)
         return view_document(await run_in_threadpool(lambda: tekio.library.get(document_id, caller=caller)))
 
     @app.get("/v1/documents/{document_id}/passages", responses=one, tags=["documents"])
@@ -111,7 +108,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> DocumentPassages:
         """Read a document, passage by passage."""
-        caller = who(request)
+        caller = caller_in(request)
         rows = await run_in_threadpool(lambda: tekio.library.passages(document_id, caller=caller))
         return DocumentPassages(
             passages=[_view(row) for row in rows[offset : offset + limit]], total=len(rows)
@@ -131,7 +128,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
     )
     async def original(document_id: _ID, request: Request) -> FileResponse:
         """Give the file that was read, as long as it is still the same."""
-        caller = who(request)
+        caller = caller_in(request)
         found = await run_in_threadpool(lambda: tekio.library.original(document_id, caller=caller))
         return FileResponse(
             found.path,
@@ -167,7 +164,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         width: Annotated[int, Query(ge=LEAST_WIDTH, le=MOST_WIDTH, description="pixels")] = WIDTH,
     ) -> Response:
         """Draw a page of a PDF, with a span of the text marked where it stands."""
-        caller = who(request)
+        caller = caller_in(request)
         image = await run_in_threadpool(
             lambda: tekio.library.page_image(
                 document_id, page, start=start, end=end, width=width, caller=caller
@@ -179,7 +176,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
     @app.delete("/v1/documents/{document_id}", responses=changed, tags=["documents"])
     async def delete(document_id: _ID, request: Request) -> DeletedDocument:
         """Delete a document: passages, vectors and words, stored answers, and the file if it was uploaded."""
-        caller = who(request)
+        caller = caller_in(request)
         gone = await run_in_threadpool(lambda: tekio.library.delete(document_id, caller=caller))
         return DeletedDocument(
             document=gone.document, passages=gone.passages, answers=gone.answers, file=gone.file

@@ -18,7 +18,7 @@ from sse_starlette import EventSourceResponse
 from kernel.answer import AskEvent
 from kernel.app import Tekio
 from retrieval.errors import NotFoundError, UsageError
-from ui.identity import caller_of
+from ui.identity import caller_in
 from ui.openai_chat import check_supported, completion, completion_events, conversation_of
 from ui.openai_models import (
     ChatCompletion,
@@ -107,7 +107,7 @@ def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
             raise ModelMissingError(
                 f"there is no model {body.model[:100]!r} that answers; there are {', '.join(known)}"
             )
-        caller = caller_of(request.headers.getlist, tekio.settings)
+        caller = caller_in(request)
         longest = body.max_completion_tokens or body.max_tokens
         said = body.tekio
 

@@ -39,6 +39,16 @@ PROBLEMS: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         "method_not_allowed": ("This address takes another method", "see /docs"),
         "too_large": ("The body is too large", "send less at once; detail says how much"),
+        "unauthenticated": (
+            "It is not known who asks",
+            "send a key as `Authorization: Bearer KEY`; `tekio keys create NAME` makes one",
+        ),
+        "forbidden": (
+            "This key or user may not do this",
+            "use one whose scope is enough, or ask the operator",
+        ),
+        "rate_limited": ("Too many requests", "ask again after retry_after seconds"),
+        "length_required": ("The length of the body is not told", "send the header Content-Length"),
         "host_refused": (
             "This host name is not served",
             "use the name of the server, or let the operator allow it",

@@ -140,7 +140,7 @@ def test_a_command_has_the_settings_of_the_server(settings: Settings) -> None:
 def test_only_those_who_are_named_run_jobs(
     tmp_path: Path, scripted: type[Tekio], model_store: ModelStore
 ) -> None:
-    settings = own_settings(tmp_path, model_store, user_header="X-User", job_users=["mori"])
+    settings = own_settings(tmp_path, model_store, user_header="X-User", admins=["user:mori"])
     with served(scripted, settings) as base:
         for user, status in ((None, 403), ("sato", 403), ("mori", 200)):
             headers = {} if user is None else {"X-User": user}
