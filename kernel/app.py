@@ -311,7 +311,7 @@ class Tekio:
         from kernel.settings import SETTINGS_FILE
 
         settings = self.settings
-        folders = {"examples": settings.examples}
+        folders = {"examples": settings.examples, "uploads": settings.uploads_folder}
         folders |= {f"prompts-{number}": folder for number, folder in enumerate(settings.prompts)}
         if adapters:
             folders |= {"adapters": settings.adapters, "embedders": settings.embedders}

@@ -220,9 +220,9 @@ def test_a_backup_that_is_there_is_not_replaced_unasked(
 
 
 def test_every_folder_of_the_settings_is_in_a_backup_or_can_be_made_anew(tmp_path: Path) -> None:
-    made_anew = {"cache", "answers", "audit_log"}
+    made_anew = {"cache", "answers", "audit_log", "jobs", "job_roots"}  # or are nobody's loss
     folders = {name for name, field in Settings.model_fields.items() if "Path" in str(field.annotation)}
-    chosen: dict[str, Any] = {name: tmp_path / name for name in folders - {"prompts"}}
+    chosen: dict[str, Any] = {name: tmp_path / name for name in folders - {"prompts", "job_roots"}}
     with closing(Tekio(Settings(**chosen, prompts=[tmp_path / "prompts"]))) as tekio:
         places = tekio._places(adapters=True)
     held = {str(place) for place in (places.index, places.memory, places.said, *places.folders.values())}
