@@ -20,6 +20,7 @@ from kernel.answer_cache import AnswerCache, CacheState
 from kernel.answering.answerability import AnswerabilityModel
 from kernel.asking import AskOptions, check_language, check_top_k, understood
 from kernel.chat.adapters import variant_names
+from kernel.conversations import Conversations
 from kernel.embedders import find_embedder
 from kernel.functions.ability import why
 from kernel.functions.reports import FunctionsReport, report_functions
@@ -32,6 +33,7 @@ from kernel.model_store import ModelStore
 from kernel.reembedding import reembed_index
 from kernel.selecting import multi_query_of, selection_of
 from kernel.settings import Settings
+from kernel.suggestions import suggest
 from kernel.trace_view import trace_of
 from kernel.trial import is_on_trial
 from plugins.prompt_folders import prompt_folders
@@ -87,6 +89,7 @@ class Tekio:
             lambda names, caller: self._open_index().contents(names, caller=caller),
             lambda passage, start, end, caller: self.quote(passage, start, end, caller=caller),
         )
+        self.conversations = Conversations(settings.memory_place, settings.memory)
         self._examples: ExampleBook | None = None
         self._toolbox: Toolbox | None = None
         self._loading = Loading()
@@ -373,6 +376,11 @@ class Tekio:
             SampledPassage(row_id, hit.data["document"], str(hit.data["language"]), hit.data["text"])
             for row_id, hit in rows.items()
         ]
+
+    def suggestions(self, language: str, *, caller: Caller | None = None) -> list[str]:
+        """Return questions that the documents can answer, see `kernel.suggestions`. Needs no model."""
+        with self._any_index() as index:
+            return suggest(index, index.documents(caller=caller), language)
 
     def keep_answerability(self, model: AnswerabilityModel | None) -> None:
         """Keep an estimate of answerability with the index, for when it is opened next; None forgets it."""

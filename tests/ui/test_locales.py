@@ -41,12 +41,12 @@ def names(node: ast.expr) -> Iterator[str]:
 
 
 def calls() -> list[tuple[str, set[str]]]:
-    """Return what `label` is called with: the key, and the names of the values."""
+    """Return what is asked for a text with: its key, and the names of the values."""
     return [
         (name, {keyword.arg for keyword in node.keywords if keyword.arg})
         for module in sources()
         for node in ast.walk(module)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "label"
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("label", "here.say")
         for name in names(node.args[0])
     ]
 

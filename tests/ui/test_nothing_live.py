@@ -50,6 +50,7 @@ class Hostile(ScriptedTekio):
     opened = 0
     asked: ClassVar[list] = []
     cancelled = 0
+    quoted = HOSTILE
 
 
 app.Tekio = Hostile
@@ -130,6 +131,8 @@ def test_the_chat_page_shows_hostile_text_as_text(chat_address: str, page: tuple
     box.fill("How long?")
     box.press("Enter")
     opened.locator(".tk-answer").wait_for(timeout=60_000)
+    opened.locator("button.tk-badge").first.click()
+    opened.locator(".tk-panel").wait_for(timeout=30_000)
     for folded in opened.locator("details").all():
         folded.evaluate("element => element.open = true")
     assert f"http://{HOST}/p.png?q=1" in opened.locator(".tk-answer").inner_text()
