@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,8 +57,12 @@ if TYPE_CHECKING:
     from kernel.engine import Engine
     from kernel.example_book import ExampleBook
     from kernel.functions.calling import Toolbox
+    from kernel.library.library import Library
     from plugins.own_prompts import PromptState
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
+
+
+_MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class Tekio:
         self.conversations = Conversations(settings.memory_place, settings.memory)
         self._examples: ExampleBook | None = None
         self._toolbox: Toolbox | None = None
+        self._library: Library | None = None
         self._loading = Loading()
 
     # -- documents ----------------------------------------------------------------------------------------
@@ -107,6 +112,7 @@ class Tekio:
         engine: str = "local",
         address: str | None = None,
         access: Access | None = None,
+        names: Mapping[Path, str] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> IngestReport:
         """Bring the index in step with files and folders.
@@ -120,6 +126,7 @@ class Tekio:
             engine: where files are read and embedded: `local`, or `ray` for a cluster.
             address: of the cluster; None starts a Ray on this machine.
             access: who may read the documents; None leaves it as it is, and new ones to everyone.
+            names: names for people of files that are named here, for uploads.
             on_progress: is told after each file.
 
         Raises:
@@ -137,6 +144,7 @@ class Tekio:
             passwords=passwords,
             ocr=ocr,
             access=access,
+            names=names,
         )
         check_engine(engine, address)
         index = self._open_index(create=True)
@@ -252,6 +260,30 @@ class Tekio:
         if not self.settings.token_vectors:
             return None
         return index.codec() or index.keep_tokens(self._find_embedder().token_codec())
+
+    @property
+    def library(self) -> Library:
+        """The documents one by one: uploads, originals, images of pages, deletion."""
+        with self._lock:
+            if self._library is None:
+                from kernel.library.library import Library
+                from kernel.library.page_images import PageImages
+                from kernel.library.uploads import UploadFolder
+
+                settings = self.settings
+                self._library = Library(
+                    UploadFolder(settings.uploads_folder, settings.max_upload_mb * _MIB),
+                    PageImages(settings.reader_seconds),
+                    index=self._any_index,
+                    ingest=self.ingest,
+                    forget_answers=self._forget_answers_of,
+                    image_memory=settings.reader_memory_mb * _MIB,
+                )
+            return self._library
+
+    def _forget_answers_of(self, documents: set[int]) -> int:
+        with self._stored_answers() as answers:
+            return answers.forget(documents)
 
     # -- questions ----------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from ui.rest_errors import install_error_handlers
 from ui.rest_examples import add_example_routes
 from ui.rest_guard import Guard
 from ui.rest_health import add_health_routes, counts_of
+from ui.rest_library import add_library_routes
 from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
     AskRequest,
@@ -83,12 +84,15 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     )
     install_error_handlers(app)
     app.add_middleware(TraceContext)
-    app.add_middleware(Guard, allowed_hosts=allowed_hosts)  # last, so that it comes first
+    app.add_middleware(
+        Guard, allowed_hosts=allowed_hosts, upload_bytes=tekio.settings.max_upload_mb * 2**20
+    )  # last, so that it comes first
     add_docs(app)
     _add_routes(app, tekio, warmth)
     add_health_routes(app, tekio, warmth)
     add_memory_routes(app, tekio, _ERRORS)
     add_document_routes(app, tekio, _ERRORS)
+    add_library_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)
     return app
 

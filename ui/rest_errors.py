@@ -15,10 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retrieval.errors import (
     BusyError,
+    DeniedError,
     IndexBusyError,
     IndexDamagedError,
     IndexMissingError,
     IndexSignatureError,
+    NotFoundError,
     TekioError,
     UsageError,
 )
@@ -30,6 +32,8 @@ log = logging.getLogger("tekio.rest")
 # The first class that fits gives status and type; a plain TekioError is something the operator has to mend.
 _KINDS: tuple[tuple[type[TekioError], int, str], ...] = (
     (UsageError, 422, "usage"),
+    (NotFoundError, 404, "not_found"),
+    (DeniedError, 403, "denied"),
     (BusyError, 429, "busy"),
     (IndexMissingError, 503, "no_index"),
     (IndexBusyError, 503, "index_busy"),

@@ -11,7 +11,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field
 
 from kernel.answer import Answer, AnswerPassage, Citation
-from retrieval.records import DocumentSummary, Passage
+from retrieval.records import DocumentSummary, Passage, document_key
 from ui.locales import label
 
 
@@ -30,6 +30,7 @@ class PassageView(BaseModel):
     """A passage that a search returned, best first."""
 
     id: int
+    document_id: str = Field(description="of its document in /v1/documents/{id}")
     document: str = Field(description="name of the document, relative to the folder that was ingested")
     title: str
     page: int | None = Field(description="1-based page, null for formats without pages")
@@ -51,7 +52,7 @@ class PassageView(BaseModel):
 class DocumentView(BaseModel):
     """A document of the index."""
 
-    id: int
+    id: str = Field(description="stays the same however often the document is read anew")
     document: str
     title: str
     format: str
@@ -77,6 +78,7 @@ def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:
     }
     return PassageView(
         id=passage.id,
+        document_id=document_key(passage.path),
         document=passage.document,
         title=passage.title,
         page=passage.page,
@@ -96,7 +98,7 @@ def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:
 def view_document(document: DocumentSummary) -> DocumentView:
     """Take over a row of the list of documents."""
     return DocumentView(
-        id=document.id,
+        id=document_key(document.path),
         document=document.document,
         title=document.title,
         format=document.format,
