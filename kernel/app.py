@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ingest.pipeline import Progress, check_paths, ingest_paths
-from ingest.report import IngestReport
+from ingest.report import FileReport, IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent, Technique, TraceStep
 from kernel.answer_cache import AnswerCache, CacheState
 from kernel.answering.answerability import AnswerabilityModel
@@ -170,6 +170,11 @@ class Tekio:
         with self._any_index() as index:
             return index.documents(caller=caller)
 
+    def passages_of(self, document: DocumentSummary, numbers: Sequence[int]) -> list[Passage]:
+        """Return some passages of a document out of `documents`, counted from 0. Needs no model."""
+        with self._any_index() as index:
+            return index.passages_of(document, numbers)
+
     def share(self, names: Sequence[str], access: Access) -> int:
         """Set who may read documents, by their names or patterns of them; return how many there are.
 
@@ -280,6 +285,18 @@ class Tekio:
                     image_memory=settings.reader_memory_mb * _MIB,
                 )
             return self._library
+
+    def reread(self, key: str, *, caller: Caller | None = None) -> FileReport:
+        """Read a document again from its file, see `kernel.library.tending`."""
+        from kernel.library.tending import reread
+
+        return reread(self.library, self.ingest, key, caller=caller)
+
+    def retag(self, key: str, tags: Tags, *, caller: Caller | None = None) -> None:
+        """Give a document other key words, see `kernel.library.tending`."""
+        from kernel.library.tending import retag
+
+        retag(self.library, self._any_index, key, tags, caller=caller)
 
     def _forget_answers_of(self, documents: set[int]) -> int:
         with self._stored_answers() as answers:

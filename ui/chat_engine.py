@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 
+from ingest.report import FileReport
 from kernel import app
 from kernel.answer import Answer, AnswerPassage, AskEvent
 from kernel.conversation.history import MOST_TURNS
 from kernel.documents.results import Comparison, Summary
+from kernel.library.library import Library
+from kernel.library.page_render import PageImage
 from kernel.settings import Settings
 from plugins.memory.conversations import Conversation
 from plugins.memory.records import Memory, owner_of
 from retrieval.access import Caller
 from retrieval.errors import IndexMissingError, TekioError
-from retrieval.records import DocumentSummary
+from retrieval.records import DocumentSummary, Passage, Tags
 from ui.bridge import Bridge
 from ui.page.asking import Asking
 from ui.page.turn import How, Turn, turn_of
@@ -21,6 +24,7 @@ from ui.page.turn import How, Turn, turn_of
 _AROUND = 400
 """Characters that are shown before and after a passage."""
 _STOP_SECONDS = 5
+_PAGE_PIXELS = 1100
 _MOST_SUGGESTED = 500
 """Callers and languages for which suggestions are kept."""
 
@@ -88,6 +92,13 @@ class Engine:
             return asking
         self._under_way[where] = asking
         return asking
+
+    def ask_apart(self, turn: Turn, caller: Caller | None) -> Asking:
+        """Begin to answer a question that belongs to no conversation and is not kept."""
+        turn.stage = "searching"
+        return Asking(
+            self._bridge, turn, lambda: self.stream(turn.question, turn.how, caller), lambda ended: None
+        )
 
     def under_way(self, conversation: str, caller: Caller | None) -> Asking | None:
         """Return the question of a conversation that is being answered."""
@@ -180,6 +191,31 @@ class Engine:
         if before is None:
             return "", "", False
         return before, read(end, end + _AROUND) or "", True
+
+    def page_image(
+        self, key: str, page: int, span: tuple[int, int] | None, caller: Caller | None
+    ) -> PageImage:
+        """Draw a page of a PDF with a span of the document marked."""
+        start, end = (None, None) if span is None else span
+        library = self._tekio.library
+        return library.page_image(key, page, start=start, end=end, width=_PAGE_PIXELS, caller=caller)
+
+    def passages(self, document: DocumentSummary, numbers: Sequence[int]) -> list[Passage]:
+        """Return some passages of a document that the caller was shown in the list, counted from 0."""
+        return self._tekio.passages_of(document, numbers)
+
+    @property
+    def library(self) -> Library:
+        """The documents one by one."""
+        return self._tekio.library
+
+    def reread(self, key: str, caller: Caller | None) -> FileReport:
+        """Read a document again from its file."""
+        return self._tekio.reread(key, caller=caller)
+
+    def retag(self, key: str, tags: Tags, caller: Caller | None) -> None:
+        """Give a document other key words."""
+        self._tekio.retag(key, tags, caller=caller)
 
     def suggestions(self, language: str, caller: Caller | None) -> list[str]:
         """Return questions to begin with; made once for each state of the index, since nothing else changes them."""

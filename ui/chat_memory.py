@@ -13,6 +13,7 @@ from ui.chat_engine import Engine, knows
 from ui.chat_view import notice_html, text_html
 from ui.failures import describe
 from ui.locales import label
+from ui.page.here import icon_button
 from ui.page.turn import Turn
 from ui.plaintext import one_line, plain
 
@@ -46,15 +47,13 @@ def thumbs(engine: Engine, turn: Turn, place: int, caller: Caller | None, langua
     if turn.answer is None or turn.answer.variant == "memory" or turn.said or not knows(caller):
         return
     for name, icon in (("up", "thumb_up"), ("down", "thumb_down"), ("keep", "bookmark_add")):
-        st.button(
-            label("keep_answer", language) if name == "keep" else "",
-            icon=f":material/{icon}:",
-            help=label(f"rate_{name}", language),
-            key=f"{name}_{place}",
-            type="tertiary",
-            disabled=name == "keep" and turn.answer.refused,
+        icon_button(
+            label(f"rate_{name}", language),
+            icon,
+            f"{name}_{place}",
             on_click=_say,
             args=(engine, turn, name, caller, language),
+            disabled=name == "keep" and turn.answer.refused,
         )
 
 
@@ -86,12 +85,10 @@ def panel(engine: Engine, caller: Caller | None, language: str) -> None:
             with text:
                 st.html(text_html(shown[:_SHOWN] + ("…" if len(shown) > _SHOWN else "")))
             with button:
-                st.button(
-                    "",
-                    icon=":material/delete:",
-                    key=f"forget_{memory.id}",
-                    help=label("forget", language),
-                    type="tertiary",
+                icon_button(
+                    label("forget", language),
+                    "delete",
+                    f"forget_{memory.id}",
                     on_click=_forget,
                     args=(engine, memory.id, caller),
                 )

@@ -25,6 +25,7 @@ button.tk-badge:hover { background: color-mix(in srgb, #2f8f86 45%, transparent)
 button.tk-open:focus-visible, .tk-copy:focus-visible { outline: 2px solid #2f8f86; outline-offset: 2px; }
 .tk-unsupported { background: none; color: inherit; text-decoration: underline wavy #c77d0a 1.5px;
   text-underline-offset: .28em; }
+.tk-differs { background: color-mix(in srgb, #2f8f86 22%, transparent); color: inherit; border-radius: .2em; }
 .tk-short { background: none; color: inherit; font-weight: 700; }
 .tk-source { border: 1px solid color-mix(in srgb, currentColor 15%, transparent); border-radius: .6rem;
   padding: .6rem .85rem; margin: .4rem 0; background: color-mix(in srgb, currentColor 3%, transparent); }
@@ -54,12 +55,18 @@ button.tk-source:hover { border-color: #2f8f86; }
 .tk-notice ul { margin: .2rem 0 0; padding-left: 1.2rem; }
 .tk-warn { border-color: #c77d0a; background: color-mix(in srgb, #c77d0a 11%, transparent); }
 .tk-error { border-color: #c0392b; background: color-mix(in srgb, #c0392b 11%, transparent); }
-.tk-documents { max-height: 60vh; overflow-y: auto; margin-top: .4rem; }
-.tk-document { display: flex; justify-content: space-between; gap: .8rem; align-items: baseline;
-  margin: 0;
-  padding: .32rem 0; font-size: .9rem;
-  border-bottom: 1px solid color-mix(in srgb, currentColor 9%, transparent); }
-.tk-document .tk-meta { white-space: nowrap; }
+.tk-documents { margin-top: .4rem; max-height: 68vh; overflow-y: auto; }
+.tk-document { display: flex; justify-content: space-between; gap: .8rem; align-items: baseline; width: 100%;
+  margin: 0; padding: .45rem .4rem; font: inherit; font-size: .92rem; color: inherit; text-align: left;
+  background: none; border: none; cursor: pointer;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
+.tk-document:hover, .tk-document[aria-current] { background: color-mix(in srgb, #2f8f86 12%, transparent); }
+.tk-document .tk-meta { text-align: right; }
+/* White on the dark theme's light green is hard to read. */
+[data-testid="stMultiSelect"] span[title], [data-testid^="stBaseButton-primary"] p {
+  color: light-dark(#fff, #0d1f1d) !important; }
+[class*="st-key-icon_"] button p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+  white-space: nowrap; }
 .tk-answer, .tk-draft { max-width: 48rem; }
 .tk-copy { border: 1px solid color-mix(in srgb, currentColor 22%, transparent); background: none; color: inherit;
   border-radius: .5rem; font: inherit; font-size: .82rem; padding: .15rem .6rem; cursor: pointer; }

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from kernel.answer import Answer, AnswerPassage, Citation, Technique
-from retrieval.records import DocumentSummary
 from ui.answer_text import function_line, samples_line, source_line
 from ui.locales import label
 from ui.plaintext import one_line, plain
@@ -32,23 +31,28 @@ def text_html(text: str, kind: str = "text") -> str:
     return f'<div class="tk-{kind}">{escape(plain(text))}</div>'
 
 
-def answer_html(answer: Answer, language: str = "en", *, place: int | None = None) -> str:
+def answer_html(
+    answer: Answer, language: str = "en", *, place: int | None = None, differs: Sequence[Span] | None = None
+) -> str:
     """Return the answer's text: markers as badges, unsupported sentences underlined, the words that answer in bold.
 
     Args:
         answer: is shown.
         language: of the page.
         place: of the turn in the conversation; with it a marker is a button that opens its source.
+        differs: what of the text, without surrounding space, is marked as other than in other answers, in place of all
+            other marks.
     """
     text = answer.answer.strip()
     spans = [span for sentence in answer.unsupported if (span := _find(text, sentence)) is not None]
     short = _find(text, answer.short_answer.text) if answer.short_answer else None
     # A quotation, in which words are pointed out, has no unsupported sentence.
-    body = (
-        marked_html(text, spans, "tk-unsupported")
-        if short is None
-        else marked_html(text, [short], "tk-short")
-    )
+    if differs is not None:
+        body = marked_html(text, differs, "tk-differs")
+    elif short is None:
+        body = marked_html(text, spans, "tk-unsupported")
+    else:
+        body = marked_html(text, [short], "tk-short")
     cited = {citation.marker: citation for citation in reversed(answer.citations)}
 
     def badge(match: re.Match[str]) -> str:
@@ -158,18 +162,6 @@ def meta_html(answer: Answer, language: str, *, blind: bool = False) -> str:
 def technique_name(technique: str, language: str) -> str:
     """Return the name of a technique; a folder of the reader's own is called by its own name."""
     return label(technique, language) if technique in list(Technique) else one_line(technique)
-
-
-def documents_html(documents: Sequence[DocumentSummary], language: str) -> str:
-    """Return the list of documents with their counts; of very many, the first ones."""
-    rows = "".join(
-        f'<div class="tk-document"><span class="tk-name">{escape(one_line(row.document))}</span>'
-        f'<span class="tk-meta">{escape(label("chunks", language, chunks=row.chunks))}</span></div>'
-        for row in documents[:LISTED_DOCUMENTS]
-    )
-    more = len(documents) - LISTED_DOCUMENTS
-    rest = text_html(label("more", language, count=more), "meta") if more > 0 else ""
-    return f'<div class="tk-documents">{rows}{rest}</div>'
 
 
 def _source_card(answer: Cited, citations: Sequence[Citation], language: str, place: int | None) -> str:

@@ -18,7 +18,9 @@ from kernel.settings import load_settings
 from plugins.memory.conversations import KeptTurn
 from retrieval.errors import TekioError
 from ui import chat_engine, chat_view
+from ui.page import documents
 from ui.page.asking import Asking
+from ui.page.here import Here
 
 if TYPE_CHECKING:
     from tests.ui.conftest import ScriptedTekio
@@ -140,9 +142,9 @@ def test_an_answer_can_be_asked_for_again_and_its_question_changed(
 ) -> None:
     ask(page.run(), "First?")
     ask(page, "Second?")
-    page.button(key="retry_1").click().run()
+    page.button(key="icon_retry_1").click().run()
     assert scripted.asked[-1] == scripted.asked[-2] | {"cache": False}
-    page.button(key="edit_0_open").click().run()
+    page.button(key="icon_edit_0").click().run()
     page.text_area(key="edited_0").set_value("Changed?")
     next(button for button in page.button if button.label == "Ask again").click().run()
     assert [turn.question for turn in page.session_state["talk"].turns] == ["Changed?"]
@@ -298,8 +300,15 @@ def test_choices_outlive_a_change_of_language(page: AppTest) -> None:
     assert page.selectbox(key="technique_ja").options[0] == "ゼロショット"
 
 
-def test_a_long_list_of_documents_is_cut(scripted: type[ScriptedTekio]) -> None:
+def test_a_long_list_of_documents_is_cut_and_filtered_by_all_its_words(
+    scripted: type[ScriptedTekio],
+) -> None:
     (row,) = scripted(load_settings()).documents()
-    shown = chat_view.documents_html([row] * (chat_view.LISTED_DOCUMENTS + 5), "en")
-    assert shown.count('tk-document"') == chat_view.LISTED_DOCUMENTS
+    engine = chat_engine.Engine(load_settings())
+    here = Here(engine, None, "en", load_settings())
+    shown = documents.documents_html(here, [row] * (chat_view.LISTED_DOCUMENTS + 5), "")
+    assert shown.count('tk-document tk-open"') == chat_view.LISTED_DOCUMENTS
     assert "… and 5 more" in shown
+    assert documents.fitting([row], "PDF manual") == [row]
+    assert documents.fitting([row], "manual docx") == []
+    engine.close()

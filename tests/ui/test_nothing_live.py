@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
+from tests.ui.browsing import ROOT, chromium, wait_until_served
 from tests.ui.serving import served
 
 if TYPE_CHECKING:
     from tests.ui.conftest import ScriptedTekio
 
-ROOT = Path(__file__).parents[2]
 HOST = "evil.example"
 HOSTILE = (
     f"The warranty lasts 24 months [1]. ![x](http://{HOST}/p.png?q=1) [l](http://{HOST}/) "
@@ -62,15 +59,8 @@ chat.main()
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium, where it and playwright are installed."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium is installed")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
@@ -99,12 +89,7 @@ def chat_address(tmp_path: Path) -> Iterator[str]:
     running = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
     try:
         address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                httpx.get(f"{address}/_stcore/health", timeout=2).raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.2)
+        wait_until_served(address)
         yield address
     finally:
         running.terminate()

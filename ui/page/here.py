@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
 
 from kernel.settings import Settings
 from retrieval.access import Caller
@@ -40,3 +44,34 @@ def button_text(text: str, most: int = 80) -> str:
     shown = shown if len(shown) <= most else shown[: most - 1].rstrip() + "…"
     # A word joiner, which nobody sees, keeps `:home:` from being read as the name of an icon or a colour.
     return _MARKUP.sub(r"\\\1", shown).replace(":", f":{_JOINER}") or "…"
+
+
+def icon_button(
+    text: str,
+    icon: str,
+    key: str,
+    *,
+    on_click: Callable[..., None],
+    args: tuple[Any, ...] = (),
+    disabled: bool = False,
+) -> None:
+    """Offer a button of an icon alone. Its text, which the style hides, is what it is called for those who do not see.
+
+    Args:
+        text: what it does; shown too where the pointer rests.
+        icon: name of the icon.
+        key: of the button, which gets `icon_` before it.
+        on_click: is called.
+        args: with these.
+        disabled: whether it cannot be pressed now.
+    """
+    st.button(
+        text,
+        icon=f":material/{icon}:",
+        help=text,
+        key=f"icon_{key}",
+        type="tertiary",
+        on_click=on_click,
+        args=args,
+        disabled=disabled,
+    )

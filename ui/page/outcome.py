@@ -9,7 +9,7 @@ import streamlit as st
 from kernel.answer import Answer, TraceStep
 from ui import chat_memory as memory
 from ui import chat_view as view
-from ui.page.here import Here
+from ui.page.here import Here, icon_button
 from ui.page.talk_state import Talk, begin, go_back
 from ui.page.turn import Turn
 from ui.plaintext import plain
@@ -99,24 +99,8 @@ def show_actions(here: Here, talk: Talk, place: int) -> None:
                 width="content",
             )
             memory.thumbs(here.engine, turn, place, here.caller, here.language)
-        st.button(
-            "",
-            icon=":material/refresh:",
-            help=here.say("retry"),
-            key=f"retry_{place}",
-            type="tertiary",
-            on_click=_retry,
-            args=(here, talk, place),
-        )
-        st.button(
-            "",
-            icon=":material/edit:",
-            help=here.say("edit_question"),
-            key=f"edit_{place}_open",
-            type="tertiary",
-            on_click=_edit,
-            args=(talk, place),
-        )
+        icon_button(here.say("retry"), "refresh", f"retry_{place}", on_click=_retry, args=(here, talk, place))
+        icon_button(here.say("edit_question"), "edit", f"edit_{place}", on_click=_edit, args=(talk, place))
     if turn.said:
         st.html(view.notice_html(turn.said))
 

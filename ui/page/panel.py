@@ -7,8 +7,10 @@ from html import escape
 import streamlit as st
 
 from kernel.answer import AnswerPassage, Citation
+from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.page.here import Here
+from ui.failures import describe
+from ui.page.here import Here, icon_button
 from ui.page.talk_state import Talk
 from ui.page.turn import Turn
 from ui.plaintext import one_line, plain
@@ -32,15 +34,16 @@ def show(here: Here, talk: Talk, opened: tuple[int, int]) -> None:
     passage, citations = found
     with st.container(border=True, key="source"):
         _bar(here, talk, place, marker, len(turn.answer.passages))
-        st.html(title_html(here, passage, marker))
-        before, after, there = here.engine.around(passage, here.caller)
-        if not there:
-            st.html(view.notice_html(here.say("source_gone"), "warn"))
-        st.html(text_html(passage, citations, before, after))
+        st.html(title_html(here, passage, place, marker))
+        if not _shows_page(here, passage, citations, place):
+            before, after, there = here.engine.around(passage, here.caller)
+            if not there:
+                st.html(view.notice_html(here.say("source_gone"), "warn"))
+            st.html(text_html(passage, citations, before, after))
         st.html(facts_html(here, passage, citations))
 
 
-def title_html(here: Here, passage: AnswerPassage, marker: int) -> str:
+def title_html(here: Here, passage: AnswerPassage, place: int, marker: int) -> str:
     """Return the head of a panel; it takes the focus when the panel opens."""
     name, title = one_line(passage.document), one_line(passage.title)
     page = view.text_html(here.say("page", page=passage.page), "meta") if passage.page is not None else ""
@@ -49,8 +52,9 @@ def title_html(here: Here, passage: AnswerPassage, marker: int) -> str:
     headings = view.text_html(trail, "meta") if trail else ""
     said = escape(here.say("source_number", number=marker), quote=True)
     return (
-        f'<section class="tk-panel" tabindex="-1" aria-label="{said}"><div class="tk-panel-title">'
-        f'<span class="tk-badge">{marker}</span> {escape(name)}</div>{other}{page}{headings}</section>'
+        f'<section class="tk-panel" data-for="{place}:{marker}" tabindex="-1" aria-label="{said}">'
+        f'<div class="tk-panel-title"><span class="tk-badge">{marker}</span> {escape(name)}</div>'
+        f"{other}{page}{headings}</section>"
     )
 
 
@@ -89,18 +93,45 @@ def facts_html(here: Here, passage: AnswerPassage, citations: list[Citation]) ->
     return f'<div class="tk-facts">{cells}</div>'
 
 
+def _shows_page(here: Here, passage: AnswerPassage, citations: list[Citation], place: int) -> bool:
+    """Draw the page of a PDF with the span marked, where there is one and it is wanted; say whether it was drawn."""
+    page = citations[0].page if citations else passage.page
+    if page is None or not passage.document_id or not passage.document.lower().endswith(".pdf"):
+        return False
+    shown = st.segmented_control(
+        here.say("how_shown"),
+        ["as_page", "as_text"],
+        format_func=here.say,
+        default="as_page",
+        required=True,
+        key=f"shown_{place}",
+        label_visibility="collapsed",
+    )
+    if shown == "as_text":
+        return False
+    cited = citations[0] if citations else passage
+    span = cited.start, cited.end
+    try:
+        with st.spinner(here.say("drawing_page")):
+            image = here.engine.page_image(passage.document_id, page, span, here.caller)
+    except TekioError as error:
+        st.html(view.text_html(here.say("page_not_drawn", reason=describe(error)), "meta"))
+        return False
+    alt = here.say("page_of", document=one_line(passage.document), page=page)
+    st.image(image.png, width="stretch", alt=alt)
+    return True
+
+
 def _bar(here: Here, talk: Talk, place: int, marker: int, count: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         for step, icon, key in ((-1, "chevron_left", "previous_source"), (1, "chevron_right", "next_source")):
-            st.button(
-                "",
-                icon=f":material/{icon}:",
-                help=here.say(key),
-                key=key,
-                type="tertiary",
-                disabled=not 1 <= marker + step <= count,
+            icon_button(
+                here.say(key),
+                icon,
+                key,
                 on_click=_open,
                 args=(talk, (place, marker + step)),
+                disabled=not 1 <= marker + step <= count,
             )
         st.html(
             view.text_html(here.say("source_of_count", number=marker, count=count), "meta"), width="content"

@@ -12,7 +12,7 @@ import streamlit as st
 
 _SCRIPT = """
 export default function (component) {
-  const { setTriggerValue, data } = component;
+  const { setTriggerValue } = component;
   const closest = (event, selector) => event.target instanceof Element ? event.target.closest(selector) : null;
 
   const copy = async (text) => {
@@ -22,9 +22,33 @@ export default function (component) {
     const done = document.execCommand("copy"); area.remove(); return done;
   };
 
+  // What was opened is drawn by a later run of the page, and Streamlit follows the end of a page that grows: so the
+  // panel is waited for, and looked at once more when it has settled.
+  const reveal = (name) => {
+    let tries = 0;
+    const timer = setInterval(() => {
+      const panel = document.querySelector(`.tk-panel[data-for="${name}"]`);
+      if (!panel && ++tries < 60) return;
+      clearInterval(timer);
+      if (!panel) return;
+      const show = () => {
+        const { top } = panel.getBoundingClientRect();
+        if (top < 60 || top > window.innerHeight * 0.5) panel.scrollIntoView({ block: "start" });
+        panel.focus({ preventScroll: true });
+      };
+      let moved = false;  // from here on the person's own scrolling is left alone
+      for (const kind of ["wheel", "touchmove", "keydown"]) {
+        window.addEventListener(kind, () => { moved = true; }, { once: true, passive: true });
+      }
+      for (const later of [0, 500, 1500]) setTimeout(() => { if (!moved) show(); }, later);
+    }, 100);
+  };
+
   const clicked = async (event) => {
     const source = closest(event, "[data-source]");
-    if (source) { setTriggerValue("source", source.dataset.source); return; }
+    if (source) { setTriggerValue("source", source.dataset.source); reveal(source.dataset.source); return; }
+    const row = closest(event, "[data-document]");
+    if (row) { setTriggerValue("document", row.dataset.document); reveal(row.dataset.document); return; }
     const button = closest(event, "[data-copy]");
     if (!button) return;
     const text = document.querySelector(`[data-answer="${button.dataset.copy}"]`);
@@ -45,19 +69,6 @@ export default function (component) {
 
   document.addEventListener("click", clicked);
   document.addEventListener("keydown", pressed);
-  if (data && data.open && window.tekioOpen !== data.open) {
-    // The panel is drawn by the same run as this, and Streamlit follows the end of a page that grows: so a while after.
-    const show = () => {
-      const panel = document.querySelector(".tk-panel");
-      if (!panel) return;
-      const { top, bottom } = panel.getBoundingClientRect();
-      if (top < 60 || bottom > window.innerHeight * 0.6) panel.scrollIntoView({ block: "start" });
-      panel.focus({ preventScroll: true });
-    };
-    setTimeout(show, 150);
-    setTimeout(show, 600);
-  }
-  window.tekioOpen = data ? data.open : "";
   return () => {
     document.removeEventListener("click", clicked);
     document.removeEventListener("keydown", pressed);
@@ -65,19 +76,32 @@ export default function (component) {
 }
 """
 _SOURCE = re.compile(r"(\d{1,5}):(\d{1,3})")
-_KEY = "signals"
+_DOCUMENT = re.compile(r"[0-9a-f]{24}")
 
 
-def listen(opened: tuple[int, int] | None) -> tuple[int, int] | None:
-    """Put the script on the page; return the source that was just clicked, as (turn, marker).
-
-    Args:
-        opened: the source whose panel the page shows, to which the browser then moves.
-    """
-    component = st.components.v2.component("tekio_signals", js=_SCRIPT)
-    shown = "" if opened is None else f"{opened[0]}:{opened[1]}"
-    result = component(
-        key=_KEY, data={"open": shown}, on_source_change=lambda: None, width="content", height="content"
-    )
-    found = _SOURCE.fullmatch(str(getattr(result, "source", None) or ""))
+def listen() -> tuple[int, int] | None:
+    """Put the script on the page; return the source that was just clicked, as (turn, marker)."""
+    found = _SOURCE.fullmatch(_heard("source"))
     return (int(found[1]), int(found[2])) if found else None
+
+
+def listen_for_document() -> str | None:
+    """Put the script on the page; return the id of the document that was just clicked."""
+    found = _DOCUMENT.fullmatch(_heard("document"))
+    return found[0] if found else None
+
+
+def _heard(what: str) -> str:
+    component = st.components.v2.component("tekio_signals", js=_SCRIPT)
+    result = component(
+        key="signals",
+        width="content",
+        height="content",
+        on_source_change=_nothing,
+        on_document_change=_nothing,
+    )
+    return str(getattr(result, what, None) or "")
+
+
+def _nothing() -> None:
+    """Do nothing: that there is a callback is what makes a name a trigger."""

@@ -28,11 +28,11 @@ def talk_page(here: Here) -> None:
     talk = current(here)
     kept.sidebar(here, talk)
     how = choose_how(here)
-    if (clicked := signals.listen(talk.opened)) is not None:
-        talk.opened = clicked
-    hero = st.container()
+    if (clicked := signals.listen()) is not None:
+        talk.opened = clicked if clicked[0] < len(talk.turns) else None
+    hero = st.empty()
     if not talk.turns:
-        with hero:
+        with hero.container():
             _welcome(here, missing=documents is None, empty=not documents)
     for place in range(len(talk.turns)):
         _show_turn(here, talk, place, passages)
@@ -134,7 +134,6 @@ def _show_answer(here: Here, talk: Talk, place: int, passages: int) -> None:
                 # Each of these lets Streamlit leave this run for a newer one; the answer goes on meanwhile.
                 body.html(progress_html(here, turn, passages))
             talk.asking = None
-            body.empty()
-            below.empty()
+            st.rerun()  # the list of conversations, drawn before, knows this one now
         show_outcome(here, turn, place)
         show_actions(here, talk, place)
