@@ -51,6 +51,9 @@ from retrieval.records import DocumentSummary, Passage, Tags
 from retrieval.stores.opening import Place
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from kernel.answering.rendering import ShownPrompt
     from kernel.documents.results import Comparison, Extraction, Summary
     from kernel.documents.tasks import DocumentTasks
@@ -73,6 +76,14 @@ class SampledPassage:
     document: str
     language: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Vectors of texts, of length one, shape (n, dimension), and how many tokens the texts have."""
+
+    vectors: NDArray[np.float32]
+    tokens: int
 
 
 class Tekio:
@@ -392,6 +403,27 @@ class Tekio:
             without_document: a document to keep from the search, for calibration.
         """
         return await (await self._started()).measure(question, self.settings.top_k, without_document)
+
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
+        """Embed texts by the index's embedder. Blocks.
+
+        Args:
+            texts: each at least a character, and within what the embedder takes.
+            queries: whether they are searched for, rather than searched in.
+
+        Raises:
+            UsageError: a text is empty or too long.
+        """
+        embedder = self.embedder
+        counts = embedder.count_tokens(texts)
+        for place, (text, count) in enumerate(zip(texts, counts, strict=True)):
+            if not text.strip():
+                raise UsageError(f"text {place} is empty")
+            if count > embedder.max_tokens - RESERVED_TOKENS:
+                most = embedder.max_tokens - RESERVED_TOKENS
+                raise UsageError(f"text {place} has {count:,} tokens, {most:,} are the most: cut it")
+        vectors = embedder.embed_queries(texts) if queries else embedder.embed_passages(texts)
+        return Vectors(vectors, sum(counts))
 
     async def prompt(
         self,

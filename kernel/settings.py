@@ -51,6 +51,14 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(
         100, ge=1, le=100_000, description="most that one upload may be, all its files"
     )
+    jobs: Path = Field(Path(".tekio/jobs"), description="folder of the jobs that the API started")
+    job_roots: list[Path] = Field(
+        [],
+        description="folders below which jobs of the API may read: documents to ingest, training sets, questions",
+    )
+    job_users: list[str] = Field(
+        [], description="users who may start and see jobs, where users are told apart; else everyone may"
+    )
     memory: Path = Field(Path(".tekio/memory"), description="folder of the semantic memory")
     examples: Path = Field(
         Path(".tekio/examples"), description="folder of the worked examples that were added"
@@ -293,7 +301,9 @@ class Settings(BaseSettings):
         check_variant_names(value)
         return value
 
-    @field_validator("index", "memory", "examples", "adapters", "embedders", "cache", "answers", "uploads")
+    @field_validator(
+        "index", "memory", "examples", "adapters", "embedders", "cache", "answers", "uploads", "jobs"
+    )
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser()

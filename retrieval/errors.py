@@ -35,6 +35,10 @@ class DeniedError(TekioError):
     """The caller may see it, but not do this with it."""
 
 
+class ConflictError(TekioError):
+    """It cannot be done beside what is under way."""
+
+
 class IndexMissingError(TekioError):
     """There is no index yet in the folder that was named."""
 

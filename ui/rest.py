@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import PlainTextResponse
 from sse_starlette import EventSourceResponse
 
 from kernel.answer import Answer, AskEvent
@@ -20,6 +21,7 @@ from ui.rest_errors import install_error_handlers
 from ui.rest_examples import add_example_routes
 from ui.rest_guard import Guard
 from ui.rest_health import add_health_routes, counts_of
+from ui.rest_jobs import add_job_routes
 from ui.rest_library import add_library_routes
 from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
@@ -30,16 +32,29 @@ from ui.rest_models import (
     SearchResponse,
     VariantsResponse,
 )
-from ui.rest_stream import ClientGoneError, answer_unless_gone, begun_events
+from ui.rest_openai import add_openai_routes
+from ui.rest_openapi import describe_wholly
+from ui.rest_stream import ClientGoneError, answer_unless_gone, begun, sse_events
 from ui.views import view_document, view_passage
 from ui.warmth import Warmth
 
 _DESCRIPTION = """Answers from your own documents, with checked citations.
 
 `POST /v1/ask` with `"stream": true` (or `Accept: text/event-stream`) sends server-sent events: `passages`
-(what was found), `token` (pieces of the draft), and last, always, `answer` (the checked answer with its
-`finish_reason`) or `error`. What fails before the first event is told by the status, as without a stream. A
-connection that ends without either was cut. Closing the connection stops the generation."""
+(what was found), `token` (pieces of the draft), `citation` (each place that supports the answer), `answer` (the
+whole checked answer), and last, always, `done` (with `finish_reason` and `usage`) or `error`. What fails before the
+first event is told by the status, as without a stream. A connection that ends without either was cut. Closing the
+connection stops the generation.
+
+`/v1/chat/completions`, `/v1/embeddings` and `/v1/models` speak OpenAI's protocol: a model is a variant, or the
+embedder; citations are in the field `tekio`, and as a list at the end of the text.
+
+Errors are problem details (RFC 9457, `application/problem+json`): `type`, `title`, `status`, `detail` (what happened),
+`remedy` (what to do), with `error` beside them; on the addresses of OpenAI's protocol they have its form.
+
+Versions: the version of the API is in its addresses. Within `v1` fields and addresses are only added; clients pass over
+what they do not know. What is to go is marked `deprecated` in this description, stays for two releases, and its answers
+carry the headers `Deprecation` (RFC 9745) and `Sunset` (RFC 8594). Nothing is deprecated now."""
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": description}
@@ -94,6 +109,9 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     add_document_routes(app, tekio, _ERRORS)
     add_library_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)
+    add_openai_routes(app, tekio, warmth)
+    add_job_routes(app, tekio, _ERRORS)
+    describe_wholly(app)
     return app
 
 
@@ -129,7 +147,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
 
         try:
             if body.stream or "text/event-stream" in request.headers.get("accept", ""):
-                return EventSourceResponse(await begun_events(request, events))
+                return EventSourceResponse(sse_events(await begun(request, events)))
             return await answer_unless_gone(request, events)
         except ClientGoneError:
             return Response(status_code=499)  # nobody reads it; the number is nginx's for this
@@ -170,7 +188,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
 
     if tekio.settings.prometheus:
 
-        @app.get("/metrics", tags=["service"])
+        @app.get("/metrics", tags=["service"], response_class=PlainTextResponse)
         async def metrics() -> Response:
             """Give the figures of the questions so far, as Prometheus reads them: no text of any of them."""
             figures = await tekio.figures()

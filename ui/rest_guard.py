@@ -44,7 +44,7 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = self._refusal(headers)
         if refusal is not None:
-            await error_response(*refusal)(scope, receive, send)
+            await error_response(*refusal, path=scope["path"])(scope, receive, send)
             return
         limit = MAX_BODY_BYTES
         if (scope["method"], scope["path"]) == UPLOADS:
@@ -52,7 +52,7 @@ class Guard:
         too_large = ErrorDetail(type="too_large", message=_too_large(limit))
         body = _LimitedBody(receive, limit)
         if body.declared_too_large(headers):
-            await error_response(413, too_large)(scope, receive, send)
+            await error_response(413, too_large, path=scope["path"])(scope, receive, send)
             return
 
         async def send_unless_exceeded(message: Message) -> None:
@@ -63,7 +63,7 @@ class Guard:
         with suppress(_BodyTooLargeError):
             await self._app(scope, body.receive, send_unless_exceeded)
         if body.exceeded:
-            await error_response(413, too_large)(scope, receive, send)
+            await error_response(413, too_large, path=scope["path"])(scope, receive, send)
 
     def _refusal(self, headers: Headers) -> tuple[int, ErrorDetail] | None:
         host = headers.get("host", "")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import FastAPI, File, Form, Path, Query, Request, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, JSONResponse
-from pydantic import BaseModel, Field
 
 from kernel.app import Tekio
 from kernel.library.library import LEAST_WIDTH, MOST_WIDTH, WIDTH
@@ -17,8 +16,17 @@ from retrieval.access import Access, Caller, access
 from retrieval.filter_text import parse_tags
 from retrieval.records import Passage
 from ui.identity import caller_of
+from ui.library_models import (
+    DeletedDocument,
+    DocumentPassage,
+    DocumentPassages,
+    FailedUpload,
+    UploadedFile,
+    UploadResponse,
+)
 from ui.rest_errors import body_of
 from ui.rest_models import ErrorDetail, ErrorResponse
+from ui.rest_problems import PROBLEM_JSON
 from ui.views import DocumentView, view_document
 
 _ADVICE = {
@@ -31,69 +39,6 @@ _ADVICE = {
 }
 _SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
 _ID = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="`id` of a document in /v1/documents")]
-
-
-class UploadedFile(BaseModel):
-    """What became of an uploaded file, in the words of an ingest."""
-
-    id: str | None = Field(description="of the document, null where there is none of this file")
-    document: str = Field(description="its name as it is shown: what was given, cleaned")
-    outcome: Literal[
-        "ok", "partial", "unchanged", "no_text_layer", "empty", "encrypted", "unsupported", "failed"
-    ]
-    chunks: int
-    pages: int | None
-    empty_pages: list[int]
-    encoding: str | None
-    message: str = Field(description="why it is not plainly `ok`, in one line")
-    advice: str = Field(description="what to do about it")
-    replaced: bool = Field(description="true: it took the place of an earlier upload of this name")
-
-
-class UploadResponse(BaseModel):
-    """What became of an upload."""
-
-    added: int
-    updated: int
-    unchanged: int
-    failed: int
-    files: list[UploadedFile] = Field(description="in the order in which they came")
-
-
-class FailedUpload(ErrorResponse):
-    """An upload of which no file could be read."""
-
-    files: list[UploadedFile]
-
-
-class DocumentPassage(BaseModel):
-    """A passage of a document."""
-
-    id: int
-    number: int = Field(description="its place in the document, from 1")
-    page: int | None = Field(description="1-based page, null for formats without pages")
-    headings: list[str]
-    start: int = Field(description="character offset into the text of the document as it was read")
-    end: int
-    text: str
-
-
-class DocumentPassages(BaseModel):
-    """Passages of a document in their order."""
-
-    passages: list[DocumentPassage]
-    total: int = Field(description="how many the document has")
-
-
-class DeletedDocument(BaseModel):
-    """What was deleted. It was looked for again afterwards, and nothing of it was found."""
-
-    document: str
-    passages: int = Field(description="that are gone with their vectors and words")
-    answers: int = Field(description="stored answers that rested on it and are gone")
-    file: Literal["deleted", "kept"] = Field(
-        description="`kept`: it was not uploaded; the next ingest of its folder reads it again"
-    )
 
 
 def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, Any]) -> None:
@@ -150,7 +95,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         first = report.files[0].report
         detail = ErrorDetail(type=str(first.outcome), message=f"no file could be read: {first.message}")
         rows = [file.model_dump() for file in view.files]
-        return JSONResponse({**body_of(detail), "files": rows}, status_code=422)
+        return JSONResponse({**body_of(422, detail), "files": rows}, status_code=422, media_type=PROBLEM_JSON)
 
     @app.get("/v1/documents/{document_id}", responses=one, tags=["documents"])
     async def document(document_id: _ID, request: Request) -> DocumentView:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, Field
 
-from kernel.answer import Answer, AnswerPassage, Citation
+from kernel.answer import Answer, AnswerPassage, Citation, FinishReason, Usage
 from retrieval.records import DocumentSummary, Passage, document_key
 from ui.locales import label
 
@@ -69,6 +69,37 @@ class DocumentView(BaseModel):
     readers: list[str] = Field(
         description="who else may read it: `*` for everyone, `user:NAME`, `group:NAME`"
     )
+
+
+class CitationView(Citation):
+    """A citation as an event of its own."""
+
+    document_id: str = Field(
+        description="of its document in /v1/documents/{id}; empty where that is not known"
+    )
+
+
+class DoneView(BaseModel):
+    """The last event of an answer."""
+
+    finish_reason: FinishReason
+    usage: Usage
+    variant: str
+    technique: str
+    refused: bool
+    timings_ms: dict[str, float]
+
+
+def view_citation(answer: Answer, citation: Citation) -> CitationView:
+    """Take over a citation of an answer."""
+    passage = cited_passage(answer, citation)
+    known = "" if passage is None else passage.document_id
+    return CitationView(**citation.model_dump(), document_id=known)
+
+
+def done_of(answer: Answer) -> DoneView:
+    """Return how an answer ended, and what it took."""
+    return DoneView.model_validate({name: getattr(answer, name) for name in DoneView.model_fields})
 
 
 def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:

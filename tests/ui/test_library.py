@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -15,35 +15,24 @@ from PIL import Image
 
 from kernel.app import Tekio
 from kernel.model_store import ModelStore
-from kernel.settings import load_settings
-from tests.ui.serving import served
+from tests.ui.serving import MRI, own_settings, served
 
-PDF = Path(__file__).parents[2] / "data/corpus/safety/mri-safety-zones.pdf"
+if TYPE_CHECKING:
+    from tests.ui.conftest import ScriptedTekio
+
 KILN = b"# Kiln\n\nThe kiln is fired at 1,240 degrees for nine hours.\n"
 QUESTION = "How long is the kiln fired?"
 
 
-@contextmanager
-def serving(folder: Path, model_store: ModelStore, **settings: str) -> Iterator[httpx.Client]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        values = {"INDEX": str(folder / "index"), "CACHE": str(model_store.cache), "VARIANT": "extractive"}
-        for name, value in {**values, **settings}.items():
-            patch.setenv(f"TEKIO_{name}", value)
-        with served(Tekio) as base, httpx.Client(base_url=base, timeout=120) as http:
-            yield http
-
-
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("library")
-
-
-@pytest.fixture(scope="module")
-def http(place: Path, model_store: ModelStore) -> Iterator[httpx.Client]:
-    """A server over an index of its own, in which each upload may have a megabyte."""
-    with serving(place, model_store, MAX_UPLOAD_MB="1") as client:
+def http(library: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=library, timeout=120) as client:
         yield client
+
+
+@pytest.fixture
+def place(library_place: Path) -> Path:
+    return library_place
 
 
 def upload(http: httpx.Client, *files: tuple[str, bytes], **options: Any) -> httpx.Response:
@@ -51,22 +40,13 @@ def upload(http: httpx.Client, *files: tuple[str, bytes], **options: Any) -> htt
 
 
 def stored(place: Path) -> list[str]:
-    folder = place / "index-uploads"
+    folder = place / "uploads"
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def answer(http: httpx.Client) -> dict[str, Any]:
     asked: dict[str, Any] = http.post("/v1/ask", json={"question": QUESTION}).json()
     return asked
-
-
-@pytest.fixture(scope="module")
-def mri(http: httpx.Client) -> dict[str, Any]:
-    """A PDF that was uploaded."""
-    response = upload(http, ("safety/mri.pdf", PDF.read_bytes()), data={"tag": "ward=radiology"})
-    assert response.status_code == 201, response.text
-    (file,) = response.json()["files"]
-    return dict(file)
 
 
 def test_an_upload_is_a_document_that_is_cited(http: httpx.Client, mri: dict[str, Any]) -> None:
@@ -90,7 +70,7 @@ def test_passages_are_given_in_their_order(http: httpx.Client, mri: dict[str, An
 
 def test_the_original_comes_as_a_file_to_be_saved(http: httpx.Client, mri: dict[str, Any]) -> None:
     response = http.get(f"/v1/documents/{mri['id']}/original")
-    assert response.content == PDF.read_bytes()
+    assert response.content == MRI.read_bytes()
     assert response.headers["content-disposition"] == 'attachment; filename="mri.pdf"'
     assert response.headers["content-type"] == "application/pdf"
     assert response.headers["x-content-type-options"] == "nosniff"
@@ -246,11 +226,8 @@ def test_a_file_of_somebodys_folder_stays_when_its_document_is_deleted(
 ) -> None:
     file = place / "lathe.md"
     file.write_bytes(b"# Lathe\n\nThe lathe is oiled on Fridays.\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TEKIO_CACHE", str(model_store.cache))
-        tekio = Tekio(load_settings(index=place / "index"))
+    with closing(Tekio(own_settings(place, model_store))) as tekio:
         tekio.ingest([file])
-        tekio.close()
     (row,) = [row for row in http.get("/v1/documents").json()["documents"] if row["document"] == "lathe.md"]
     assert http.get(f"/v1/documents/{row['id']}/original").content == file.read_bytes()
     file.write_bytes(b"something else that was never read")
@@ -260,9 +237,12 @@ def test_a_file_of_somebodys_folder_stays_when_its_document_is_deleted(
     assert file.exists()
 
 
-def test_each_user_keeps_to_their_own(tmp_path: Path, model_store: ModelStore) -> None:
+def test_each_user_keeps_to_their_own(
+    tmp_path: Path, model_store: ModelStore, scripted: type[ScriptedTekio]
+) -> None:
     mori, sato = ({"X-User": name} for name in ("mori", "sato"))
-    with serving(tmp_path, model_store, USER_HEADER="X-User") as http:
+    settings = own_settings(tmp_path, model_store, user_header="X-User")
+    with served(scripted, settings) as base, httpx.Client(base_url=base, timeout=120) as http:
         assert upload(http, ("a.md", KILN)).status_code == 403
         (own,) = upload(http, ("kiln.md", KILN), headers=mori).json()["files"]
         (shared,) = upload(

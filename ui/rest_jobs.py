@@ -1,0 +1,121 @@
+"""`/v1/jobs`: long work beside the server, with its progress as events. For whoever runs the service."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
+
+from fastapi import Body, FastAPI, Header, Path, Request
+from fastapi.concurrency import run_in_threadpool
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from kernel.app import Tekio
+from retrieval.errors import DeniedError
+from ui.identity import caller_of
+from ui.jobs.jobs import Jobs
+from ui.jobs.kinds import JobRequest
+from ui.jobs.models import JobProgress, JobsResponse, JobView, JobWithResult
+from ui.jobs.records import Job
+from ui.rest_models import ErrorResponse
+
+_LOOKED = 0.3
+"""Seconds between two looks at the events of a job."""
+_ID = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="`id` of a job in /v1/jobs")]
+
+
+def add_job_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, Any]) -> None:
+    """Add the addresses."""
+    jobs = Jobs(tekio.settings)
+    refused: dict[int | str, Any] = {
+        403: {"model": ErrorResponse, "description": "the user may not run jobs, see the setting job_users"}
+    }
+    one = {**errors, **refused, 404: {"model": ErrorResponse, "description": "there is no such job"}}
+    started = {**one, 409: {"model": ErrorResponse, "description": "a job of this kind is under way"}}
+
+    def allowed(request: Request) -> str:
+        """Return who asks, if they may."""
+        caller = caller_of(request.headers.getlist, tekio.settings)
+        if caller is None:
+            return ""
+        if not caller.user or caller.user not in tekio.settings.job_users:
+            raise DeniedError("jobs are for the users whom the operator names in the setting job_users")
+        return caller.user
+
+    @app.post("/v1/jobs", status_code=202, responses=started, tags=["jobs"])
+    async def start(body: Annotated[JobRequest, Body()], request: Request) -> JobView:
+        """Start an ingest, a fine-tune or an evaluation; one of each kind runs at a time."""
+        by = allowed(request)
+        return _view(await run_in_threadpool(lambda: jobs.start(body, by=by)))
+
+    @app.get("/v1/jobs", responses={**errors, **refused}, tags=["jobs"])
+    async def list_jobs(request: Request) -> JobsResponse:
+        """List the jobs."""
+        allowed(request)
+        return JobsResponse(jobs=[_view(job) for job in await run_in_threadpool(jobs.listed)])
+
+    @app.get("/v1/jobs/{job_id}", responses=one, tags=["jobs"])
+    async def job(job_id: _ID, request: Request) -> JobWithResult:
+        """Tell how a job stands, and what it gave."""
+        allowed(request)
+        found = await run_in_threadpool(lambda: jobs.get(job_id))
+        result = await run_in_threadpool(lambda: jobs.result(job_id))
+        return JobWithResult(**_view(found).model_dump(), result=result)
+
+    @app.get(
+        "/v1/jobs/{job_id}/events",
+        response_class=EventSourceResponse,
+        responses={
+            **one,
+            200: {
+                "description": "`message` and `progress` from the beginning, and last, always, `done` with the state",
+                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            },
+        },
+        tags=["jobs"],
+    )
+    async def events(
+        job_id: _ID,
+        request: Request,
+        last_event_id: Annotated[
+            int, Header(ge=0, le=10**9, description="go on behind this event, as browsers do by themselves")
+        ] = 0,
+    ) -> EventSourceResponse:
+        """Follow a job."""
+        allowed(request)
+        await run_in_threadpool(lambda: jobs.get(job_id))
+        return EventSourceResponse(_events(jobs, job_id, last_event_id))
+
+    @app.delete("/v1/jobs/{job_id}", responses=one, tags=["jobs"])
+    async def cancel(job_id: _ID, request: Request) -> JobView:
+        """Cancel a job; one that has ended stays as it is. Its events tell when it has ended."""
+        allowed(request)
+        return _view(await run_in_threadpool(lambda: jobs.cancel(job_id)))
+
+
+async def _events(jobs: Jobs, job_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    while True:
+        for event in await run_in_threadpool(jobs.events, job_id, after):
+            after = event.pop("n")
+            name = event.pop("event")
+            yield ServerSentEvent(data=json.dumps(event, ensure_ascii=False), event=name, id=str(after))
+            if name == "done":
+                return
+        await asyncio.sleep(_LOOKED)
+
+
+def _view(job: Job) -> JobView:
+    return JobView(
+        id=job.id,
+        kind=job.kind,
+        state=job.state,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+        by=job.by,
+        options=job.options,
+        progress=JobProgress(**job.progress) if job.progress else None,
+        message=job.message,
+        exit_code=job.exit_code,
+    )
