@@ -16,7 +16,7 @@ from plugins.memory.records import check_name, owner_of, stamp
 from plugins.memory.said import in_postgresql
 from plugins.memory.turns import Turn, TurnStore
 from retrieval.access import Caller
-from retrieval.errors import UsageError
+from retrieval.errors import NotFoundError
 from retrieval.stores.opening import Place
 
 
@@ -42,11 +42,11 @@ class Conversations:
         """Return a conversation of the caller's.
 
         Raises:
-            UsageError: the caller has none of this name.
+            NotFoundError: the caller has none of this name.
         """
         found = self._store.find(owner_of(caller), conversation)
         if found is None:
-            raise UsageError(f"there is no conversation '{check_name(conversation)[:60]}'")
+            raise NotFoundError(f"there is no conversation '{check_name(conversation)[:60]}'")
         return found
 
     def read(self, conversation: str, *, caller: Caller | None = None) -> list[KeptTurn]:
@@ -92,7 +92,8 @@ class Conversations:
         """Give a conversation of the caller's a title; an empty one leaves it with its first question.
 
         Raises:
-            UsageError: the caller has none of this name, or the title is too long.
+            NotFoundError: the caller has none of this name.
+            UsageError: the title is too long, or cannot be printed.
         """
         self._store.rename(owner_of(caller), conversation, title)
         return self.find(conversation, caller=caller)

@@ -15,6 +15,7 @@ from kernel.answer import Answer, AskEvent
 from kernel.app import Tekio
 from ui.identity import caller_of
 from ui.rest_context import TraceContext
+from ui.rest_conversations import add_conversation_routes
 from ui.rest_docs import add_docs
 from ui.rest_documents import add_document_routes
 from ui.rest_errors import install_error_handlers
@@ -106,6 +107,7 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     _add_routes(app, tekio, warmth)
     add_health_routes(app, tekio, warmth)
     add_memory_routes(app, tekio, _ERRORS)
+    add_conversation_routes(app, tekio, _ERRORS)
     add_document_routes(app, tekio, _ERRORS)
     add_library_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)

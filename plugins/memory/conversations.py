@@ -13,7 +13,7 @@ from typing import Any
 from plugins.memory.records import check_name, encodable
 from plugins.memory.said import said_in, searchable
 from plugins.memory.turns import Turn
-from retrieval.errors import UsageError
+from retrieval.errors import NotFoundError
 from retrieval.stores.opening import Place
 
 MOST_LISTED = 200
@@ -117,11 +117,12 @@ class ConversationStore:
         """Give a conversation a title; an empty one takes it away.
 
         Raises:
-            UsageError: the user has no such conversation, or the title is too long or cannot be printed.
+            NotFoundError: the user has no such conversation.
+            UsageError: the title is too long or cannot be printed.
         """
         name, title = check_name(conversation), check_name(title, what="conversation's title")
         if self.find(owner, name) is None:
-            raise UsageError(f"there is no conversation '{name[:60]}'")
+            raise NotFoundError(f"there is no conversation '{name[:60]}'")
         with self._said.connection() as connection:
             connection.execute(_UNTITLE, (owner, name))
             if title:

@@ -12,7 +12,7 @@ from plugins.memory.conversations import ConversationStore
 from plugins.memory.records import MACHINE
 from plugins.memory.said import SAID_FILE
 from plugins.memory.turns import Turn, TurnStore
-from retrieval.errors import UsageError
+from retrieval.errors import NotFoundError, UsageError
 from retrieval.stores.opening import Place
 
 AT = "2026-03-01T12:00:00+00:00"
@@ -95,7 +95,7 @@ def test_nobody_reaches_the_conversations_of_another(tmp_path: Path, other: str)
     TurnStore(tmp_path).add(AKI, "a", Turn("How hot?", "1,240 °C."), AT)
     assert (store.listed(other), store.read(other, "a")) == ([], [])
     assert store.find(other, "a") is None
-    with pytest.raises(UsageError, match="there is no conversation 'a'"):
+    with pytest.raises(NotFoundError, match="there is no conversation 'a'"):
         store.rename(other, "a", "mine")
 
 
