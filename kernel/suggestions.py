@@ -51,7 +51,7 @@ def suggest(
                 questions.append(question)
             if len(questions) == most:
                 return questions
-        if questions:  # a question in one language about documents in another finds less
+        if group:  # a question in one language about documents in another finds less
             break
     return questions
 

@@ -10,13 +10,18 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from kernel.app import Tekio
+from kernel.engine import Engine
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
+from retrieval.sentence_transformer import SentenceTransformerEmbedder
 from tests.ui.browsing import ask, chat_served, chromium, go, shot_folder
 
 CORPUS = Path(__file__).parents[2] / "data" / "corpus"
@@ -35,24 +40,29 @@ HOSTILE_NAME = "<img src=x onerror=window.harmed=3> :material∕home: $x^2$.md"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore) -> Iterator[str]:
-    """The page over four documents, with the extractive variant as the usual one."""
+def settings(tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore) -> Iterator[dict[str, str]]:
+    """The settings of an index of four documents, with the extractive variant as the usual one."""
     folder = tmp_path_factory.mktemp("page")
     for name in DOCUMENTS:
         (folder / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(CORPUS / name, folder / "docs" / name)
-    settings = {
+    values = {
         "INDEX": str(folder / "index"),
         "MEMORY": str(folder / "memory"),
         "CACHE": str(model_store.cache),
         "VARIANT": "extractive",
     }
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
+        for name, value in values.items():
             patch.setenv(f"TEKIO_{name}", value)
         with closing(Tekio(load_settings())) as tekio:
             tekio.ingest([folder / "docs"])
-    with chat_served(folder, settings) as address:
+        yield values
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Iterator[str]:
+    with chat_served(tmp_path_factory.mktemp("served"), settings) as address:
         yield address
 
 
@@ -321,3 +331,42 @@ def test_the_first_paint_of_a_warm_server_is_within_two_seconds(
     opened()
     record_property("first_paint_s", min(painted))
     assert min(painted) < 2
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_rerun_does_no_model_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked: list[str] = []
+    for kind, name in (
+        (SentenceTransformerEmbedder, "embed_query"),
+        (SentenceTransformerEmbedder, "embed_passages"),
+        (Engine, "search"),
+        (Engine, "answered"),
+        (Engine, "load"),
+    ):
+        _noted(monkeypatch, kind, name, worked)
+    st.cache_resource.clear()
+    page = AppTest.from_file(str(CORPUS.parents[1] / "ui" / "chat.py"), default_timeout=120).run()
+    page.chat_input[0].set_value(INSULIN).run()
+    assert "answered" in worked
+    page.session_state["talk"].opened = (0, 1)
+    sleep(1)  # what is loaded beside the first page has begun by now
+    worked.clear()
+    for _ in range(3):
+        page.run()
+    page.radio(key="language").set_value("ja").run()
+    page.text_input(key="search_conversations").set_value("insulin").run()
+    page.button(key="clear").click().run()
+    assert not page.exception
+    assert worked == []
+    st.cache_resource.clear()
+
+
+def _noted(patch: pytest.MonkeyPatch, kind: type, name: str, worked: list[str]) -> None:
+    """Note when a method is called; it does what it does."""
+    real = getattr(kind, name)
+
+    def noting(*given: Any, **named: Any) -> Any:
+        worked.append(name)
+        return real(*given, **named)
+
+    patch.setattr(kind, name, noting)
