@@ -32,6 +32,7 @@ from ui.rest_models import (
     SearchRequest,
     SearchResponse,
     VariantsResponse,
+    events_described,
 )
 from ui.rest_openai import add_openai_routes
 from ui.rest_openapi import describe_wholly
@@ -68,11 +69,16 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         503: "not ready: no index yet, the index is busy, a model is missing",
     }.items()
 }
+_EVENTS = {
+    "passages": "what was found, with the variant and the technique",
+    "token": "`text`, a piece of the draft",
+    "citation": "a citation, with `document_id`",
+    "answer": "the whole checked answer",
+    "done": "`finish_reason`, `usage` and how long it took",
+    "error": "a problem, after which nothing comes",
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "the answer; as events when the request asks for a stream",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
+    200: events_described("the answer; as events when the request asks for a stream", _EVENTS)
 }
 
 

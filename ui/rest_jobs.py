@@ -18,10 +18,15 @@ from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import JobRequest
 from ui.jobs.models import JobProgress, JobsResponse, JobView, JobWithResult
 from ui.jobs.records import Job
-from ui.rest_models import ErrorResponse
+from ui.rest_models import ErrorResponse, events_described
 
 _LOOKED = 0.3
 """Seconds between two looks at the events of a job."""
+_EVENTS = {
+    "message": "`message`, a line that it said",
+    "progress": "`done` of `total`, and what else is known",
+    "done": "the last: `state`, `exit_code`",
+}
 _ID = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="`id` of a job in /v1/jobs")]
 
 
@@ -68,10 +73,7 @@ def add_job_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, Any]) 
         response_class=EventSourceResponse,
         responses={
             **one,
-            200: {
-                "description": "`message` and `progress` from the beginning, and last, always, `done` with the state",
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
-            },
+            200: events_described("from the beginning of the job, or behind an event, to its end", _EVENTS),
         },
         tags=["jobs"],
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +18,18 @@ MULTI = (
     "how the parts of a question of several are found, which are searched for as well: `off`, `rules`, or `model`; "
     "else the setting"
 )
+
+
+def events_described(description: str, events: Mapping[str, str]) -> dict[str, Any]:
+    """Return the declaration of a response that may be server-sent events, with what each event's data are."""
+    told = "; ".join(f"`{name}`: {data}" if name else data for name, data in events.items())
+    fields: dict[str, Any] = {"data": {"type": "string", "description": told}, "id": {"type": "string"}}
+    required = ["data"]
+    if any(events):
+        fields["event"] = {"enum": list(events)}
+        required.append("event")
+    schema = {"type": "object", "description": "an event", "properties": fields, "required": required}
+    return {"description": description, "content": {"text/event-stream": {"schema": schema}}}
 
 
 class _Request(BaseModel):

@@ -32,6 +32,7 @@ from ui.openai_models import (
     OpenAIErrorResponse,
     UnsupportedError,
 )
+from ui.rest_models import events_described
 from ui.rest_stream import ClientGoneError, answer_unless_gone, begun
 from ui.warmth import Warmth
 
@@ -46,10 +47,10 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 _STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "the completion; as pieces when the request asks for a stream",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
+    200: events_described(
+        "the completion; as pieces when the request asks for a stream",
+        {"": "a chat.completion.chunk, an error, or [DONE]"},
+    )
 }
 
 
