@@ -21,9 +21,11 @@ from ui.console import quiet_libraries
 from ui.failures import describe
 from ui.identity import caller_of
 from ui.locales import LANGUAGES, label
-from ui.page.advice import advice_page
+from ui.page.adaptation import adaptation_page
 from ui.page.documents import documents_page
 from ui.page.here import Here
+from ui.page.quality import quality_page
+from ui.page.settings_view import settings_page
 from ui.page.side_by_side import side_by_side_page
 from ui.page.talk import talk_page
 
@@ -34,7 +36,9 @@ _PAGES: tuple[tuple[str, str, Callable[[Here], None]], ...] = (
     ("chat", "forum", talk_page),
     ("documents", "folder_open", documents_page),
     ("side_by_side", "compare", side_by_side_page),
-    ("adaptation", "tune", advice_page),
+    ("adaptation", "tune", adaptation_page),
+    ("quality", "monitoring", quality_page),
+    ("settings", "settings", settings_page),
 )
 
 

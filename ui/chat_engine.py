@@ -13,6 +13,7 @@ from kernel.library.library import Library
 from kernel.library.page_render import PageImage
 from kernel.settings import Settings
 from plugins.memory.conversations import Conversation
+from plugins.memory.feedback import Feedback
 from plugins.memory.records import Memory, owner_of
 from retrieval.access import Caller
 from retrieval.errors import IndexMissingError, TekioError
@@ -256,6 +257,14 @@ class Engine:
         """Keep what the caller says of an answer."""
         self._tekio.memory.rate(answer, rating, caller=caller)
 
+    def feedback(self, caller: Caller | None) -> list[Feedback]:
+        """Return what the caller said of answers; where users are not told apart, what everybody said."""
+        return self._tekio.memory.feedback(caller=caller, everybody=caller is None)
+
+    def correct(self, answer: Answer, text: str, caller: Caller | None) -> None:
+        """Keep the right answer in place of one that was wrong; it is remembered, and learned from."""
+        self._tekio.memory.rate(answer, "down", correction=text, caller=caller)
+
     def forget(self, memory_id: str, caller: Caller | None) -> None:
         """Delete something remembered for the caller."""
         self._tekio.memory.delete([memory_id], caller=caller)
@@ -263,6 +272,10 @@ class Engine:
     def default_variant(self) -> str:
         """Return who answers where nobody is chosen."""
         return self._tekio.default_variant()
+
+    def keep_default_variant(self, name: str) -> None:
+        """Keep with the index who answers where nobody is chosen."""
+        self._tekio.keep_default_variant(name)
 
     def variants(self) -> list[str]:
         """Name who can answer."""

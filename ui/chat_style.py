@@ -65,6 +65,12 @@ button.tk-source:hover { border-color: #2f8f86; }
 /* White on the dark theme's light green is hard to read. */
 [data-testid="stMultiSelect"] span[title], [data-testid^="stBaseButton-primary"] p {
   color: light-dark(#fff, #0d1f1d) !important; }
+.tk-rejected { border-color: #c0392b; text-decoration: line-through; text-decoration-color: #c0392b88; }
+.tk-setting { padding: .5rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
+.tk-setting code { overflow-wrap: anywhere; font-size: .88rem; }
+.tk-table { border-collapse: collapse; font-size: .9rem; margin: .5rem 0; }
+.tk-table th, .tk-table td { text-align: left; padding: .25rem .9rem .25rem 0;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
 [class*="st-key-icon_"] button p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   white-space: nowrap; }
 .tk-answer, .tk-draft { max-width: 48rem; }
@@ -75,6 +81,7 @@ button.tk-source:hover { border-color: #2f8f86; }
 @media (min-width: 641px) {
   .st-key-source { position: sticky; top: 4.2rem; max-height: calc(100vh - 12.5rem); overflow-y: auto; }
 }
+.st-key-conversations { max-height: 34vh; overflow-y: auto; }
 .st-key-conversations button { justify-content: flex-start; text-align: left; padding-left: .4rem; }
 .st-key-conversations button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 section[data-testid="stSidebar"] [data-testid="stVerticalBlock"] { gap: .6rem; }

@@ -31,6 +31,11 @@ def text_html(text: str, kind: str = "text") -> str:
     return f'<div class="tk-{kind}">{escape(plain(text))}</div>'
 
 
+def cell(text: str) -> str:
+    """Return somebody's text as it stands in a cell of a table."""
+    return escape(one_line(text))
+
+
 def answer_html(
     answer: Answer, language: str = "en", *, place: int | None = None, differs: Sequence[Span] | None = None
 ) -> str:
