@@ -112,6 +112,14 @@ class ShortAnswer(_Frozen):
     end: int
 
 
+class FoundBy(_Frozen):
+    """What one leg of the search made of a passage."""
+
+    rank: int = Field(description="place that this leg gives it among all candidates, from 1")
+    score: float = Field(description="as this leg counts, comparable within one search only")
+    weight: float = Field(description="what the leg counts in the fusion")
+
+
 class AnswerPassage(_Frozen):
     """A passage that was found for the question. Its marker in the answer is its place in the list, from 1."""
 
@@ -129,6 +137,10 @@ class AnswerPassage(_Frozen):
     also_in: list[str] = Field(default=[], description="other documents in which the same text stands")
     date: str | None = Field(
         default=None, description="when the document was last changed, as it says itself"
+    )
+    found_by: dict[str, FoundBy] = Field(
+        default={},
+        description="why it was found: `dense` by meaning, `keyword` by words, `late`, `cross` read again",
     )
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from ingest.pipeline import Progress, check_paths, ingest_paths
-from ingest.report import IngestReport
+from ingest.report import FileReport, IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent, Technique, TraceStep
 from kernel.answer_cache import AnswerCache, CacheState
 from kernel.answering.answerability import AnswerabilityModel
 from kernel.api_keys import KeyStore
 from kernel.asking import AskOptions, check_language, check_top_k, understood
 from kernel.chat.adapters import variant_names
+from kernel.conversations import Conversations
 from kernel.embedders import find_embedder
 from kernel.functions.ability import why
 from kernel.functions.reports import FunctionsReport, report_functions
@@ -33,6 +34,7 @@ from kernel.model_store import ModelStore
 from kernel.reembedding import reembed_index
 from kernel.selecting import multi_query_of, selection_of
 from kernel.settings import Settings
+from kernel.suggestions import suggest
 from kernel.trace_view import trace_of
 from kernel.trial import is_on_trial
 from plugins.prompt_folders import prompt_folders
@@ -116,6 +118,7 @@ class Tekio:
             lambda passage, start, end, caller: self.quote(passage, start, end, caller=caller),
         )
         self.keys = KeyStore(settings.memory_place)
+        self.conversations = Conversations(settings.memory_place, settings.memory)
         self._examples: ExampleBook | None = None
         self._toolbox: Toolbox | None = None
         self._library: Library | None = None
@@ -191,6 +194,11 @@ class Tekio:
         """List the documents in the index. Needs no model, and does not ask which one made the index."""
         with self._any_index() as index:
             return index.documents(caller=caller)
+
+    def passages_of(self, document: DocumentSummary, numbers: Sequence[int]) -> list[Passage]:
+        """Return some passages of a document out of `documents`, counted from 0. Needs no model."""
+        with self._any_index() as index:
+            return index.passages_of(document, numbers)
 
     def share(self, names: Sequence[str], access: Access) -> int:
         """Set who may read documents, by their names or patterns of them; return how many there are.
@@ -375,6 +383,18 @@ class Tekio:
                 )
             return self._library
 
+    def reread(self, key: str, *, caller: Caller | None = None) -> FileReport:
+        """Read a document again from its file, see `kernel.library.tending`."""
+        from kernel.library.tending import reread
+
+        return reread(self.library, self.ingest, key, caller=caller)
+
+    def retag(self, key: str, tags: Tags, *, caller: Caller | None = None) -> None:
+        """Give a document other key words, see `kernel.library.tending`."""
+        from kernel.library.tending import retag
+
+        retag(self.library, self._any_index, key, tags, caller=caller)
+
     def _forget_answers_of(self, documents: set[int]) -> int:
         with self._stored_answers() as answers:
             return answers.forget(documents)
@@ -523,6 +543,11 @@ class Tekio:
             SampledPassage(row_id, hit.data["document"], str(hit.data["language"]), hit.data["text"])
             for row_id, hit in rows.items()
         ]
+
+    def suggestions(self, language: str, *, caller: Caller | None = None) -> list[str]:
+        """Return questions that the documents can answer, see `kernel.suggestions`. Needs no model."""
+        with self._any_index() as index:
+            return suggest(index, index.documents(caller=caller), language)
 
     def keep_answerability(self, model: AnswerabilityModel | None) -> None:
         """Keep an estimate of answerability with the index, for when it is opened next; None forgets it."""

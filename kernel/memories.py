@@ -264,11 +264,6 @@ class Memories:
             raise UsageError("a conversation is kept for a user, who must be named")
         return self._turns.read(owner_of(caller), conversation)
 
-    def keep(self, conversation: str, answer: Answer, *, caller: Caller | None = None) -> None:
-        """Keep an answer as the next turn of a conversation of the caller's."""
-        turn = Turn(answer.question, answer.answer, answer.asked or answer.question, answer.refused)
-        self._turns.add(owner_of(caller), conversation, turn, stamp(datetime.now(UTC)))
-
     def conversations(self, *, caller: Caller | None = None) -> dict[str, int]:
         """Return the caller's conversations with the number of their turns."""
         return self._turns.names(owner_of(caller))

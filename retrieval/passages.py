@@ -508,13 +508,14 @@ class PassageIndex:
             date=data.get("modified") or data.get("created"),
         )
 
-    def passages_of(self, document: DocumentSummary) -> list[Passage]:
+    def passages_of(self, document: DocumentSummary, numbers: Sequence[int] | None = None) -> list[Passage]:
         """Return all passages of a document in their order, by which it can be read from its beginning to its end.
 
-        Who may read it was decided by whoever listed it, see `documents`.
+        With `numbers` those alone, counted from 0. Who may read it was decided by whoever listed it, see `documents`.
         """
         with self.database.read():
-            hits = self.store.get([_key(document.id, number) for number in range(document.chunks)])
+            wanted = range(document.chunks) if numbers is None else numbers
+            hits = self.store.get([_key(document.id, number) for number in wanted])
             starts = self._table.page_starts([document.id]).get(document.id, ())
         return [
             Passage(

@@ -15,35 +15,21 @@ if TYPE_CHECKING:
     from adaptation.advice.rules import Question
 
 
-def offer_advice(language: str) -> None:
-    """Show in the sidebar a button that opens the adviser."""
-    with st.sidebar:
-        if st.button(
-            label("advise", language), icon=":material/tune:", key="advise", use_container_width=True
-        ):
-            _ask(language)
+def advise(language: str) -> None:
+    """Ask what decides it, and show what is recommended."""
+    from adaptation.advice.rules import questions
 
-
-def _ask(language: str) -> None:
-    @st.dialog(label("advise", language), width="large")
-    def dialog() -> None:
-        from adaptation.advice.rules import questions
-
-        given: dict[str, object] = {}
-        answer = st.container()  # above the questions, so that it is seen where the dialog opens
-        with st.form("advice", border=False):
-            sides = st.columns(2)
-            asked_of = questions()
-            for number, question in enumerate(asked_of):
-                with sides[number >= (len(asked_of) + 1) // 2]:
-                    given[question.id] = _field(question, language)
-            asked = st.form_submit_button(label("advise_now", language), type="primary")
-        if not asked:
-            return
-        with answer:
-            _recommend(given, language)
-
-    dialog()
+    st.html(text_html(label("advise", language), "heading"))
+    given: dict[str, object] = {}
+    with st.form("advice", border=False):
+        sides = st.columns(2)
+        asked_of = questions()
+        for number, question in enumerate(asked_of):
+            with sides[number >= (len(asked_of) + 1) // 2]:
+                given[question.id] = _field(question, language)
+        asked = st.form_submit_button(label("advise_now", language), type="primary", key="advise_now")
+    if asked:
+        _recommend(given, language)
 
 
 def _field(question: Question, language: str) -> object:
@@ -78,4 +64,3 @@ def _recommend(given: dict[str, object], language: str) -> None:
     shown = dict.fromkeys([*advice.recommended, "prompting"])
     st.html(text_html(label("advice_costs", language)))
     st.line_chart({names[name]: advice.curves[name] for name in shown}, height=220)
-    st.divider()

@@ -35,7 +35,7 @@ def offer_work(
     """Offer the action in the sidebar; return what the last one gave, which stays until it is closed."""
     if not names:
         return None
-    with st.sidebar.expander(label("work_with", language)):
+    with st.expander(label("work_with", language), icon=":material/summarize:"):
         first = st.selectbox(label("document", language), names, format_func=one_line, key="work_first")
         others = ["", *(name for name in names if name != first)]
         second = st.selectbox(

@@ -9,10 +9,12 @@ import streamlit as st
 from kernel.answer import Answer
 from retrieval.access import Caller
 from retrieval.errors import TekioError
-from ui.chat_engine import Engine, Turn
+from ui.chat_engine import Engine, knows
 from ui.chat_view import notice_html, text_html
 from ui.failures import describe
 from ui.locales import label
+from ui.page.here import icon_button
+from ui.page.turn import Turn
 from ui.plaintext import one_line, plain
 
 LISTED = 50
@@ -41,27 +43,18 @@ def memories_html(answer: Answer, language: str) -> str:
 
 
 def thumbs(engine: Engine, turn: Turn, place: int, caller: Caller | None, language: str) -> None:
-    """Offer to rate and to remember an answer; say what became of it."""
-    if turn.answer is None or turn.answer.variant == "memory" or not knows(caller):
+    """Offer to rate and to remember an answer, unless that was said already."""
+    if turn.answer is None or turn.answer.variant == "memory" or turn.said or not knows(caller):
         return
-    if turn.said:
-        st.html(notice_html(turn.said))
-        return
-    columns = st.columns([1, 1, 2, 6])
-    for column, name, icon in zip(
-        columns, ("up", "down", "keep"), ("thumb_up", "thumb_down", "bookmark_add"), strict=False
-    ):
-        with column:
-            st.button(
-                label("keep_answer", language) if name == "keep" else "",
-                icon=f":material/{icon}:",
-                help=label(f"rate_{name}", language),
-                key=f"{name}_{place}",
-                type="tertiary",
-                disabled=name == "keep" and turn.answer.refused,
-                on_click=_say,
-                args=(engine, turn, name, caller, language),
-            )
+    for name, icon in (("up", "thumb_up"), ("down", "thumb_down"), ("keep", "bookmark_add")):
+        icon_button(
+            label(f"rate_{name}", language),
+            icon,
+            f"{name}_{place}",
+            on_click=_say,
+            args=(engine, turn, name, caller, language),
+            disabled=name == "keep" and turn.answer.refused,
+        )
 
 
 def panel(engine: Engine, caller: Caller | None, language: str) -> None:
@@ -92,22 +85,15 @@ def panel(engine: Engine, caller: Caller | None, language: str) -> None:
             with text:
                 st.html(text_html(shown[:_SHOWN] + ("…" if len(shown) > _SHOWN else "")))
             with button:
-                st.button(
-                    "",
-                    icon=":material/delete:",
-                    key=f"forget_{memory.id}",
-                    help=label("forget", language),
-                    type="tertiary",
+                icon_button(
+                    label("forget", language),
+                    "delete",
+                    f"forget_{memory.id}",
                     on_click=_forget,
                     args=(engine, memory.id, caller),
                 )
         if len(held) > LISTED:
             st.html(text_html(label("more", language, count=len(held) - LISTED), "meta"))
-
-
-def knows(caller: Caller | None) -> bool:
-    """Say whether something can be remembered for a caller."""
-    return caller is None or bool(caller.user)
 
 
 def _say(engine: Engine, turn: Turn, what: str, caller: Caller | None, language: str) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from kernel.answer import Answer, AnswerPassage, Citation, Technique
-from retrieval.records import DocumentSummary
 from ui.answer_text import function_line, samples_line, source_line
 from ui.locales import label
 from ui.plaintext import one_line, plain
@@ -19,6 +18,9 @@ from ui.views import Cited, cited_passage, seconds_of, stored_note
 
 LISTED_DOCUMENTS = 300
 """A page with thousands of rows is slow, and is sent again at every click."""
+
+_EXCERPT = 160
+"""Characters of a passage that the card of a refusal shows."""
 
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 Span = tuple[int, int]
@@ -29,19 +31,57 @@ def text_html(text: str, kind: str = "text") -> str:
     return f'<div class="tk-{kind}">{escape(plain(text))}</div>'
 
 
-def answer_html(answer: Answer) -> str:
-    """Return the answer's text: markers as badges, unsupported sentences underlined, the words that answer in bold."""
+def cell(text: str) -> str:
+    """Return somebody's text as it stands in a cell of a table."""
+    return escape(one_line(text))
+
+
+def answer_html(
+    answer: Answer, language: str = "en", *, place: int | None = None, differs: Sequence[Span] | None = None
+) -> str:
+    """Return the answer's text: markers as badges, unsupported sentences underlined, the words that answer in bold.
+
+    Args:
+        answer: is shown.
+        language: of the page.
+        place: of the turn in the conversation; with it a marker is a button that opens its source.
+        differs: what of the text, without surrounding space, is marked as other than in other answers, in place of all
+            other marks.
+    """
     text = answer.answer.strip()
     spans = [span for sentence in answer.unsupported if (span := _find(text, sentence)) is not None]
     short = _find(text, answer.short_answer.text) if answer.short_answer else None
     # A quotation, in which words are pointed out, has no unsupported sentence.
-    body = _marked(text, spans, "tk-unsupported") if short is None else _marked(text, [short], "tk-short")
-    cited = {citation.marker for citation in answer.citations}
+    if differs is not None:
+        body = marked_html(text, differs, "tk-differs")
+    elif short is None:
+        body = marked_html(text, spans, "tk-unsupported")
+    else:
+        body = marked_html(text, [short], "tk-short")
+    cited = {citation.marker: citation for citation in reversed(answer.citations)}
 
     def badge(match: re.Match[str]) -> str:
-        return f'<span class="tk-badge">{match[1]}</span>' if int(match[1]) in cited else match[0]
+        citation = cited.get(int(match[1]))
+        if citation is None:
+            return match[0]
+        if place is None:
+            return f'<span class="tk-badge">{match[1]}</span>'
+        where = source_name(citation.document, citation.page, language)
+        said = escape(label("open_source", language, number=match[1], source=where), quote=True)
+        return (
+            f'<button type="button" class="tk-badge tk-open" data-source="{place}:{int(match[1])}" '
+            f'aria-label="{said}" title="{said}">{match[1]}</button>'
+        )
 
-    return f'<div class="tk-answer" lang="{_code(answer.language)}">{_MARKER.sub(badge, body)}</div>'
+    mark = "" if place is None else f' data-answer="{place}"'
+    body = _MARKER.sub(badge, body)
+    return f'<div class="tk-answer" lang="{_code(answer.language)}"{mark}>{body}</div>'
+
+
+def source_name(document: str, page: int | None, language: str) -> str:
+    """Return a document's name with the page, on one line."""
+    name = one_line(document)
+    return name if page is None else f"{name}, {label('page', language, page=page)}"
 
 
 def unsupported_html(answer: Answer, language: str) -> str:
@@ -77,29 +117,29 @@ def notice_html(text: str, kind: str = "info") -> str:
     return f'<div class="tk-notice tk-{kind}">{escape(plain(text))}</div>'
 
 
-def sources_html(answer: Cited, language: str) -> str:
-    """Return a card for each source: number, document, page and quotes; unfolded, the passage around them."""
+def sources_html(answer: Cited, language: str, *, place: int | None = None) -> str:
+    """Return a card for each source: number, document, page and quotes; unfolded, the passage around them.
+
+    With the `place` of a turn a card is a button that opens the source beside the answer.
+    """
     by_marker: dict[int, list[Citation]] = {}
     for citation in answer.citations:
         by_marker.setdefault(citation.marker, []).append(citation)
-    cards = [_source_card(answer, by_marker[marker], language) for marker in sorted(by_marker)]
+    cards = [_source_card(answer, by_marker[marker], language, place) for marker in sorted(by_marker)]
     return _section(label("sources", language), cards)
 
 
-def nearest_html(answer: Answer, language: str) -> str:
-    """Return the passages that came nearest to a question that was refused."""
-    cards = [
-        _card(
-            str(place),
-            passage.document,
-            passage.title,
-            passage.page,
-            language,
-            [],
-            _passage(passage, [], language),
-        )
-        for place, passage in enumerate(answer.passages, 1)
-    ]
+def nearest_html(answer: Answer, language: str, *, place: int | None = None) -> str:
+    """Return the passages that came nearest to a question that was refused, see `sources_html`."""
+    cards = []
+    for number, passage in enumerate(answer.passages, 1):
+        head = _card_head(number, passage.document, passage.title, passage.page, language)
+        if place is None:
+            cards.append(_card(head, _passage(passage, [], language)))
+        else:
+            begin = one_line(passage.text)
+            short = begin if len(begin) <= _EXCERPT else begin[:_EXCERPT] + "…"
+            cards.append(_button_card(head + _quoted([short]), place, number))
     return _section(label("nearest", language), cards)
 
 
@@ -129,58 +169,49 @@ def technique_name(technique: str, language: str) -> str:
     return label(technique, language) if technique in list(Technique) else one_line(technique)
 
 
-def documents_html(documents: Sequence[DocumentSummary], language: str) -> str:
-    """Return the list of documents with their counts; of very many, the first ones."""
-    rows = "".join(
-        f'<div class="tk-document"><span class="tk-name">{escape(one_line(row.document))}</span>'
-        f'<span class="tk-meta">{escape(label("chunks", language, chunks=row.chunks))}</span></div>'
-        for row in documents[:LISTED_DOCUMENTS]
-    )
-    more = len(documents) - LISTED_DOCUMENTS
-    rest = text_html(label("more", language, count=more), "meta") if more > 0 else ""
-    return f'<div class="tk-documents">{rows}{rest}</div>'
-
-
-def _source_card(answer: Cited, citations: Sequence[Citation], language: str) -> str:
+def _source_card(answer: Cited, citations: Sequence[Citation], language: str, place: int | None) -> str:
     first = citations[0]
-    passage = cited_passage(answer, first)
     quotes = list(dict.fromkeys(citation.quote for citation in citations))
+    head = _card_head(first.marker, first.document, first.title, first.page, language) + _quoted(quotes)
+    if place is not None:
+        return _button_card(head, place, first.marker)
+    passage = cited_passage(answer, first)
     if passage is None:
-        body = ""
-    else:
-        body = _passage(passage, [_quote_span(passage, citation) for citation in citations], language)
-    return _card(str(first.marker), first.document, first.title, first.page, language, quotes, body)
+        return _card(head, "")
+    return _card(head, _passage(passage, [quote_span(passage, citation) for citation in citations], language))
 
 
-def _card(
-    number: str,
-    document: str,
-    title: str,
-    page: int | None,
-    language: str,
-    quotes: Iterable[str],
-    body: str,
-) -> str:
+def _card_head(number: int, document: str, title: str, page: int | None, language: str) -> str:
     where = f'<span class="tk-name">{escape(one_line(document))}</span>'
     if title and one_line(title) != one_line(document):
         where = f'<b>{escape(one_line(title))}</b> <span class="tk-meta">{where}</span>'
     if page is not None:
         where += f' <span class="tk-page">{escape(label("page", language, page=page))}</span>'
-    quoted = "".join(f'<div class="tk-quote">{escape(plain(quote).strip())}</div>' for quote in quotes)
-    head = f'<summary><span class="tk-badge">{number}</span> {where}{quoted}</summary>'
-    return f'<details class="tk-source">{head}{body}</details>'
+    return f'<span class="tk-badge">{number}</span> {where}'
+
+
+def _quoted(quotes: Iterable[str]) -> str:
+    return "".join(f'<span class="tk-quote">{escape(plain(quote).strip())}</span>' for quote in quotes)
+
+
+def _card(head: str, body: str) -> str:
+    return f'<details class="tk-source"><summary>{head}</summary>{body}</details>'
+
+
+def _button_card(head: str, place: int, number: int) -> str:
+    return f'<button type="button" class="tk-source tk-open" data-source="{place}:{number}">{head}</button>'
 
 
 def _passage(passage: AnswerPassage, spans: Iterable[Span | None], language: str) -> str:
     trail = " › ".join(one_line(heading) for heading in passage.headings)
     headings = f'<div class="tk-meta">{escape(trail)}</div>' if trail else ""
-    text = _marked(passage.text, [span for span in spans if span is not None], "tk-highlight")
+    text = marked_html(passage.text, [span for span in spans if span is not None], "tk-highlight")
     others = one_line(", ".join(passage.also_in))
     also = text_html(label("also_in", language, documents=others), "meta") if others else ""
     return f'<div class="tk-passage">{headings}{text}{also}</div>'
 
 
-def _quote_span(passage: AnswerPassage, citation: Citation) -> Span | None:
+def quote_span(passage: AnswerPassage, citation: Citation) -> Span | None:
     """Return where a quote stands in the text of its passage; spans count from the document's start."""
     start, end = citation.start - passage.start, citation.end - passage.start
     if start >= 0 and passage.text[start:end] == citation.quote:
@@ -194,7 +225,7 @@ def _find(text: str, part: str) -> Span | None:
     return (start, start + len(part)) if start >= 0 else None
 
 
-def _marked(text: str, spans: Sequence[Span], style: str) -> str:
+def marked_html(text: str, spans: Sequence[Span], style: str) -> str:
     """Escape a text and mark some of its spans; spans that overlap are joined."""
     pieces: list[str] = []
     done = 0

@@ -21,6 +21,7 @@ from ui.identity import caller_in
 from ui.limits import Limits
 from ui.rest_auth import Door
 from ui.rest_context import TraceContext
+from ui.rest_conversations import add_conversation_routes
 from ui.rest_docs import add_docs
 from ui.rest_documents import add_document_routes
 from ui.rest_errors import install_error_handlers
@@ -127,6 +128,7 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = (), exposed: bo
     _add_routes(app, tekio, warmth)
     add_health_routes(app, tekio, warmth)
     add_memory_routes(app, tekio, _ERRORS)
+    add_conversation_routes(app, tekio, _ERRORS)
     add_document_routes(app, tekio, _ERRORS)
     add_library_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)

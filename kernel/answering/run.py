@@ -13,6 +13,7 @@ from kernel.answer import (
     Claim,
     Contradiction,
     FinishReason,
+    FoundBy,
     FunctionCall,
     NamedTechnique,
     Samples,
@@ -190,6 +191,10 @@ def shown_passages(passages: Sequence[Passage], used: frozenset[int]) -> list[An
             used=number in used,
             also_in=list(passage.also_in),
             date=passage.date,
+            found_by={
+                name: FoundBy(rank=leg.rank, score=round(leg.score, 6), weight=round(leg.weight, 6))
+                for name, leg in passage.legs.items()
+            },
         )
         for number, passage in enumerate(passages)
     ]

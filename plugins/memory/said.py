@@ -7,6 +7,7 @@ on several machines, know the same. Statements are the same for both; what diffe
 from __future__ import annotations
 
 import sqlite3
+import unicodedata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from retrieval.stores.postgres_address import PostgresAddress
 from retrieval.stores.postgres_connection import PostgresConnection
 
 SAID_FILE = "said.sqlite3"
-LAYOUT = 1
+LAYOUT = 2
 _BUSY_SECONDS = 10
 
 _SCHEMA = """
@@ -43,7 +44,19 @@ CREATE TABLE feedback (
 );
 CREATE INDEX feedback_user ON feedback ("user", id)
 """
-
+# Layout 2: what was shown of a turn, whether it came to an answer, the words to search for, and titles.
+_SECOND = """
+ALTER TABLE turns ADD COLUMN data TEXT NOT NULL DEFAULT '';
+ALTER TABLE turns ADD COLUMN finished INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE turns ADD COLUMN words TEXT NOT NULL DEFAULT '';
+CREATE TABLE titles (
+    "user" TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    title TEXT NOT NULL,
+    words TEXT NOT NULL,
+    PRIMARY KEY ("user", conversation)
+)
+"""
 
 _IDENTITY = ("INTEGER PRIMARY KEY AUTOINCREMENT", "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY")
 _LAYOUT_TABLE = "said_layout"
@@ -106,9 +119,8 @@ class SaidFile:
                 f"{self._path} has layout {layout}, this Tekio knows up to {LAYOUT}: get a newer Tekio, or set "
                 "another folder as `memory`"
             )
-        if layout == 0:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
+        if layout < LAYOUT:
+            _bring_up(connection, layout)
             connection.execute(f"PRAGMA user_version = {LAYOUT}")
 
 
@@ -149,13 +161,41 @@ class SaidSchema:
     def _check(self, connection: PostgresConnection) -> None:
         if not self._has(connection):
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._address.schema}")
-            for statement in _SCHEMA.replace(*_IDENTITY).split(";"):
-                connection.execute(statement)
             connection.execute(f"CREATE TABLE {_LAYOUT_TABLE} (layout integer NOT NULL)")
-            connection.execute(f"INSERT INTO {_LAYOUT_TABLE} VALUES (?)", (LAYOUT,))  # noqa: S608
-        ((layout,),) = connection.execute(f"SELECT layout FROM {_LAYOUT_TABLE}").fetchall()  # noqa: S608
+            connection.execute(f"INSERT INTO {_LAYOUT_TABLE} VALUES (0)")  # noqa: S608
+        layout = self._layout(connection)
+        if layout < LAYOUT:
+            # Of two that find an older layout at once the second waits for the first, and then finds the new one.
+            layout = self._layout(connection, " FOR UPDATE")
+        if layout < LAYOUT:
+            _bring_up(connection, layout)
+            connection.execute(f"UPDATE {_LAYOUT_TABLE} SET layout = ?", (LAYOUT,))  # noqa: S608
         if layout > LAYOUT:
             raise TekioError(
                 f"{self._address.shown} has layout {layout} of conversations, this Tekio knows up to {LAYOUT}: get a "
                 "newer Tekio, or set another schema in `store`"
             )
+
+    @staticmethod
+    def _layout(connection: PostgresConnection, lock: str = "") -> int:
+        ((layout,),) = connection.execute(f"SELECT layout FROM {_LAYOUT_TABLE}{lock}").fetchall()  # noqa: S608
+        return int(layout)
+
+
+def searchable(text: str) -> str:
+    """Return a text as it is searched in: without the difference of full and half width, and of capitals."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _bring_up(connection: Any, layout: int) -> None:
+    """Bring an older layout, 0 where there is none, to the one of today."""
+    for number, schema in enumerate((_SCHEMA, _SECOND), start=1):
+        if layout < number:
+            if isinstance(connection, PostgresConnection):
+                schema = schema.replace(*_IDENTITY)
+            for statement in schema.split(";"):
+                connection.execute(statement)
+    rows = connection.execute("SELECT id, question, answer FROM turns WHERE words = ''").fetchall()
+    for row, question, answer in rows:
+        words = searchable(f"{question}\n{answer}")
+        connection.execute("UPDATE turns SET words = ? WHERE id = ?", (words, row))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from plugins.memory.records import check_name, encodable
-from plugins.memory.said import said_in
+from plugins.memory.said import said_in, searchable
 from retrieval.errors import UsageError
 from retrieval.stores.opening import Place
 
@@ -13,14 +16,16 @@ MOST_TURNS = 2000
 """Turns of a conversation that are kept; the oldest go first."""
 
 # In quotes, since `user` alone is the name of the session's own in PostgreSQL.
-_READ = """SELECT question, answer, asked, refused FROM turns WHERE "user" = ? AND conversation = ?
-    ORDER BY id DESC LIMIT ?"""
-_ADD = """INSERT INTO turns ("user", conversation, question, asked, answer, refused, at) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_READ = """SELECT question, answer, asked, refused FROM turns
+    WHERE "user" = ? AND conversation = ? AND finished = 1 ORDER BY id DESC LIMIT ?"""
+_ADD = """INSERT INTO turns ("user", conversation, question, asked, answer, refused, at, data, finished, words)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"""
 _TRIM = """DELETE FROM turns WHERE "user" = ? AND conversation = ?
     AND id <= (SELECT max(id) FROM turns WHERE "user" = ? AND conversation = ?) - ?
     AND id NOT IN (SELECT id FROM turns WHERE "user" = ? AND conversation = ? ORDER BY id DESC LIMIT ?)"""
 _NAMES = """SELECT conversation, count(*) FROM turns WHERE "user" = ? GROUP BY conversation ORDER BY max(id) DESC"""
 _FORGET = """DELETE FROM turns WHERE "user" = ? AND conversation = ?"""
+_FORGET_TITLE = """DELETE FROM titles WHERE "user" = ? AND conversation = ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,25 @@ class TurnStore:
             Turn(question, answer, asked, bool(refused)) for question, answer, asked, refused in rows[::-1]
         ]
 
-    def add(self, owner: str, conversation: str, turn: Turn, at: str) -> None:
-        """Keep a turn.
+    def add(
+        self,
+        owner: str,
+        conversation: str,
+        turn: Turn,
+        at: str,
+        *,
+        data: Mapping[str, Any] | None = None,
+        finished: bool = True,
+    ) -> int:
+        """Keep a turn; return its number.
+
+        Args:
+            owner: whose it is.
+            conversation: its name.
+            turn: the question with its answer.
+            at: when, ISO 8601.
+            data: what was shown of it, as JSON.
+            finished: whether it came to an answer; `read` leaves out the others, which nobody can go on from.
 
         Raises:
             UsageError: the conversation has no name, or nobody is known whose it is.
@@ -63,15 +85,18 @@ class TurnStore:
         if not owner:
             raise UsageError("a conversation is kept for a user, who must be named")
         texts = [encodable(text) for text in (turn.question, turn.asked, turn.answer)]
+        shown = encodable(json.dumps(dict(data), ensure_ascii=False)) if data else ""
+        words = searchable(f"{texts[0]}\n{texts[2]}")
         with self._said.connection() as connection:
-            connection.execute(
+            ((made,),) = connection.execute(
                 _ADD,
-                (owner, name, *texts, int(turn.refused), at),
-            )
+                (owner, name, *texts, int(turn.refused), at, shown, int(finished), words),
+            ).fetchall()
             connection.execute(
                 _TRIM,
                 (owner, name, owner, name, MOST_TURNS, owner, name, MOST_TURNS),
             )
+        return int(made)
 
     def names(self, owner: str) -> dict[str, int]:
         """Return a user's conversations, each with the number of its turns."""
@@ -90,6 +115,7 @@ class TurnStore:
         if not owner or not self._said.is_there():
             return 0
         with self._said.connection() as connection:
+            connection.execute(_FORGET_TITLE, (owner, name))
             return int(connection.execute(_FORGET, (owner, name)).rowcount)
 
     @staticmethod

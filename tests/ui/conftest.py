@@ -18,6 +18,7 @@ from kernel.answer import (
     AskEvent,
     Citation,
     FinishReason,
+    FoundBy,
     PassagesEvent,
     TokenEvent,
     TraceStep,
@@ -59,6 +60,8 @@ def make_answer(
         headings=["Warranty"],
         start=100,
         end=100 + len(PASSAGE_TEXT),
+        date="2024-05-06T07:08:09",
+        found_by={"dense": FoundBy(rank=2, score=0.5, weight=0.4)},
     )
     citation = Citation(
         marker=1,
@@ -99,6 +102,8 @@ class ScriptedTekio(app.Tekio):
     opened: int
     asked: ClassVar[list[dict[str, object]]]
     cancelled: int
+    repeats = False  # the answer names the question that was asked
+    quoted: str | None  # what every span of a document reads
 
     def __init__(self, settings: Settings, *, on_message: Callable[[str], None] | None = None) -> None:
         super().__init__(settings, on_message=on_message)
@@ -124,9 +129,9 @@ class ScriptedTekio(app.Tekio):
             if name not in known and value is not None and value is not unsaid.get(name)
         }
         type(self).asked.append({"question": question, **said})
-        return self._events(options.get("variant"))
+        return self._events(options.get("variant"), question)
 
-    async def _events(self, variant: str | None) -> AsyncGenerator[AskEvent, None]:
+    async def _events(self, variant: str | None, question: str) -> AsyncGenerator[AskEvent, None]:
         if variant == "nonesuch":
             raise UsageError("no variant 'nonesuch'; known are base, extractive")
         answer = self.answer
@@ -141,7 +146,7 @@ class ScriptedTekio(app.Tekio):
         except (asyncio.CancelledError, GeneratorExit):
             type(self).cancelled += 1
             raise
-        yield AnswerEvent(answer=answer)
+        yield AnswerEvent(answer=answer.model_copy(update={"question": question}) if self.repeats else answer)
 
     async def search(
         self,
@@ -206,6 +211,12 @@ class ScriptedTekio(app.Tekio):
             )
         ]
 
+    def quote(self, passage_id: int, start: int, end: int, *, caller: Caller | None = None) -> str | None:
+        return self.quoted
+
+    def suggestions(self, language: str, *, caller: Caller | None = None) -> list[str]:
+        return ["What of ![x](http://evil.example/s.png) :material/home: $x^2$?"]
+
     def index_state(self) -> tuple[str, int] | None:
         return ("scripted", 1) if self.has_index else None
 
@@ -229,6 +240,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[ScriptedTe
         opened = 0
         asked: ClassVar[list[dict[str, object]]] = []
         cancelled = 0
+        quoted = "Before."
 
     monkeypatch.setattr(app, "Tekio", Scripted)
     monkeypatch.chdir(tmp_path)

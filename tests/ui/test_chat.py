@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Timer
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from kernel.answer import FinishReason, ShortAnswer
+from kernel.conversations import Conversations
 from kernel.settings import load_settings
+from plugins.memory.conversations import KeptTurn
 from retrieval.errors import TekioError
-from ui import chat_view
+from ui import chat_engine, chat_view
+from ui.page import documents
+from ui.page.asking import Asking
+from ui.page.here import Here
 
 if TYPE_CHECKING:
     from tests.ui.conftest import ScriptedTekio
@@ -26,6 +32,7 @@ PAGE = Path(__file__).parents[2] / "ui" / "chat.py"
 def page(scripted: type[ScriptedTekio]) -> Iterator[AppTest]:
     st.cache_resource.clear()
     assert scripted.opened == 0
+    scripted.repeats = True
     yield AppTest.from_file(str(PAGE), default_timeout=30)
     st.cache_resource.clear()
 
@@ -55,15 +62,120 @@ def test_an_answer_with_its_source_survives_a_rerun(page: AppTest) -> None:
     ask(page.run())
     for _ in range(2):
         shown = html_of(page)
-        assert 'The warranty lasts 24 months <span class="tk-badge">1</span>.' in shown
+        assert 'data-source="0:1" aria-label="Open source 1: manual.pdf, p. 3"' in shown
         assert '<mark class="tk-unsupported">It is gold.</mark>' in shown
-        assert '<mark class="tk-highlight">The warranty lasts 24 months.</mark>' in shown
         assert "manual.pdf" in shown
         assert "p. 3" in shown
         assert "another variant answered" in shown
         assert "1.2 s" in shown
         assert "50 + 9 tokens" in shown
         page.run()
+
+
+def test_a_source_that_is_opened_stands_beside_its_answer_with_the_span_marked(
+    page: AppTest, scripted: type[ScriptedTekio]
+) -> None:
+    scripted.quoted = "So it is said before."
+    ask(page.run())
+    page.session_state["talk"].opened = (0, 1)
+    shown = html_of(page.run())
+    assert '<mark class="tk-highlight">The warranty lasts 24 months.</mark>' in shown
+    assert "… So it is said before." in shown
+    assert "no. 2 by meaning" in shown
+    assert "2024-05-06" in shown
+    page.button(key="close_source").click().run()
+    assert '<mark class="tk-highlight">' not in html_of(page)
+
+
+def test_a_source_that_is_gone_is_shown_as_it_was_and_said_to_be_gone(
+    page: AppTest, scripted: type[ScriptedTekio]
+) -> None:
+    scripted.quoted = None
+    ask(page.run())
+    page.session_state["talk"].opened = (0, 1)
+    shown = html_of(page.run())
+    assert "no longer in the index" in shown
+    assert '<mark class="tk-highlight">The warranty lasts 24 months.</mark>' in shown
+
+
+def test_a_conversation_is_found_again_by_its_address_and_by_nobody_else(
+    page: AppTest, scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(page.run(), "How long is the warranty?")
+    name = page.session_state["talk"].name
+    again = AppTest.from_file(str(PAGE), default_timeout=30)
+    again.query_params["c"] = name
+    shown = html_of(again.run())
+    assert "How long is the warranty?" in shown
+    assert "24 months" in shown
+    assert scripted.opened == 1
+    monkeypatch.setenv("TEKIO_USER_HEADER", "X-User")  # so that nobody in particular asks
+    st.cache_resource.clear()
+    stranger = AppTest.from_file(str(PAGE), default_timeout=30)
+    stranger.query_params["c"] = name
+    assert "24 months" not in html_of(stranger.run())
+
+
+def test_the_list_of_conversations_is_searched_and_one_is_opened_renamed_and_deleted(page: AppTest) -> None:
+    ask(page.run(), "How long is the warranty?")
+    page.button(key="clear").click().run()
+    ask(page, "Where is the pump?")
+    name = page.session_state["talk"].name
+    page.text_input(key="search_conversations").set_value("ＬＯＮＧ is").run()
+    (found,) = [button for button in page.button if str(button.key).startswith("open_")]
+    assert found.label == "How long is the warranty?"
+    found.click().run()
+    assert page.session_state["talk"].turns[0].question == "How long is the warranty?"
+    other = page.session_state["talk"].name
+    page.text_input(key=f"title_{other}").set_value("Papers").run()
+    page.text_input(key="search_conversations").set_value("papers").run()
+    assert page.button(key=f"open_{other}").label == "Papers"
+    assert page.button(key="delete_conversation").disabled
+    page.checkbox(key=f"sure_{other}").check().run()
+    page.button(key="delete_conversation").click().run()
+    page.text_input(key="search_conversations").set_value("").run()
+    assert [b.key for b in page.button if str(b.key).startswith("open_")] == [f"open_{name}"]
+
+
+def test_an_answer_can_be_asked_for_again_and_its_question_changed(
+    page: AppTest, scripted: type[ScriptedTekio]
+) -> None:
+    ask(page.run(), "First?")
+    ask(page, "Second?")
+    page.button(key="icon_retry_1").click().run()
+    assert scripted.asked[-1] == scripted.asked[-2] | {"cache": False}
+    page.button(key="icon_edit_0").click().run()
+    page.text_area(key="edited_0").set_value("Changed?")
+    next(button for button in page.button if button.label == "Ask again").click().run()
+    assert [turn.question for turn in page.session_state["talk"].turns] == ["Changed?"]
+    assert [turn.turn.question for turn in kept(page)] == ["Changed?"]
+
+
+def kept(page: AppTest) -> list[KeptTurn]:
+    """Return the turns of the conversation at hand as they are kept."""
+    name = page.session_state["talk"].name
+    return Conversations(load_settings().memory_place, load_settings().memory).read(name)
+
+
+class Impatient(Asking):
+    """Stopped a second after it began, as by the button."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        Timer(1, self.stop).start()
+
+
+def test_a_question_that_is_stopped_keeps_its_draft(
+    page: AppTest, scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted.stuck = True
+    monkeypatch.setattr(chat_engine, "Asking", Impatient)
+    ask(page.run(), "How long?")
+    assert "Stopped before the answer was finished" in html_of(page)
+    assert "It is gold." in html_of(page)
+    (turn,) = kept(page)
+    assert (turn.finished, turn.data["draft"]) == (False, "".join(scripted.tokens))
+    assert scripted.cancelled == 1
 
 
 class _Tags(HTMLParser):
@@ -131,6 +243,7 @@ def test_without_an_index_the_page_names_the_command(page: AppTest, scripted: ty
 def test_the_language_switch_changes_the_labels(page: AppTest) -> None:
     ask(page.run())
     page.radio(key="language").set_value("ja").run()
+    assert not page.exception
     assert "出典" in html_of(page)
     assert "3ページ" in html_of(page)
     assert page.chat_input[0].placeholder == "文書について質問してください"
@@ -171,11 +284,12 @@ def test_the_choice_of_who_answers_is_left_to_the_facade_unless_made(
     assert [options["variant"] for options in scripted.asked] == [None, "extractive"]
 
 
-def test_the_conversation_can_be_cleared(page: AppTest) -> None:
+def test_a_new_conversation_begins_empty(page: AppTest) -> None:
     ask(page.run())
     page.button(key="clear").click().run()
     assert "24 months" not in html_of(page)
     assert "Ask a question below" in html_of(page)
+    assert not page.query_params
 
 
 def test_choices_outlive_a_change_of_language(page: AppTest) -> None:
@@ -186,8 +300,15 @@ def test_choices_outlive_a_change_of_language(page: AppTest) -> None:
     assert page.selectbox(key="technique_ja").options[0] == "ゼロショット"
 
 
-def test_a_long_list_of_documents_is_cut(scripted: type[ScriptedTekio]) -> None:
+def test_a_long_list_of_documents_is_cut_and_filtered_by_all_its_words(
+    scripted: type[ScriptedTekio],
+) -> None:
     (row,) = scripted(load_settings()).documents()
-    shown = chat_view.documents_html([row] * (chat_view.LISTED_DOCUMENTS + 5), "en")
-    assert shown.count('tk-document"') == chat_view.LISTED_DOCUMENTS
+    engine = chat_engine.Engine(load_settings())
+    here = Here(engine, None, "en", load_settings())
+    shown = documents.documents_html(here, [row] * (chat_view.LISTED_DOCUMENTS + 5), "")
+    assert shown.count('tk-document tk-open"') == chat_view.LISTED_DOCUMENTS
     assert "… and 5 more" in shown
+    assert documents.fitting([row], "PDF manual") == [row]
+    assert documents.fitting([row], "manual docx") == []
+    engine.close()

@@ -308,6 +308,15 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(
     assert "read, write, admin" in err.strip().splitlines()[-1]
 
 
+def test_a_page_that_others_reach_needs_users_or_a_word_that_it_is_meant(
+    run: Callable[..., tuple[int, str, str]],
+) -> None:
+    code, out, err = run("chat", "--host", "0.0.0.0", "--port", "18474")
+    assert (code, out) == (2, "")
+    assert "user_header" in err
+    assert "--anyone" in err
+
+
 def test_a_server_that_others_reach_needs_a_key_or_users(
     keys: KeyStore, run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -270,14 +270,14 @@ def shown(page: AppTest) -> str:
 def test_the_page_remembers_shows_and_forgets_for_its_user(monkeypatch: pytest.MonkeyPatch) -> None:
     page = page_of(monkeypatch, "aki")
     page.chat_input[0].set_value("How long is the kiln K2 fired?").run()
-    page.button(key="up_0").click().run()
+    page.button(key="icon_up_0").click().run()
     assert not page.exception
     assert "remembered as confirmed" in shown(page)
     page.chat_input[0].set_value("Why is it so long?").run()
     assert "understood as: About kiln K2" in shown(page)
     page.text_input(key="remember").set_value(f"<b>{SECRET}</b>").run()
     assert "&lt;b&gt;The code of the safe" in shown(page)
-    (forget,) = [item for item in page.button if item.key and item.key.startswith("forget_")][:1]
+    (forget,) = [item for item in page.button if item.key and item.key.startswith("icon_forget_")][:1]
     forget.click().run()
     assert "The code of the safe" not in shown(page)
     page.text_input(key="remember").set_value(SECRET).run()

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
+from tests.ui.browsing import ROOT, chromium, wait_until_served
 from tests.ui.serving import served
 
 if TYPE_CHECKING:
     from tests.ui.conftest import ScriptedTekio
 
-ROOT = Path(__file__).parents[2]
 HOST = "evil.example"
 HOSTILE = (
     f"The warranty lasts 24 months [1]. ![x](http://{HOST}/p.png?q=1) [l](http://{HOST}/) "
@@ -50,6 +47,7 @@ class Hostile(ScriptedTekio):
     opened = 0
     asked: ClassVar[list] = []
     cancelled = 0
+    quoted = HOSTILE
 
 
 app.Tekio = Hostile
@@ -61,15 +59,8 @@ chat.main()
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium, where it and playwright are installed."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        pytest.skip("no Chromium is installed")
-    with sync_api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
@@ -98,12 +89,7 @@ def chat_address(tmp_path: Path) -> Iterator[str]:
     running = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
     try:
         address = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                httpx.get(f"{address}/_stcore/health", timeout=2).raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.2)
+        wait_until_served(address)
         yield address
     finally:
         running.terminate()
@@ -130,6 +116,8 @@ def test_the_chat_page_shows_hostile_text_as_text(chat_address: str, page: tuple
     box.fill("How long?")
     box.press("Enter")
     opened.locator(".tk-answer").wait_for(timeout=60_000)
+    opened.locator("button.tk-badge").first.click()
+    opened.locator(".tk-panel").wait_for(timeout=30_000)
     for folded in opened.locator("details").all():
         folded.evaluate("element => element.open = true")
     assert f"http://{HOST}/p.png?q=1" in opened.locator(".tk-answer").inner_text()

@@ -211,7 +211,7 @@ def ask(
             live=live,
         )
         if conversation:
-            tekio.memory.keep(conversation, answer, caller=caller)
+            tekio.conversations.keep(conversation, answer, caller=caller)
     if as_json:
         print_json(answer.model_dump(mode="json"))
         return

@@ -114,6 +114,9 @@ def _serve_mcp(caller: Caller | None, index: str | None) -> None:
 def chat(
     host: HostOption = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the page.")] = 8501,
+    anyone: Annotated[
+        bool, typer.Option("--anyone", help="Let whoever reaches the page read and change everything.")
+    ] = False,
     index: IndexOption = None,
 ) -> None:
     """Open the chat page in a browser."""
@@ -121,6 +124,7 @@ def chat(
     from kernel.settings import load_settings
 
     settings = load_settings(index=index)  # a wrong setting is said here, not on the page
+    _require_names(settings, host, anyone=anyone)
     _require_free(host, port)
     say(f"The page is at http://{_in_url(host)}:{port}/ ; Ctrl-C stops it")
     command, environment = chat_command(host, port), _chat_environment(settings)
@@ -134,6 +138,17 @@ def chat(
             raise
     if code > 0:
         raise TekioError(f"the chat page ended with code {code}; the lines above say why")
+
+
+def _require_names(settings: Settings, host: str, *, anyone: bool) -> None:
+    """Refuse to show the page to other machines where it takes everyone for who owns this one."""
+    from ui.addresses import is_loopback
+
+    if not (anyone or settings.user_header or is_loopback(host)):
+        raise UsageError(
+            f"on {host} everyone in the network could read and change the documents: set user_header to what a proxy in "
+            "front says of who asks, or say --anyone if that is what is meant"
+        )
 
 
 def chat_command(host: str, port: int) -> list[str]:

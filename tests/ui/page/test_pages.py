@@ -1,0 +1,176 @@
+"""The pages of quality, settings and adaptation, run by Streamlit's own test driver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from kernel.memories import Memories
+from kernel.settings import Settings, load_settings
+from plugins.memory.feedback import Feedback
+from tests.ui.conftest import make_answer
+from ui.jobs.records import Job, JobsFolder
+from ui.page.evaluations import history
+from ui.page.feedback import fitting
+from ui.page.settings_view import settings_html
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import ScriptedTekio
+
+SCRIPT = """
+import streamlit as st
+from kernel.settings import load_settings
+from retrieval.access import caller
+from ui.chat_engine import Engine
+from ui.page.here import Here
+from ui.page.{module} import {draw}
+
+if "engine" not in st.session_state:
+    st.session_state["engine"] = Engine(load_settings())
+{draw}(Here(st.session_state["engine"], {who}, "en", load_settings()))
+"""
+
+
+def page(module: str, draw: str, who: str = "None") -> AppTest:
+    return AppTest.from_string(SCRIPT.format(module=module, draw=draw, who=who), default_timeout=30).run()
+
+
+def html_of(page: AppTest) -> str:
+    return "\n".join(str(element.proto.body) for element in page.get("html"))
+
+
+@pytest.fixture(autouse=True)
+def cleared() -> Iterator[None]:
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def rated(scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch) -> Memories:
+    """A memory in which a wrong answer was noted; what it cites stands in the documents."""
+    memories = scripted(load_settings()).memory
+    monkeypatch.setattr(Memories, "_cited", lambda self, answer, caller: ())
+    memories.rate(make_answer("How <b>long</b>?"), "down")
+    return memories
+
+
+def test_a_bad_answer_becomes_a_corrected_one_in_two_clicks(
+    rated: Memories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(rated.store), "add", lambda *given, **named: None)  # needs the embedder
+    shown = page("quality", "quality_page")
+    assert not shown.exception
+    assert "How &lt;b&gt;long&lt;/b&gt;?" in html_of(shown)
+    shown.button(key="correct_1").click().run()
+    assert shown.text_area(key="right_1").value == "The warranty lasts 24 months. It is gold."
+    shown.text_area(key="right_1").set_value("36 months.")
+    next(button for button in shown.button if button.label == "Save").click().run()
+    assert "it is remembered for this question" in html_of(shown)
+    assert [row.approved for row in rated.feedback()] == ["", "36 months."]
+    shown.segmented_control(key="feedback_kind").set_value("uncorrected").run()
+    assert "0 of 2" in html_of(shown)
+
+
+def test_feedback_is_filtered_by_kind_and_words() -> None:
+    def row(number: int, user: str, rating: Any, question: str, **data: str) -> Feedback:
+        return Feedback(number, user, "", rating, question, {"answer": {"answer": "It is."}, **data})
+
+    rows = [
+        row(1, "user:aki", "up", "Kiln?"),
+        row(2, "user:aki", "down", "Glaze?"),
+        row(3, "user:aki", "down", "Glaze?", correction="No."),
+        row(4, "user:ben", "down", "Glaze?", comment="wrong year"),
+    ]
+    assert [each.id for each in fitting(rows, "all", "")] == [4, 3, 2, 1]
+    assert [each.id for each in fitting(rows, "up", "")] == [1]
+    assert [each.id for each in fitting(rows, "uncorrected", "")] == [4]
+    assert [each.id for each in fitting(rows, "down", "YEAR glaze")] == [4]
+
+
+def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]) -> None:
+    settings = Settings(
+        store="postgresql://tekio:hidden@db/tekio",
+        functions=[{"name": "hr", "mcp_url": "https://hr.example/hidden"}],
+    )
+    shown = settings_html(settings, "", changed_only=False)
+    assert "hidden" not in shown
+    assert "hr" in shown
+    assert "<b>top_k</b>" in shown
+    assert "<b>top_k</b>" not in settings_html(settings, "", changed_only=True)
+    assert "<b>store</b>" not in settings_html(settings, "top_k", changed_only=False)
+
+
+@pytest.mark.parametrize(
+    ("module", "draw"), [("settings_view", "settings_page"), ("evaluations", "show_evaluations")]
+)
+def test_what_concerns_everyone_is_for_those_who_run_the_service(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch, module: str, draw: str
+) -> None:
+    monkeypatch.setenv("TEKIO_JOB_USERS", '["chief"]')
+    assert "for those who run the service" in html_of(page(module, draw, "caller('aki')"))
+    assert "for those who run the service" not in html_of(page(module, draw, "caller('chief')"))
+
+
+def job(folder: Path, kind: str, result: dict[str, Any], events: list[dict[str, Any]]) -> None:
+    """Leave a job behind that has ended, as its process leaves it."""
+    name, made = JobsFolder(folder).make()
+    at = f"2026-03-0{len(list(folder.iterdir()))}T12:00:00+00:00"
+    made.write(Job(name, kind, at, [], {"name": "domain"}, state="succeeded", ended_at=at))
+    made.result_file.write_text(json.dumps(result), encoding="utf-8")
+    made.events_file.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+
+
+def test_a_training_shows_its_curve_and_what_it_changed(scripted: type[ScriptedTekio]) -> None:
+    events = [
+        {"n": n, "event": "progress", "done": n, "total": 3, "loss": 3.0 / n, "held_out": 3.5 / n}
+        for n in (1, 2, 3)
+    ]
+    change = {"label": "right answers", "before": 0.25, "after": 0.75}
+    job(load_settings().jobs, "fine_tune", {"figures": {"figures": {"correct": change}}}, events)
+    shown = page("training", "show_training")
+    assert not shown.exception
+    assert "<td>right answers</td><td>0.25</td><td>0.75</td>" in html_of(shown)
+    assert len(shown.get("vega_lite_chart")) + len(shown.get("arrow_vega_lite_chart")) == 1
+
+
+def test_a_training_whose_name_is_none_is_refused_in_words(scripted: type[ScriptedTekio]) -> None:
+    shown = page("training", "show_training")
+    shown.text_input(key="training_name").set_value("../evil")
+    next(button for button in shown.button if button.label == "Start").click().run()
+    assert "A name has letters, digits" in html_of(shown)
+    assert JobsFolder(load_settings().jobs).jobs() == []
+
+
+def test_evaluations_are_plotted_over_time(scripted: type[ScriptedTekio]) -> None:
+    for value in (0.5, 0.75):
+        run = {"name": "base", "figures": {"correct": {"value": value}, "note": {"value": None}}}
+        job(load_settings().jobs, "evaluation", {"runs": [run]}, [])
+    shown = page("evaluations", "show_evaluations")
+    assert not shown.exception
+    assert shown.selectbox(key="evaluation_metric").options == ["correct"]
+    assert list(shown.dataframe[0].value["correct"]) == [0.75, 0.5]
+
+
+def test_results_of_another_shape_are_passed_over() -> None:
+    assert history([("2026", None), ("2026", {"runs": [{"figures": {}}]}), ("2026", [])]) == []
+
+
+def test_who_answers_by_default_is_chosen_and_adapters_are_listed(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[str | None] = []
+    monkeypatch.setattr(scripted, "keep_default_variant", lambda self, name: kept.append(name))
+    shown = page("adapters", "show_adapters")
+    assert not shown.exception
+    assert "There are no adapters yet" in html_of(shown)
+    assert shown.button(key="make_default").disabled
+    shown.selectbox(key="default_variant").set_value("extractive").run()
+    shown.button(key="make_default").click().run()
+    assert kept == ["extractive"]
+    assert "extractive answers by default now" in html_of(shown)

@@ -1,0 +1,372 @@
+"""What a person does all day on the page, in a real browser, over real documents and models.
+
+One server and one browser serve the whole module. Its screenshots are kept where TEKIO_SCREENSHOTS says.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from time import sleep
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from kernel.app import Tekio
+from kernel.engine import Engine
+from kernel.model_store import ModelStore
+from kernel.settings import load_settings
+from retrieval.sentence_transformer import SentenceTransformerEmbedder
+from tests.ui.browsing import ask, chat_served, chromium, go, shot_folder
+
+CORPUS = Path(__file__).parents[2] / "data" / "corpus"
+DOCUMENTS = (
+    "wards/insulin-protocol.pdf",
+    "wards/yuketsu-kakunin.pdf",
+    "safety/needlestick.txt",
+    "wards/teyubi-eisei.md",
+)
+INSULIN = "How often do the syringe and the line of an intravenous insulin infusion have to be changed?"
+BLOOD = "使わないことになった赤血球液を輸血部に返却して再び使うには、出庫から何分以内に返せばよいですか。"
+KILN = "# Kiln K2\n\nThe kiln K2 is fired at 1,240 degrees for nine hours.\n"
+HOSTILE = "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 2'> ![x](http://evil.example/p.png)"
+_FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+HOSTILE_NAME = "<img src=x onerror=window.harmed=3> :material∕home: $x^2$.md"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore) -> Iterator[dict[str, str]]:
+    """The settings of an index of four documents, with the extractive variant as the usual one."""
+    folder = tmp_path_factory.mktemp("page")
+    for name in DOCUMENTS:
+        (folder / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(CORPUS / name, folder / "docs" / name)
+    values = {
+        "INDEX": str(folder / "index"),
+        "MEMORY": str(folder / "memory"),
+        "CACHE": str(model_store.cache),
+        "VARIANT": "extractive",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in values.items():
+            patch.setenv(f"TEKIO_{name}", value)
+        with closing(Tekio(load_settings())) as tekio:
+            tekio.ingest([folder / "docs"])
+        yield values
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Iterator[str]:
+    with chat_served(tmp_path_factory.mktemp("served"), settings) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def painted() -> list[float]:
+    """When something was first painted, in seconds after the address was asked for, of each page that was opened."""
+    return []
+
+
+@pytest.fixture
+def opened(browser: Any, served: str, painted: list[float]) -> Iterator[Callable[..., Any]]:
+    """Opens the page in a window of its own; what goes wrong in its scripts is an error of the test."""
+    contexts: list[Any] = []
+    wrong: list[str] = []
+
+    def open_page(
+        *, locale: str = "en-US", scheme: str = "light", width: int = 1280, height: int = 860
+    ) -> Any:
+        size = {"width": width, "height": height}
+        context = browser.new_context(locale=locale, color_scheme=scheme, viewport=size)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.goto(served)
+        page.get_by_test_id("stChatInputTextArea").wait_for(timeout=60_000)
+        painted.append(page.evaluate(_FIRST_PAINT) / 1000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+@pytest.fixture
+def shots(tmp_path: Path) -> Path:
+    return shot_folder(tmp_path)
+
+
+def test_a_citation_opens_on_its_page_with_the_span_marked(opened: Callable[..., Any], shots: Path) -> None:
+    page = opened(locale="ja-JP")
+    ask(page, BLOOD)
+    assert "60分" in page.locator(".tk-answer").inner_text()
+    page.locator("button.tk-badge").first.click()
+    panel = page.locator('[data-testid="stVerticalBlock"]').filter(has=page.locator(".tk-panel")).last
+    image = page.get_by_role("img", name="wards/yuketsu-kakunin.pdf 1ページ")
+    image.wait_for(timeout=30_000)
+    image.evaluate("image => image.decode()")
+    yellow = image.evaluate(
+        """image => {
+            const canvas = document.createElement("canvas");
+            canvas.width = image.naturalWidth; canvas.height = image.naturalHeight;
+            const context = canvas.getContext("2d"); context.drawImage(image, 0, 0);
+            const data = context.getImageData(0, 0, canvas.width, canvas.height).data;
+            let count = 0;
+            for (let i = 0; i < data.length; i += 4)
+              if (data[i] > 240 && data[i + 1] > 200 && data[i + 2] < 180) count++;
+            return count / (canvas.width * canvas.height);
+        }"""
+    )
+    assert 0.002 < yellow < 0.2  # two lines of the page, and not the page
+    assert "見つかった理由" in panel.inner_text()
+    page.screenshot(path=shots / "source-page.png")
+    page.get_by_text("本文", exact=True).click()
+    marked = page.locator("mark.tk-highlight")
+    marked.wait_for(timeout=30_000)
+    assert "60分以内に返却" in marked.inner_text()
+    page.get_by_role("button", name="閉じる").click()
+    marked.wait_for(state="detached", timeout=30_000)
+
+
+def test_a_reload_finds_the_conversation_and_a_search_finds_it_later(
+    opened: Callable[..., Any], shots: Path
+) -> None:
+    page = opened()
+    ask(page, INSULIN)
+    page.screenshot(path=shots / "chat.png")
+    page.reload()
+    page.locator(".tk-answer").wait_for(timeout=60_000)
+    assert INSULIN in page.get_by_test_id("stChatMessage").first.inner_text()
+    page.get_by_role("button", name="New conversation").click()
+    page.locator(".tk-answer").wait_for(state="detached", timeout=30_000)
+    search = page.get_by_label("Search conversations")
+    search.fill("Intravenous INSULIN")
+    search.press("Enter")
+    page.get_by_role("button", name=re.compile("^How often do the syringe")).first.click()
+    page.locator(".tk-answer").wait_for(timeout=30_000)
+
+
+def test_base_and_extractive_answer_side_by_side_and_a_vote_is_kept(
+    opened: Callable[..., Any], shots: Path
+) -> None:
+    page = opened()
+    go(page, "Side by side")
+    page.get_by_label("Question").fill(INSULIN)
+    page.get_by_role("button", name="Ask all").click()
+    page.get_by_role("button", name="This is the best").nth(1).wait_for(timeout=120_000)
+    assert page.locator(".tk-panel-title").all_inner_texts() == ["base", "extractive"]
+    assert any(
+        re.search(r"[\d.]+ s · \d+ \+ \d+ tokens · base", line)
+        for line in page.locator(".tk-meta").all_inner_texts()
+    )
+    page.locator("summary").filter(has_text="What the model was sent").first.click()
+    prompt = page.locator(".tk-passage:visible").filter(has_text=INSULIN).first
+    prompt.wait_for(timeout=10_000)
+    assert "The syringe and the line are changed every 24 hours" in prompt.inner_text()
+    page.screenshot(path=shots / "side-by-side.png", full_page=True)
+    page.get_by_role("button", name="This is the best").nth(1).click()
+    page.get_by_text("You voted for extractive").wait_for(timeout=30_000)
+
+
+def test_an_answer_that_streams_is_stopped_at_once_and_keeps_its_draft(opened: Callable[..., Any]) -> None:
+    page = opened()
+    page.get_by_text("How to answer").click()
+    page.get_by_role("combobox", name="Who answers").click()
+    page.get_by_role("option", name="base").click()
+    ask(
+        page,
+        "What has to be done, step by step, after a needlestick injury, and who is told of it?",
+        wait=False,
+    )
+    page.locator(".tk-draft").wait_for(timeout=120_000)
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("Stopped before the answer was finished").wait_for(timeout=5_000)
+    page.get_by_role("button", name="Stop").wait_for(state="detached", timeout=5_000)
+
+
+def test_a_file_is_taken_in_asked_about_and_deleted_for_good(
+    opened: Callable[..., Any], tmp_path: Path, shots: Path
+) -> None:
+    (tmp_path / "kiln.md").write_text(KILN, encoding="utf-8")
+    (tmp_path / "empty.pdf").write_bytes(b"")
+    page = opened()
+    go(page, "Documents")
+    page.locator("input[type=file]").set_input_files([tmp_path / "kiln.md", tmp_path / "empty.pdf"])
+    page.get_by_role("button", name="Add files: 2").click()
+    page.get_by_text("1 added, 0 renewed, 0 unchanged, 1 not read").wait_for(timeout=60_000)
+    assert "Check that it is the right file" in page.locator(".tk-error").inner_text()
+    page.screenshot(path=shots / "documents.png")
+    go_to_chat(page)
+    ask(page, "At what temperature is the kiln K2 fired?")
+    assert "1,240" in page.locator(".tk-answer").inner_text()
+    go(page, "Documents")
+    page.locator("[data-document]").filter(has_text="kiln.md").click()
+    page.locator(".tk-passage").filter(has_text="nine hours").wait_for(timeout=30_000)
+    page.get_by_test_id("stPopoverButton").filter(has_text="Delete").click()
+    page.get_by_role("button", name="Delete now").click()
+    page.get_by_text("kiln.md was deleted (passages: 1").wait_for(timeout=30_000)
+    page.locator("[data-document]").filter(has_text="kiln.md").wait_for(state="detached", timeout=30_000)
+    go_to_chat(page)
+    page.get_by_role("button", name="New conversation").click()
+    page.locator(".tk-answer").wait_for(state="detached", timeout=30_000)
+    ask(page, "At what temperature is the kiln K2 fired?")
+    assert "1,240" not in page.locator(".tk-answer").inner_text()
+
+
+def go_to_chat(page: Any) -> None:
+    page.get_by_role("link", name=re.compile("^Chat$")).click()
+    page.get_by_test_id("stChatInputTextArea").wait_for(timeout=30_000)
+
+
+def test_feedback_is_given_and_the_adviser_advises(opened: Callable[..., Any]) -> None:
+    page = opened()
+    ask(page, INSULIN)
+    page.get_by_role("button", name="This is right").click()
+    page.get_by_text("The answer is remembered as confirmed").wait_for(timeout=30_000)
+    go(page, "Adaptation")
+    page.get_by_role("button", name="Recommend").click()
+    page.get_by_text("Costs over the months").wait_for(timeout=30_000)
+
+
+def test_scripts_in_a_question_a_name_and_a_passage_are_shown_and_never_run(
+    opened: Callable[..., Any], tmp_path: Path
+) -> None:
+    hostile = tmp_path / HOSTILE_NAME
+    hostile.write_text(f"# Valve {HOSTILE}\n\nThe valve V9 opens at 6 bar {HOSTILE}.\n", encoding="utf-8")
+    page = opened()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    go(page, "Documents")
+    page.locator("input[type=file]").set_input_files([hostile])
+    page.get_by_role("button", name="Add files: 1").click()
+    page.get_by_text("1 added").wait_for(timeout=60_000)
+    page.locator("[data-document]").filter(has_text="onerror").click()
+    page.locator(".tk-passage").filter(has_text="V9").wait_for(timeout=30_000)
+    go_to_chat(page)
+    ask(page, f"At what pressure does the valve V9 open? {HOSTILE}")
+    page.locator("button.tk-open").first.click()
+    page.locator(".tk-panel").wait_for(timeout=30_000)
+    page.reload()  # the name of the conversation is in the list now
+    page.locator(".tk-answer").wait_for(timeout=30_000)
+    assert "<script>" in page.get_by_test_id("stChatMessage").first.inner_text()
+    assert page.evaluate("window.harmed") is None
+    assert page.locator("img[src='x']").count() == 0
+    assert [address for address in asked if "evil.example" in address] == []
+
+
+@pytest.mark.parametrize(("scheme", "locale"), [("light", "en-US"), ("dark", "ja-JP")])
+def test_every_page_is_open_to_assistive_technology(
+    opened: Callable[..., Any], shots: Path, scheme: str, locale: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = opened(scheme=scheme, locale=locale)
+    found: list[str] = []
+
+    def check(name: str) -> None:
+        page.wait_for_timeout(700)  # until what slides in has come
+        page.screenshot(path=shots / f"{name}-{scheme}.png")
+        for each in axe.run(page).response["violations"]:
+            if each["impact"] in ("serious", "critical"):
+                found.append(f"{name}: {each['id']} {[node['html'][:200] for node in each['nodes']]}")
+
+    check("start")
+    ask(page, BLOOD if locale == "ja-JP" else INSULIN)
+    page.locator("button.tk-badge").first.click()
+    page.locator(".tk-panel").wait_for(timeout=30_000)
+    check("source")
+    links = page.get_by_test_id("stSidebarNavLink")
+    for number in range(1, links.count()):
+        links.nth(number).click()
+        page.locator(".tk-title").wait_for(timeout=30_000)
+        check(f"page-{number}")
+    assert found == []
+
+
+def test_on_a_phone_nothing_is_cut_off_and_a_source_opens_below_its_answer(
+    opened: Callable[..., Any], shots: Path
+) -> None:
+    page = opened(width=390, height=844)
+    ask(page, INSULIN)
+    answer = page.locator(".tk-answer").bounding_box()
+    page.locator("button.tk-badge").first.click()
+    page.get_by_role("img", name=re.compile("insulin-protocol")).wait_for(timeout=30_000)
+    page.wait_for_timeout(2000)
+    page.screenshot(path=shots / "phone.png")
+    assert answer is not None
+    assert answer["width"] > 240
+    assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
+    title = page.locator(".tk-panel").bounding_box()
+    assert title is not None
+    assert 0 <= title["y"] < 844
+
+
+def test_keys_alone_are_enough_to_ask_and_to_open_a_source(opened: Callable[..., Any]) -> None:
+    page = opened()
+    page.locator(".tk-title").click()
+    page.keyboard.press("/")
+    page.keyboard.type(INSULIN)
+    page.keyboard.press("Enter")
+    page.locator(".tk-answer").wait_for(timeout=60_000)
+    page.locator("button.tk-badge").first.focus()
+    page.keyboard.press("Enter")
+    page.locator(".tk-panel").wait_for(timeout=30_000)
+    page.wait_for_function("document.activeElement.classList.contains('tk-panel')", timeout=10_000)
+
+
+def test_the_first_paint_of_a_warm_server_is_within_two_seconds(
+    opened: Callable[..., Any], painted: list[float], record_property: Callable[[str, object], None]
+) -> None:
+    opened()
+    record_property("first_paint_s", min(painted))
+    assert min(painted) < 2
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_rerun_does_no_model_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    worked: list[str] = []
+    for kind, name in (
+        (SentenceTransformerEmbedder, "embed_query"),
+        (SentenceTransformerEmbedder, "embed_passages"),
+        (Engine, "search"),
+        (Engine, "answered"),
+        (Engine, "load"),
+    ):
+        _noted(monkeypatch, kind, name, worked)
+    st.cache_resource.clear()
+    page = AppTest.from_file(str(CORPUS.parents[1] / "ui" / "chat.py"), default_timeout=120).run()
+    page.chat_input[0].set_value(INSULIN).run()
+    assert "answered" in worked
+    page.session_state["talk"].opened = (0, 1)
+    sleep(1)  # what is loaded beside the first page has begun by now
+    worked.clear()
+    for _ in range(3):
+        page.run()
+    page.radio(key="language").set_value("ja").run()
+    page.text_input(key="search_conversations").set_value("insulin").run()
+    page.button(key="clear").click().run()
+    assert not page.exception
+    assert worked == []
+    st.cache_resource.clear()
+
+
+def _noted(patch: pytest.MonkeyPatch, kind: type, name: str, worked: list[str]) -> None:
+    """Note when a method is called; it does what it does."""
+    real = getattr(kind, name)
+
+    def noting(*given: Any, **named: Any) -> Any:
+        worked.append(name)
+        return real(*given, **named)
+
+    patch.setattr(kind, name, noting)

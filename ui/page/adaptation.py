@@ -1,0 +1,29 @@
+"""The page of adaptation: which way to adapt a model, training one, and the adapters that there are."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui import chat_view as view
+from ui.chat_advice import advise
+from ui.page.here import Here
+from ui.page.rights import may_run
+
+
+def adaptation_page(here: Here) -> None:
+    """Draw the page."""
+    st.html(view.text_html(here.say("page_adaptation"), "title"))
+    if not may_run(here):
+        advise(here.language)
+        return
+    asked, trained, held = st.tabs([here.say(f"tab_{name}") for name in ("adviser", "training", "adapters")])
+    with asked:
+        advise(here.language)
+    with trained:
+        from ui.page.training import show_training
+
+        show_training(here)
+    with held:
+        from ui.page.adapters import show_adapters
+
+        show_adapters(here)

@@ -1,0 +1,105 @@
+"""The page of documents: what is in the index, taking in more, and each one looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from retrieval.records import DocumentSummary, document_key
+from ui import chat_view as view
+from ui.chat_documents import offer_work, show_work
+from ui.page import signals
+from ui.page.document import show_document
+from ui.page.here import Here
+from ui.page.uploading import offer_upload
+from ui.plaintext import one_line
+
+_OPENED = "opened_document"
+OUTCOMES = (
+    "ok",
+    "partial",
+    "unchanged",
+    "no_text_layer",
+    "empty",
+    "encrypted",
+    "unsupported",
+    "failed",
+    "removed",
+)
+
+
+def documents_page(here: Here) -> None:
+    """Draw the page."""
+    st.html(view.text_html(here.say("page_documents"), "title"))
+    offer_upload(here)
+    documents = here.engine.documents(here.caller) or []
+    if not documents:
+        st.html(view.notice_html(here.say("no_documents")))
+        return
+    opened = signals.listen_for_document() or st.session_state.get(_OPENED, "")
+    st.session_state[_OPENED] = opened
+    found = next((row for row in documents if document_key(row.path) == opened), None)
+    if found is None:
+        _list(here, documents, "")
+    else:
+        left, right = st.columns([1, 1], gap="medium")
+        with left:
+            _list(here, documents, opened)
+        with right, st.container(border=True, key="source"):
+            show_document(here, found, _close)
+    work = offer_work(here.engine, [row.document for row in documents], None, here.caller, here.language)
+    show_work(work, here.language)
+
+
+def fitting(documents: Sequence[DocumentSummary], wanted: str) -> list[DocumentSummary]:
+    """Return the documents of which name, title, format, language or tags hold all words that are wanted."""
+    words = wanted.casefold().split()
+    return [row for row in documents if all(word in _searched(row) for word in words)]
+
+
+def documents_html(here: Here, documents: Sequence[DocumentSummary], opened: str) -> str:
+    """Return the list; of very many the first ones. What is not plainly right says so."""
+    rows = []
+    for row in documents[: view.LISTED_DOCUMENTS]:
+        key = document_key(row.path)
+        facts = [row.format, here.say("chunks", chunks=row.chunks), *([] if opened else _tags(row))]
+        if row.outcome != "ok":
+            facts.insert(0, here.say(f"outcome_{row.outcome}") if row.outcome in OUTCOMES else row.outcome)
+        current = ' aria-current="true"' if key == opened else ""
+        rows.append(
+            f'<button type="button" class="tk-document tk-open" data-document="{key}"{current}>'
+            f'<span class="tk-name">{escape(one_line(row.document))}</span>'
+            f'<span class="tk-meta">{escape(" · ".join(facts))}</span></button>'
+        )
+    more = len(documents) - view.LISTED_DOCUMENTS
+    rest = view.text_html(here.say("more", count=more), "meta") if more > 0 else ""
+    return f'<div class="tk-documents">{"".join(rows)}{rest}</div>'
+
+
+def _list(here: Here, documents: Sequence[DocumentSummary], opened: str) -> None:
+    wanted = st.text_input(
+        here.say("filter_documents"),
+        key="filter_documents",
+        max_chars=200,
+        placeholder=here.say("filter_documents"),
+        label_visibility="collapsed",
+        icon=":material/search:",
+    )
+    shown = fitting(documents, wanted)
+    chunks = sum(row.chunks for row in shown)
+    st.html(view.text_html(here.say("documents_count", documents=len(shown), chunks=chunks), "meta"))
+    st.html(documents_html(here, shown, opened))
+
+
+def _close() -> None:
+    st.session_state[_OPENED] = ""
+
+
+def _tags(row: DocumentSummary) -> list[str]:
+    return [f"{one_line(key)}={one_line(value)}" for key, values in row.tags.items() for value in values][:5]
+
+
+def _searched(row: DocumentSummary) -> str:
+    return " ".join((row.document, row.title, row.format, row.language or "", *_tags(row))).casefold()

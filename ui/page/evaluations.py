@@ -1,0 +1,67 @@
+"""The history of evaluations: figures of the runs over time, as plots and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from ui import chat_view as view
+from ui.jobs.jobs import Jobs
+from ui.page.here import Here
+from ui.page.rights import may_run
+
+_FIRST = ("correct", "answer_f1", "supported_share", "refusal_recall")
+"""Figures that are shown first, where there are such."""
+
+
+def show_evaluations(here: Here) -> None:
+    """Draw the history of the evaluation jobs of this server."""
+    if not may_run(here):
+        st.html(view.notice_html(here.say("not_allowed"), "warn"))
+        return
+    jobs = Jobs(here.settings)
+    runs = history(
+        [
+            (job.ended_at or "", jobs.result(job.id))
+            for job in jobs.listed()
+            if job.kind == "evaluation" and job.has_ended
+        ]
+    )
+    if not runs:
+        st.html(view.notice_html(here.say("no_evaluations")))
+        return
+    names = sorted(
+        {name for run in runs for name in run["figures"]}, key=lambda name: (name not in _FIRST, name)
+    )
+    metric = st.selectbox(here.say("metric"), names, key="evaluation_metric")
+    table = [
+        {"at": run["at"], "run": run["run"], metric: run["figures"][metric]}
+        for run in runs
+        if metric in run["figures"]
+    ]
+    st.line_chart(table, x="at", y=metric, color="run", x_label=here.say("evaluated_at"), y_label=metric)
+    st.dataframe(
+        [{"at": run["at"], "run": run["run"], **run["figures"]} for run in reversed(runs)], hide_index=True
+    )
+
+
+def history(results: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
+    """Return the figures of runs, oldest first: each with when (`at`), which (`run`) and its `figures` by name.
+
+    Args:
+        results: when each evaluation ended, and what it gave as JSON.
+    """
+    found = []
+    for at, result in results:
+        runs = result.get("runs") if isinstance(result, Mapping) else None
+        for run in runs or []:
+            figures = {
+                str(name): float(figure["value"])
+                for name, figure in dict(run.get("figures") or {}).items()
+                if isinstance(figure, Mapping) and isinstance(figure.get("value"), int | float)
+            }
+            if figures:
+                found.append({"at": at[:19], "run": str(run.get("name") or ""), "figures": figures})
+    return sorted(found, key=lambda run: run["at"])

@@ -1,0 +1,79 @@
+"""What a question is asked with: who answers, how the prompt is built, where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from kernel.answer import EXTRACTIVE
+from kernel.asking import MOST_SAMPLES, STEPPED
+from ui import chat_view as view
+from ui.locales import label
+from ui.page.here import Here
+from ui.page.turn import How
+
+
+def choose_how(here: Here) -> How:
+    """Offer in the sidebar what a question is asked with; return what was chosen."""
+    engine, settings, language = here.engine, here.settings, here.language
+    usual = engine.default_variant()
+    with st.sidebar.expander(here.say("options"), icon=":material/tune:"):
+        # The empty name leaves the choice to the facade, which then minds the question's language.
+        variant = select(
+            "variant",
+            ["", *engine.variants()],
+            default="",
+            name_of=lambda name: name or here.say("automatic", variant=usual),
+            language=language,
+            explained=here.say("variant_help"),
+        )
+        technique = select(
+            "technique",
+            engine.techniques(),
+            default=settings.technique.value,
+            name_of=lambda name: view.technique_name(name, language),
+            language=language,
+        )
+        samples = 1
+        if technique in STEPPED and variant != EXTRACTIVE:
+            title, explained = here.say("samples"), here.say("samples_help")
+            samples = st.slider(title, 1, MOST_SAMPLES, 1, help=explained, key="samples")
+        top_k = st.slider(here.say("top_k"), 1, max(20, settings.top_k), settings.top_k, key="top_k")
+        filters = st.text_input(
+            here.say("where"),
+            max_chars=500,
+            placeholder="language=ja; tag.ward=icu",
+            help=here.say("where_help"),
+            key="where",
+        )
+        trace = st.toggle(here.say("show_prompt"), help=here.say("show_prompt_help"), key="trace")
+    where = tuple(part.strip() for part in filters.replace("；", ";").split(";") if part.strip())
+    return How(variant or None, technique, top_k, where, samples, trace)
+
+
+def select(
+    name: str,
+    options: Sequence[str],
+    *,
+    default: str,
+    name_of: Callable[[str], str],
+    language: str,
+    explained: str | None = None,
+) -> str:
+    """Offer a choice that outlives a change of the page's language.
+
+    The widget's key changes with the language, because a box that stays the same goes on showing the name
+    of its choice in the old one; so the choice itself is kept beside it.
+    """
+    chosen = st.session_state.get(name, default)
+    picked = st.selectbox(
+        label(name, language),
+        options,
+        index=options.index(chosen) if chosen in options else 0,
+        format_func=name_of,
+        help=explained,
+        key=f"{name}_{language}",
+    )
+    st.session_state[name] = picked
+    return picked

@@ -1,0 +1,122 @@
+"""What became of a question: progress in words, the draft, the checked answer with all that belongs to it."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from kernel.answer import Answer, TraceStep
+from ui import chat_memory as memory
+from ui import chat_view as view
+from ui.page.here import Here, icon_button
+from ui.page.talk_state import Talk, begin, go_back
+from ui.page.turn import Turn
+from ui.plaintext import plain
+
+
+def progress_html(here: Here, turn: Turn, passages: int) -> str:
+    """Return how far a question on its way is, in words, and the draft as it stands.
+
+    Args:
+        here: the page.
+        turn: the question.
+        passages: how many there are to search.
+    """
+    if turn.stage == "stopping":
+        said = here.say("stopping")
+    elif turn.stage == "reading":
+        said = here.say("reading_count", count=turn.reading)
+    elif turn.stage == "writing":
+        said = here.say("draft")
+    else:
+        said = here.say("searching_count", count=f"{passages:,}")
+    draft = view.text_html(turn.draft, "draft") if turn.draft else ""
+    return f'{draft}<div class="tk-meta tk-progress" role="status">{escape(said)}</div>'
+
+
+def show_outcome(here: Here, turn: Turn, place: int | None) -> None:
+    """Draw what became of a question; `place` is that of the turn, None where its sources do not open."""
+    language, answer = here.language, turn.answer
+    if turn.error:
+        st.html(view.notice_html(f"{here.say('failed')}: {turn.error}", "error"))
+    elif answer is None:
+        draft = view.text_html(turn.draft, "draft") if turn.draft else ""
+        st.html(draft + view.notice_html(here.say("stopped"), "warn"))
+    else:
+        if answer.reasoning:
+            with st.expander(here.say("reasoning")):
+                st.html(view.text_html(answer.reasoning))
+        st.html(answer_parts_html(answer, language, place, blind=turn.blind))
+        show_prompt(here, answer)
+
+
+def answer_parts_html(answer: Answer, language: str, place: int | None, *, blind: bool = False) -> str:
+    """Return an answer with its marks, notices and sources."""
+    if answer.refused:
+        sources = view.nearest_html(answer, language, place=place)
+    else:
+        sources = view.sources_html(answer, language, place=place)
+    return (
+        memory.understood_html(answer, language)
+        + view.answer_html(answer, language, place=place)
+        + view.unsupported_html(answer, language)
+        + view.notices_html(answer, language)
+        + memory.memories_html(answer, language)
+        + sources
+        + view.functions_html(answer, language)
+        + view.meta_html(answer, language, blind=blind)
+    )
+
+
+def show_prompt(here: Here, answer: Answer) -> None:
+    """Offer to read what the model was sent, where it was asked for."""
+    if answer.trace is None:
+        return
+    found = _prompts(answer.trace)
+    with st.expander(here.say("prompt_sent"), icon=":material/terminal:"):
+        if not found:
+            st.html(view.text_html(here.say("no_prompt"), "meta"))
+        for messages in found:
+            st.html(
+                "".join(
+                    view.text_html(message.get("role", ""), "heading")
+                    + f'<div class="tk-passage">{escape(plain(message.get("content", "")))}</div>'
+                    for message in messages
+                )
+            )
+
+
+def show_actions(here: Here, talk: Talk, place: int) -> None:
+    """Offer under an answer to copy it, to rate it, and to ask again."""
+    turn = talk.turns[place]
+    with st.container(horizontal=True, vertical_alignment="center", key=f"actions_{place}"):
+        if turn.answer is not None:
+            done = escape(here.say("copied"), quote=True)
+            st.html(
+                f'<button type="button" class="tk-copy" data-copy="{place}" data-done="{done}">'
+                f"{escape(here.say('copy'))}</button>",
+                width="content",
+            )
+            memory.thumbs(here.engine, turn, place, here.caller, here.language)
+        icon_button(here.say("retry"), "refresh", f"retry_{place}", on_click=_retry, args=(here, talk, place))
+        icon_button(here.say("edit_question"), "edit", f"edit_{place}", on_click=_edit, args=(talk, place))
+    if turn.said:
+        st.html(view.notice_html(turn.said))
+
+
+def _retry(here: Here, talk: Talk, place: int) -> None:
+    turn = talk.turns[place]
+    go_back(here, talk, place)
+    begin(here, talk, turn.question, turn.how, again=True)
+
+
+def _edit(talk: Talk, place: int) -> None:
+    talk.editing, talk.opened = place, None
+
+
+def _prompts(step: TraceStep) -> list[list[dict[str, str]]]:
+    found = [step.prompt] if step.prompt else []
+    for inner in step.steps:
+        found += _prompts(inner)
+    return found

@@ -1,0 +1,61 @@
+"""The page of settings: what holds here, what each means, and how it is changed."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from kernel.settings import SETTINGS_FILE, Settings
+from retrieval.stores.opening import shown
+from ui import chat_view as view
+from ui.page.here import Here
+from ui.page.rights import may_run
+
+_NAMES_ONLY = ("functions", "variants")
+"""Their addresses, headers and commands can hold what is secret."""
+_SECRET = re.compile(r"(?:^|_)(?:key|token|password|secret)$")
+
+
+def settings_page(here: Here) -> None:
+    """Draw the page."""
+    st.html(view.text_html(here.say("page_settings"), "title"))
+    if not may_run(here):
+        st.html(view.notice_html(here.say("not_allowed"), "warn"))
+        return
+    st.html(view.text_html(here.say("settings_help", file=SETTINGS_FILE), "tagline"))
+    wanted = st.text_input(here.say("settings_filter"), key="settings_filter", max_chars=100)
+    changed = st.toggle(here.say("settings_changed"), key="settings_changed")
+    st.html(settings_html(here.settings, wanted, changed_only=changed))
+
+
+def settings_html(settings: Settings, wanted: str, *, changed_only: bool) -> str:
+    """Return the settings as a list: name, value, meaning, and the variable that sets it. Secrets are not shown."""
+    rows = []
+    for name, field in type(settings).model_fields.items():
+        is_set = name in settings.model_fields_set
+        said = field.description or ""
+        if (changed_only and not is_set) or wanted.casefold() not in f"{name} {said}".casefold():
+            continue
+        value = escape(_shown(settings, name))
+        badge = ' <span class="tk-page">●</span>' if is_set else ""
+        rows.append(
+            f'<div class="tk-setting"><div><b>{escape(name)}</b>{badge} <code>{value}</code></div>'
+            f'<div class="tk-meta">{escape(said)} · TEKIO_{escape(name.upper())}</div></div>'
+        )
+    return f'<div lang="en">{"".join(rows)}</div>'
+
+
+def _shown(settings: Settings, name: str) -> str:
+    value: Any = getattr(settings, name)
+    if name == "store":
+        return shown(value) if value else '""'
+    if name in _NAMES_ONLY:
+        names = list(value) if isinstance(value, dict) else [each.name for each in value]
+        return json.dumps(names, ensure_ascii=False)
+    if value and _SECRET.search(name):
+        return "•••"
+    return json.dumps(settings.model_dump(mode="json", include={name})[name], ensure_ascii=False)

@@ -1,0 +1,107 @@
+"""What a person does with the parts that the page draws as HTML: a source clicked, an answer copied, a key pressed.
+
+The script is ours alone and the same for everyone; what documents and models wrote stays in the escaped HTML, of which
+it reads two attributes that are ours too.
+"""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+_SCRIPT = """
+export default function (component) {
+  const { setTriggerValue } = component;
+  const closest = (event, selector) => event.target instanceof Element ? event.target.closest(selector) : null;
+
+  const copy = async (text) => {
+    try { await navigator.clipboard.writeText(text); return true; } catch (error) { /* no secure context */ }
+    const area = document.createElement("textarea");
+    area.value = text; document.body.appendChild(area); area.select();
+    const done = document.execCommand("copy"); area.remove(); return done;
+  };
+
+  // What was opened is drawn by a later run of the page, and Streamlit follows the end of a page that grows: so the
+  // panel is waited for, and looked at once more when it has settled.
+  const reveal = (name) => {
+    let tries = 0;
+    const timer = setInterval(() => {
+      const panel = document.querySelector(`.tk-panel[data-for="${name}"]`);
+      if (!panel && ++tries < 60) return;
+      clearInterval(timer);
+      if (!panel) return;
+      const show = () => {
+        const { top } = panel.getBoundingClientRect();
+        if (top < 60 || top > window.innerHeight * 0.5) panel.scrollIntoView({ block: "start" });
+        panel.focus({ preventScroll: true });
+      };
+      let moved = false;  // from here on the person's own scrolling is left alone
+      for (const kind of ["wheel", "touchmove", "keydown"]) {
+        window.addEventListener(kind, () => { moved = true; }, { once: true, passive: true });
+      }
+      for (const later of [0, 500, 1500]) setTimeout(() => { if (!moved) show(); }, later);
+    }, 100);
+  };
+
+  const clicked = async (event) => {
+    const source = closest(event, "[data-source]");
+    if (source) { setTriggerValue("source", source.dataset.source); reveal(source.dataset.source); return; }
+    const row = closest(event, "[data-document]");
+    if (row) { setTriggerValue("document", row.dataset.document); reveal(row.dataset.document); return; }
+    const button = closest(event, "[data-copy]");
+    if (!button) return;
+    const text = document.querySelector(`[data-answer="${button.dataset.copy}"]`);
+    if (text && await copy(text.innerText)) {
+      const before = button.textContent;
+      button.textContent = button.dataset.done;
+      setTimeout(() => { button.textContent = before; }, 1600);
+    }
+  };
+
+  const pressed = (event) => {
+    const typing = closest(event, "input, textarea, select, [contenteditable], [role=dialog]");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      const box = document.querySelector('[data-testid="stChatInputTextArea"]');
+      if (box) { event.preventDefault(); box.focus(); }
+    }
+  };
+
+  document.addEventListener("click", clicked);
+  document.addEventListener("keydown", pressed);
+  return () => {
+    document.removeEventListener("click", clicked);
+    document.removeEventListener("keydown", pressed);
+  };
+}
+"""
+_SOURCE = re.compile(r"(\d{1,5}):(\d{1,3})")
+_DOCUMENT = re.compile(r"[0-9a-f]{24}")
+
+
+def listen() -> tuple[int, int] | None:
+    """Put the script on the page; return the source that was just clicked, as (turn, marker)."""
+    found = _SOURCE.fullmatch(_heard("source"))
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def listen_for_document() -> str | None:
+    """Put the script on the page; return the id of the document that was just clicked."""
+    found = _DOCUMENT.fullmatch(_heard("document"))
+    return found[0] if found else None
+
+
+def _heard(what: str) -> str:
+    component = st.components.v2.component("tekio_signals", js=_SCRIPT)
+    result = component(
+        key="signals",
+        width="content",
+        height="content",
+        on_source_change=_nothing,
+        on_document_change=_nothing,
+    )
+    return str(getattr(result, what, None) or "")
+
+
+def _nothing() -> None:
+    """Do nothing: that there is a callback is what makes a name a trigger."""
