@@ -146,8 +146,8 @@ def _require_names(settings: Settings, host: str, *, anyone: bool) -> None:
 
     if not (anyone or settings.user_header or is_loopback(host)):
         raise UsageError(
-            f"on {host} everyone in the network could read and change the documents: set user_header to what a proxy in "
-            "front says of who asks, or say --anyone if that is what is meant"
+            f"on {host} everyone in the network could read and change the documents: set user_header to what a proxy "
+            "in front says of who asks, or say --anyone if that is what is meant"
         )
 
 

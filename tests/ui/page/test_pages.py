@@ -112,7 +112,7 @@ def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]
 def test_what_concerns_everyone_is_for_those_who_run_the_service(
     scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch, module: str, draw: str
 ) -> None:
-    monkeypatch.setenv("TEKIO_JOB_USERS", '["chief"]')
+    monkeypatch.setenv("TEKIO_ADMINS", '["user:chief"]')
     assert "for those who run the service" in html_of(page(module, draw, "caller('aki')"))
     assert "for those who run the service" not in html_of(page(module, draw, "caller('chief')"))
 
