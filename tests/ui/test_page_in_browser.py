@@ -275,7 +275,8 @@ def test_every_page_is_open_to_assistive_technology(
     found: list[str] = []
 
     def check(name: str) -> None:
-        page.wait_for_timeout(700)  # until what slides in has come
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=30_000)
+        page.wait_for_timeout(700)  # until what slides in has come, and what was pale while it was drawn anew is not
         page.screenshot(path=shots / f"{name}-{scheme}.png")
         for each in axe.run(page).response["violations"]:
             if each["impact"] in ("serious", "critical"):
