@@ -18,6 +18,7 @@ from ingest.report import FileReport, IngestReport
 from kernel.answer import Answer, AnswerEvent, AskEvent, Technique, TraceStep
 from kernel.answer_cache import AnswerCache, CacheState
 from kernel.answering.answerability import AnswerabilityModel
+from kernel.api_keys import KeyStore
 from kernel.asking import AskOptions, check_language, check_top_k, understood
 from kernel.chat.adapters import variant_names
 from kernel.conversations import Conversations
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from kernel.answering.rendering import ShownPrompt
+    from kernel.backup.places import Counted, Places
     from kernel.documents.results import Comparison, Extraction, Summary
     from kernel.documents.tasks import DocumentTasks
     from kernel.engine import Engine
@@ -86,6 +88,17 @@ class Vectors:
     tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentPart:
+    """A part of a document's text, from `start` to `end`; the whole has `characters`."""
+
+    document: str
+    start: int
+    end: int
+    characters: int
+    text: str
+
+
 class Tekio:
     """A Tekio over one index. Opening it is cheap: models are loaded once, when first needed."""
 
@@ -105,6 +118,7 @@ class Tekio:
             lambda passage, start, end, caller: self.quote(passage, start, end, caller=caller),
         )
         self.conversations = Conversations(settings.memory_place, settings.memory)
+        self.keys = KeyStore(settings.memory_place)
         self._examples: ExampleBook | None = None
         self._toolbox: Toolbox | None = None
         self._library: Library | None = None
@@ -242,9 +256,85 @@ class Tekio:
         """Return a span of the document that a passage is of; None when it is gone, or not the caller's to read."""
         return self._open_index().quote(passage_id, start, end, caller=caller)
 
+    def read_document(self, name: str, start: int, end: int, *, caller: Caller | None = None) -> DocumentPart:
+        """Return the text of a document from a character to another, or to its end where that comes first.
+
+        Args:
+            name: its name, as `documents` lists it, or the end of it.
+            start: of the part.
+            end: of the part.
+            caller: reads what this caller may read; None is who owns the machine.
+
+        Raises:
+            UsageError: there is no such document for the caller, or the part is none.
+        """
+        from kernel.documents.reading import find_document
+
+        if not 0 <= start <= end:
+            raise UsageError(f"a part of a document goes from 0 on, and forwards, not from {start} to {end}")
+        with self._any_index() as index, index.database.read():
+            row = find_document(name, index.documents(caller=caller))
+            start, end = min(start, row.characters), min(end, row.characters)
+            text = index.excerpt(row.id, start, end)
+        return DocumentPart(row.document, start, end, row.characters, text)
+
     def copy_index(self, target: Place, *, on_progress: Callable[[int, int], None]) -> Copied:
         """Copy the index to another place, without embedding anything, see `retrieval.index_copy`."""
         return copy_index(self.settings.place, target, on_progress=on_progress)
+
+    def back_up(self, file: Path, *, adapters: bool = False, force: bool = False) -> Counted:
+        """Write the index and all that belongs to it into one file, while others ask and write.
+
+        Args:
+            file: to write.
+            adapters: put in the adapters and the trained embedders too.
+            force: replaces a file that is there.
+
+        Raises:
+            IndexMissingError: there is no index.
+            UsageError: the file is there.
+        """
+        from kernel.backup.making import back_up
+
+        return back_up(self._places(adapters=adapters), file, force=force, say=self._say)
+
+    def restore(self, file: Path, *, force: bool = False) -> Counted:
+        """Put back what `back_up` wrote, into the places that the settings name. This Tekio is closed by it.
+
+        Args:
+            file: of the backup.
+            force: replaces what is there.
+
+        Raises:
+            UsageError: it is no backup, or there is something already.
+            IndexBusyError: another process has the index open.
+        """
+        from kernel.backup.restoring import restore
+
+        self.close()
+        return restore(file, self._places(adapters=True), force=force, say=self._say)
+
+    def _places(self, *, adapters: bool) -> Places:
+        from kernel.backup.places import Places
+        from kernel.settings import SETTINGS_FILE
+
+        settings = self.settings
+        folders = {
+            "examples": settings.examples,
+            "uploads": settings.uploads_folder,
+            "jobs": settings.jobs,
+        }
+        folders |= {f"prompts-{number}": folder for number, folder in enumerate(settings.prompts)}
+        if adapters:
+            folders |= {"adapters": settings.adapters, "embedders": settings.embedders}
+        return Places(
+            index=settings.place,
+            memory=settings.memory_place,
+            said=settings.memory,
+            answers=settings.answers_file,
+            settings=Path(SETTINGS_FILE),
+            folders=folders,
+        )
 
     def stored_answers(self) -> CacheState:
         """Return what is stored of answers."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -55,9 +56,6 @@ class Settings(BaseSettings):
     job_roots: list[Path] = Field(
         [],
         description="folders below which jobs of the API may read: documents to ingest, training sets, questions",
-    )
-    job_users: list[str] = Field(
-        [], description="users who may start and see jobs, where users are told apart; else everyone may"
     )
     memory: Path = Field(Path(".tekio/memory"), description="folder of the semantic memory")
     examples: Path = Field(
@@ -203,6 +201,44 @@ class Settings(BaseSettings):
     groups_header: str = Field(
         "", pattern=r"^[A-Za-z0-9-]*$", description="header with the user's groups, with commas between them"
     )
+    oidc_issuer: str = Field(
+        "", description="address of an OpenID Connect issuer whose tokens say who asks; empty: none is taken"
+    )
+    oidc_audience: str = Field(
+        "", validate_default=True, description="whom the issuer's tokens must be for, their claim aud"
+    )
+    oidc_user_claim: str = Field("sub", min_length=1, description="the claim that is the user's name")
+    oidc_groups_claim: str = Field(
+        "groups", description="the claim that lists the user's groups; empty: none"
+    )
+    user_scope: Literal["read", "write"] = Field(
+        "write", description="what users whom a proxy or a token names may do: read, or write as well"
+    )
+    admins: list[Annotated[str, Field(pattern="^(user|group):.+$")]] = Field(
+        [], description="users and groups who may do everything over the API, as user:NAME and group:NAME"
+    )
+    requests_per_minute: int = Field(
+        600, ge=0, description="requests that a key or user may send a minute to a server; 0: any"
+    )
+    cors_origins: list[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")]] = Field(
+        [],
+        description="web sites whose pages may use the API, as https://intranet.example; none unless named",
+    )
+    audit_log: Path | None = Field(
+        None,
+        description="file with a line of JSON for each request: who asked, and which documents were shown",
+    )
+    audit_log_mb: int = Field(10, ge=1, le=10_000, description="megabytes from which that file is put aside")
+    audit_log_files: int = Field(10, ge=1, le=10_000, description="files put aside that are kept")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="what `tekio serve` logs; info has a line for each request"
+    )
+    log_format: Literal["plain", "json"] = Field(
+        "plain", description="how it does: for people, or JSON lines"
+    )
+    redact_logs: bool = Field(
+        False, description="keep e-mail addresses, telephone and other numbers of questions out of logs"
+    )
     function_calling: FunctionCalling = Field(
         "auto",
         description="whether the language model calls functions: off, on, or auto, where its chat template takes tools",
@@ -216,8 +252,8 @@ class Settings(BaseSettings):
         description="OpenAPI descriptions and MCP servers that are attached, a table [[functions]] each",
     )
     mcp_functions: list[str] = Field(
-        ["search", "ask"],
-        description="what `tekio serve --mcp` offers: search, ask, documents, and the functions of Tekio's own",
+        ["search", "ask", "documents", "read"],
+        description="what MCP clients are offered: search, ask, documents, read, and the functions of Tekio's own",
     )
     generator_engine: Literal["auto", "openvino", "transformers"] = Field(
         "auto",
@@ -289,6 +325,22 @@ class Settings(BaseSettings):
             raise ValueError("it is an address, postgresql://… or qdrant://…; a folder belongs into index")
         return value
 
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _cannot_be_changed_on_the_way(cls, value: str) -> str:
+        parts = urlsplit(value)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        if value and not (parts.scheme == "https" or (parts.scheme == "http" and local)):
+            raise ValueError("it is an https:// address, or an http:// one of this machine")
+        return value
+
+    @field_validator("oidc_audience")
+    @classmethod
+    def _for_whom(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("oidc_issuer") and not value:
+            raise ValueError("an issuer gives tokens to many services: say which of them are for this one")
+        return value
+
     @field_validator("functions")
     @classmethod
     def _named_apart(cls, value: list[Attachment]) -> list[Attachment]:
@@ -302,7 +354,16 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "index", "memory", "examples", "adapters", "embedders", "cache", "answers", "uploads", "jobs"
+        "index",
+        "memory",
+        "examples",
+        "adapters",
+        "embedders",
+        "cache",
+        "answers",
+        "audit_log",
+        "uploads",
+        "jobs",
     )
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:

@@ -567,6 +567,10 @@ class PassageIndex:
             text = self._table.text(document_id)
         return None if text is None else text[start:end]
 
+    def excerpt(self, document_id: int, start: int, end: int) -> str:
+        """Return a span of a document's text, whoever may read it."""
+        return self._table.excerpts([(document_id, start, end)])[document_id, start, end]
+
     def contents(self, names: Sequence[str], *, caller: Caller | None = None) -> dict[str, frozenset[str]]:
         """Return the hashes of what documents hold, by name; only of those that the caller may read."""
         return self._table.contents(names, caller)

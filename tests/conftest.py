@@ -15,7 +15,9 @@ import pytest
 
 from kernel.model_store import ModelStore
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
+from retrieval.stores.opening import Place
 
+STORES = ("folder", "postgresql", "qdrant")
 _BASE = "SmolLM2-135M-Instruct"
 _LAYERS = 4
 
@@ -50,6 +52,20 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running = server.get_server(folder, cleanup_mode="delete")
     yield running.get_uri()
     running.cleanup()
+
+
+@pytest.fixture(params=STORES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A place for an index of its own: a folder, a schema of PostgreSQL, collections of Qdrant."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    if request.param == "folder":
+        yield tmp_path / "index"
+    elif request.param == "postgresql":
+        yield f"{request.getfixturevalue('postgresql')}&schema={name}"
+    else:
+        pytest.importorskip("qdrant_client")
+        server = os.environ.get("TEKIO_TEST_QDRANT_URL")
+        yield f"{server.rstrip('/')}/{name}" if server else f"qdrant+file://{tmp_path / 'qdrant'}/{name}"
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from ui import failures
 from ui.commands.access import access
 from ui.commands.adapt import adapt_retriever, reembed
 from ui.commands.advise import advise
+from ui.commands.backup import backup, restore
 from ui.commands.cache import cache_app
 from ui.commands.dataset import adapt_dataset
 from ui.commands.doctor import doctor
@@ -31,6 +32,7 @@ from ui.commands.finetune import adapt_methods, adapt_train
 from ui.commands.functions import functions
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
+from ui.commands.keys import keys_app
 from ui.commands.memory import memory_app
 from ui.commands.models import models_app
 from ui.commands.query import ask, documents, search
@@ -62,7 +64,8 @@ app.add_typer(index_app, name="index")
 app.add_typer(cache_app, name="cache")
 app.add_typer(models_app, name="models")
 app.add_typer(memory_app, name="memory")
-for _of_documents in (prompts, summarize, compare, extract):
+app.add_typer(keys_app, name="keys")
+for _of_documents in (prompts, summarize, compare, extract, backup, restore):
     app.command()(_of_documents)
 app.add_typer(examples_app, name="examples")
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
 from sse_starlette import EventSourceResponse
+from starlette.middleware.cors import CORSMiddleware
 
 from kernel.answer import Answer, AskEvent
 from kernel.app import Tekio
-from ui.identity import caller_of
+from kernel.settings import Settings
+from ui.audit import Audit, AuditFile, note_shown, noted
+from ui.authentication import Authenticator
+from ui.identity import caller_in
+from ui.limits import Limits
+from ui.rest_auth import Door
 from ui.rest_context import TraceContext
 from ui.rest_conversations import add_conversation_routes
 from ui.rest_docs import add_docs
@@ -21,9 +27,11 @@ from ui.rest_documents import add_document_routes
 from ui.rest_errors import install_error_handlers
 from ui.rest_examples import add_example_routes
 from ui.rest_guard import Guard
+from ui.rest_headers import SecurityHeaders
 from ui.rest_health import add_health_routes, counts_of
 from ui.rest_jobs import add_job_routes
 from ui.rest_library import add_library_routes
+from ui.rest_mcp import McpOverHttp, add_mcp_route
 from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
     AskRequest,
@@ -37,6 +45,7 @@ from ui.rest_models import (
 from ui.rest_openai import add_openai_routes
 from ui.rest_openapi import describe_wholly
 from ui.rest_stream import ClientGoneError, answer_unless_gone, begun, sse_events
+from ui.server_logs import redaction_of
 from ui.views import view_document, view_passage
 from ui.warmth import Warmth
 
@@ -62,6 +71,8 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": description}
     for status, description in {
         400: "the body is not JSON",
+        401: "a key is needed, or the one that came does not hold",
+        403: "the key's scope is not enough",
         409: "the index was made with another embedding model",
         413: "the body is too large",
         422: "what was asked for is wrong; the message says what",
@@ -82,18 +93,23 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
+def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = (), exposed: bool = False) -> FastAPI:
     """Build the API. The facade stays the caller's: it is not closed here.
 
     `allowed_hosts` are host names that requests may be for, beside `localhost` and numeric addresses.
+    `exposed` says that others than this machine reach it, so that nobody is answered without a key or a name.
     """
-    warmth = Warmth(tekio)
+    warmth, audit = Warmth(tekio), _audit_file(tekio.settings)
+    mcp = McpOverHttp(tekio) if tekio.settings.mcp_functions else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         warmth.begin()
-        yield
+        async with mcp.running() if mcp is not None else nullcontext():
+            yield
         await warmth.end()
+        if audit is not None:
+            audit.close()
 
     app = FastAPI(
         title="Tekio",
@@ -103,12 +119,11 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
+        responses={status: _ERRORS[status] for status in (401, 403)},
     )
     install_error_handlers(app)
     app.add_middleware(TraceContext)
-    app.add_middleware(
-        Guard, allowed_hosts=allowed_hosts, upload_bytes=tekio.settings.max_upload_mb * 2**20
-    )  # last, so that it comes first
+    _add_doors(app, tekio, audit, allowed_hosts=allowed_hosts, exposed=exposed)
     add_docs(app)
     _add_routes(app, tekio, warmth)
     add_health_routes(app, tekio, warmth)
@@ -119,8 +134,49 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = ()) -> FastAPI:
     add_example_routes(app, tekio, _ERRORS)
     add_openai_routes(app, tekio, warmth)
     add_job_routes(app, tekio, _ERRORS)
+    if mcp is not None:
+        add_mcp_route(app, mcp)
     describe_wholly(app)
     return app
+
+
+def _add_doors(
+    app: FastAPI, tekio: Tekio, audit: AuditFile | None, *, allowed_hosts: Collection[str], exposed: bool
+) -> None:
+    """Add what stands before the routes; what is added last comes first."""
+    settings = tekio.settings
+    app.add_middleware(
+        Door,
+        authenticator=Authenticator(tekio, exposed=exposed),
+        limits=Limits(settings.requests_per_minute),
+    )
+    app.add_middleware(Audit, file=audit)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["Authorization", "Content-Type", "Accept"],
+            expose_headers=["Retry-After", "WWW-Authenticate"],
+        )
+    app.add_middleware(
+        Guard,
+        allowed_hosts=allowed_hosts,
+        origins=settings.cors_origins,
+        upload_bytes=settings.max_upload_mb * 2**20,
+    )
+    app.add_middleware(SecurityHeaders)
+
+
+def _audit_file(settings: Settings) -> AuditFile | None:
+    if settings.audit_log is None:
+        return None
+    return AuditFile(
+        settings.audit_log,
+        most_mb=settings.audit_log_mb,
+        files=settings.audit_log_files,
+        redaction=redaction_of(settings),
+    )
 
 
 def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
@@ -128,11 +184,12 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
     async def ask(body: AskRequest, request: Request) -> Response | Answer:
         """Answer a question from the documents, with checked citations."""
 
-        caller = caller_of(request.headers.getlist, tekio.settings)
+        caller = caller_in(request)
 
         def events() -> AsyncGenerator[AskEvent, None]:
             warmth.begin()
-            return tekio.ask_stream(
+            note_shown(request, question=body.question)
+            answered = tekio.ask_stream(
                 body.question,
                 variant=body.variant,
                 technique=body.technique,
@@ -152,6 +209,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 max_prompt_tokens=body.max_prompt_tokens,
                 cache=None if body.cache else False,
             )
+            return noted(request, answered)
 
         try:
             if body.stream or "text/event-stream" in request.headers.get("accept", ""):
@@ -163,7 +221,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
     @app.post("/v1/search", responses=_ERRORS, tags=["answers"])
     async def search(body: SearchRequest, request: Request) -> SearchResponse:
         """Find the passages nearest to a query, without generating anything."""
-        caller = caller_of(request.headers.getlist, tekio.settings)
+        caller = caller_in(request)
         passages = await tekio.search(
             body.query,
             top_k=body.top_k,
@@ -175,12 +233,13 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
             multi_query=body.multi_query,
             caller=caller,
         )
+        note_shown(request, question=body.query, documents=[passage.document for passage in passages])
         return SearchResponse(passages=[view_passage(passage, explain=body.explain) for passage in passages])
 
     @app.get("/v1/documents", responses={503: _ERRORS[503]}, tags=["index"])
     async def documents(request: Request) -> DocumentsResponse:
         """List the documents in the index."""
-        caller = caller_of(request.headers.getlist, tekio.settings)
+        caller = caller_in(request)
         rows = await run_in_threadpool(tekio.documents, caller=caller)
         return DocumentsResponse(documents=[view_document(row) for row in rows], counts=counts_of(rows))
 

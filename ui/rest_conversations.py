@@ -13,9 +13,8 @@ from kernel.answer import Answer
 from kernel.app import Tekio
 from kernel.conversations import kept_answer
 from plugins.memory.conversations import Conversation, KeptTurn
-from retrieval.access import Caller
 from ui.conversation_export import MEDIA_TYPES, exported
-from ui.identity import caller_of
+from ui.identity import caller_in
 
 _NAME = Path(description="`id` of a conversation, as the list names it", max_length=200)
 _NOT_FOUND = "the caller has no such conversation"
@@ -73,9 +72,6 @@ def add_conversation_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | st
     kept = tekio.conversations
     tags: list[Any] = ["conversations"]
 
-    def caller(request: Request) -> Caller | None:
-        return caller_of(request.headers.getlist, tekio.settings)
-
     @app.get("/v1/conversations", responses=responses, tags=tags)
     async def conversations(
         request: Request,
@@ -84,7 +80,7 @@ def add_conversation_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | st
         ] = "",
     ) -> ConversationsResponse:
         """List or search the caller's conversations."""
-        who = caller(request)
+        who = caller_in(request)
         rows = await run_in_threadpool(lambda: kept.listed(who, search=search))
         return ConversationsResponse(conversations=[_view(row) for row in rows])
 
@@ -107,7 +103,7 @@ def add_conversation_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | st
         language: Annotated[Literal["en", "ja"], Query(description="of the words around it")] = "en",
     ) -> Response:
         """Take a conversation away as a file."""
-        who = caller(request)
+        who = caller_in(request)
 
         def make() -> bytes:
             found = kept.find(conversation, caller=who)
@@ -119,7 +115,7 @@ def add_conversation_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | st
     @app.get("/v1/conversations/{conversation:path}", responses=one, tags=tags)
     async def conversation(request: Request, conversation: Annotated[str, _NAME]) -> WholeConversation:
         """Return a conversation with its turns."""
-        who = caller(request)
+        who = caller_in(request)
 
         def read() -> WholeConversation:
             found = kept.find(conversation, caller=who)
@@ -133,13 +129,13 @@ def add_conversation_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | st
         request: Request, conversation: Annotated[str, _NAME], body: RenameRequest
     ) -> ConversationView:
         """Give a conversation a title."""
-        who = caller(request)
+        who = caller_in(request)
         return _view(await run_in_threadpool(lambda: kept.rename(conversation, body.title, caller=who)))
 
     @app.delete("/v1/conversations/{conversation:path}", responses=one, tags=tags)
     async def forget(request: Request, conversation: Annotated[str, _NAME]) -> ForgottenResponse:
         """Delete a conversation with all that is remembered for it alone."""
-        who = caller(request)
+        who = caller_in(request)
 
         def delete() -> int:
             kept.find(conversation, caller=who)

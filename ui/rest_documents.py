@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.app import Tekio
 from kernel.documents.results import Comparison, Extraction, Summary
-from ui.identity import caller_of
+from ui.audit import note_shown
+from ui.identity import caller_in
 
 _NAME = "name of a document, as /v1/documents lists it, or the end of it"
 
@@ -55,34 +56,39 @@ def add_document_routes(app: FastAPI, tekio: Tekio, errors: dict[int | str, dict
     @app.post("/v1/summarize", responses=errors, tags=["documents"])
     async def summarize(body: SummarizeRequest, request: Request) -> Summary:
         """Summarise a document, each sentence cited."""
+        note_shown(request, documents=[body.document])
         return await tekio.summarize(
             body.document,
             sentences=body.sentences,
             variant=body.variant,
             language=body.language,
-            caller=caller_of(request.headers.getlist, tekio.settings),
+            caller=caller_in(request),
         )
 
     @app.post("/v1/compare", responses=errors, tags=["documents"])
     async def compare(body: CompareRequest, request: Request) -> Comparison:
         """Compare two documents sentence by sentence: what they say alike, differently, and alone."""
+        note_shown(request, question=body.about or "", documents=[body.first, body.second])
         return await tekio.compare(
             body.first,
             body.second,
             about=body.about,
             variant=body.variant,
             language=body.language,
-            caller=caller_of(request.headers.getlist, tekio.settings),
+            caller=caller_in(request),
         )
 
     @app.post("/v1/extract", responses=errors, tags=["documents"])
     async def extract(body: ExtractRequest, request: Request) -> Extraction:
         """Read facts out as JSON. Where the schema is not met, `valid` is false and `errors` name the properties."""
-        return await tekio.extract(
+        found = await tekio.extract(
             body.json_schema,
             document=body.document,
             question=body.question,
             variant=body.variant,
             language=body.language,
-            caller=caller_of(request.headers.getlist, tekio.settings),
+            caller=caller_in(request),
         )
+        shown = [each.document for each in found.passages]
+        note_shown(request, question=body.question or "", documents=shown)
+        return found

@@ -16,7 +16,7 @@ from kernel.answer import Answer
 from kernel.app import Tekio
 from retrieval.access import Caller
 from retrieval.errors import UsageError
-from ui.identity import caller_of
+from ui.identity import caller_in
 
 
 class ExampleRequest(BaseModel):
@@ -61,7 +61,7 @@ def add_example_routes(app: FastAPI, tekio: Tekio, errors: dict[int | str, dict[
             raise HTTPException(
                 403, "examples are not open to the API here: the setting edit_examples is off"
             )
-        found = caller_of(request.headers.getlist, tekio.settings)
+        found = caller_in(request)
         if named and found is not None and not found.user:
             raise HTTPException(403, "who changes examples must be named")
         return found

@@ -28,12 +28,20 @@ class Guard:
     """ASGI middleware that refuses strangers and large bodies.
 
     `allowed_hosts` are host names without a port. `localhost` and addresses written as numbers are always
-    allowed: a page cannot make its own name into either. `upload_bytes` is what uploads may have.
+    allowed: a page cannot make its own name into either. `origins` are web sites whose pages may send requests,
+    `upload_bytes` is what uploads may have.
     """
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str] = (), upload_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        allowed_hosts: Collection[str] = (),
+        origins: Collection[str] = (),
+        upload_bytes: int = 0,
+    ) -> None:
         self._app = app
         self._upload_bytes = upload_bytes
+        self._origins = {origin.lower() for origin in origins}
         self._allowed = {"localhost", *(host.lower() for host in allowed_hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +80,9 @@ class Guard:
             message = f"the host name '{name[:100]}' is not served here; serve --allowed-host adds it"
             return 400, ErrorDetail(type="host_refused", message=message)
         origin = headers.get("origin")
-        if origin is not None:
+        if origin is not None and origin.lower() in self._origins:
+            foreign = False
+        elif origin is not None:
             foreign = urlsplit(origin).netloc.lower() != host.lower()
         else:  # a link that a person follows may come from anywhere; it reads nothing
             foreign = (

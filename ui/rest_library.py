@@ -11,11 +11,13 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from kernel.app import Tekio
 from kernel.library.library import LEAST_WIDTH, MOST_WIDTH, WIDTH
+from kernel.library.page_render import PageImage
 from kernel.library.results import Upload, Uploaded, UploadReport
 from retrieval.access import Access, Caller, access
 from retrieval.filter_text import parse_tags
-from retrieval.records import Passage
-from ui.identity import caller_of
+from retrieval.records import DocumentSummary, Passage
+from ui.audit import note_shown
+from ui.identity import caller_in
 from ui.library_models import (
     DeletedDocument,
     DocumentPassage,
@@ -50,7 +52,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
     changed = {**one, 403: {"model": ErrorResponse, "description": "the caller may not do this with it"}}
 
     def who(request: Request) -> Caller | None:
-        return caller_of(request.headers.getlist, tekio.settings)
+        return caller_in(request)
 
     @app.post(
         "/v1/documents",
@@ -89,6 +91,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         report = await run_in_threadpool(
             lambda: tekio.library.upload(given, caller=caller, access=readers, tags=parse_tags(tag), ocr=ocr)
         )
+        note_shown(request, documents=[file.name for file in report.files])
         view = view_upload(report)
         if report.failed < len(report.files):
             return view
@@ -101,7 +104,9 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
     async def document(document_id: _ID, request: Request) -> DocumentView:
         """Describe a document."""
         caller = who(request)
-        return view_document(await run_in_threadpool(lambda: tekio.library.get(document_id, caller=caller)))
+        row = await run_in_threadpool(lambda: tekio.library.get(document_id, caller=caller))
+        note_shown(request, documents=[row.document])
+        return view_document(row)
 
     @app.get("/v1/documents/{document_id}/passages", responses=one, tags=["documents"])
     async def passages(
@@ -113,6 +118,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         """Read a document, passage by passage."""
         caller = who(request)
         rows = await run_in_threadpool(lambda: tekio.library.passages(document_id, caller=caller))
+        note_shown(request, documents=[row.document for row in rows[:1]])
         return DocumentPassages(
             passages=[_view(row) for row in rows[offset : offset + limit]], total=len(rows)
         )
@@ -133,6 +139,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         """Give the file that was read, as long as it is still the same."""
         caller = who(request)
         found = await run_in_threadpool(lambda: tekio.library.original(document_id, caller=caller))
+        note_shown(request, documents=[found.document])
         return FileResponse(
             found.path,
             media_type=found.media_type,
@@ -168,11 +175,14 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
     ) -> Response:
         """Draw a page of a PDF, with a span of the text marked where it stands."""
         caller = who(request)
-        image = await run_in_threadpool(
-            lambda: tekio.library.page_image(
-                document_id, page, start=start, end=end, width=width, caller=caller
-            )
-        )
+
+        def drawn() -> tuple[DocumentSummary, PageImage]:
+            library = tekio.library
+            image = library.page_image(document_id, page, start=start, end=end, width=width, caller=caller)
+            return library.get(document_id, caller=caller), image
+
+        row, image = await run_in_threadpool(drawn)
+        note_shown(request, documents=[row.document])
         headers = {**_SAFE, "Tekio-Boxes": str(len(image.boxes)), "Cache-Control": "private, max-age=300"}
         return Response(image.png, media_type="image/png", headers=headers)
 
@@ -181,6 +191,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         """Delete a document: passages, vectors and words, stored answers, and the file if it was uploaded."""
         caller = who(request)
         gone = await run_in_threadpool(lambda: tekio.library.delete(document_id, caller=caller))
+        note_shown(request, documents=[gone.document])
         return DeletedDocument(
             document=gone.document, passages=gone.passages, answers=gone.answers, file=gone.file
         )

@@ -14,7 +14,7 @@ from kernel.app import Tekio
 from plugins.memory.records import Memory
 from retrieval.access import Caller
 from retrieval.errors import UsageError
-from ui.identity import caller_of
+from ui.identity import caller_in
 from ui.memory_views import MemoryView, view_memories
 
 _EXPIRES = "an ISO 8601 date or time after which it is deleted; a day alone is meant to its end, in UTC"
@@ -76,7 +76,7 @@ def add_memory_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, Any
     responses = dict(errors)
 
     def caller(request: Request) -> Caller | None:
-        return caller_of(request.headers.getlist, tekio.settings)
+        return caller_in(request)
 
     def view(memory: Memory, who: Caller | None) -> MemoryView:
         return view_memories(tekio.memory, [memory], who)[0]

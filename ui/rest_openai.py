@@ -18,7 +18,8 @@ from sse_starlette import EventSourceResponse
 from kernel.answer import AskEvent
 from kernel.app import Tekio
 from retrieval.errors import NotFoundError, UsageError
-from ui.identity import caller_of
+from ui.audit import note_shown, noted
+from ui.identity import caller_in
 from ui.openai_chat import check_supported, completion, completion_events, conversation_of
 from ui.openai_models import (
     ChatCompletion,
@@ -107,13 +108,14 @@ def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
             raise ModelMissingError(
                 f"there is no model {body.model[:100]!r} that answers; there are {', '.join(known)}"
             )
-        caller = caller_of(request.headers.getlist, tekio.settings)
+        caller = caller_in(request)
         longest = body.max_completion_tokens or body.max_tokens
         said = body.tekio
 
         def events() -> AsyncGenerator[AskEvent, None]:
             warmth.begin()
-            return tekio.ask_stream(
+            note_shown(request, question=question)
+            answered = tekio.ask_stream(
                 question,
                 variant=body.model,
                 technique=said.technique,
@@ -129,6 +131,7 @@ def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 max_new_tokens=None if longest is None else min(longest, tekio.settings.max_new_tokens),
                 cache=None if said.cache else False,
             )
+            return noted(request, answered)
 
         try:
             if body.stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 from kernel.app import Tekio
 from kernel.settings import Settings, load_settings
 from retrieval.stores.postgres_address import PostgresAddress
+from ui.authentication import require_guard
 from ui.rest import create_app
 
 ROOT = Path(__file__).parents[2]
@@ -174,3 +176,11 @@ def test_the_database_takes_the_sessions_of_every_replica() -> None:
     assert most(container(named("StatefulSet", "postgres"))["args"]) >= a_replica * (pods + 1)
     services = compose()["services"]
     assert most(services["postgres"]["command"]) >= a_replica * (services["tekio"]["deploy"]["replicas"] + 1)
+
+
+def test_what_listens_to_other_machines_knows_who_asks(settings: Settings) -> None:
+    with closing(Tekio(settings)) as tekio:
+        require_guard(tekio, "0.0.0.0")
+    assert settings.user_header in (DEPLOY / "Caddyfile").read_text("utf-8"), (
+        "the proxy takes it from clients"
+    )

@@ -139,9 +139,16 @@ def read(result: Any) -> Any:
     return result.structuredContent
 
 
-async def test_a_client_finds_search_and_ask_and_nothing_else(folder: Path, model_store: ModelStore) -> None:
+async def test_a_client_finds_what_reads_documents_and_nothing_else(
+    folder: Path, model_store: ModelStore
+) -> None:
     async with client(folder, model_store.cache, TEKIO_VARIANT="extractive") as session:
-        assert [each.name for each in (await session.list_tools()).tools] == ["search", "ask"]
+        assert [each.name for each in (await session.list_tools()).tools] == [
+            "search",
+            "ask",
+            "documents",
+            "read",
+        ]
         found = read(await session.call_tool("search", {"query": "kiln", "top_k": 1}))
         assert found["passages"][0]["document"] == "kiln.md"
         answer = read(
@@ -150,16 +157,23 @@ async def test_a_client_finds_search_and_ask_and_nothing_else(folder: Path, mode
         assert "1,240 °C" in answer["answer"]
         assert answer["citations"][0]["quote"]
         for name, arguments in (
-            ("documents", {}),
             ("memory-recall", {"query": "x"}),
             ("search", {"query": ""}),
             ("search", {"query": "x", "top_k": 1000}),
             ("search", {"query": "x", "filter": "lambda x: True"}),
             ("ask", {"question": "x", "where": ["nonsense"]}),
+            ("read", {"document": "nonesuch.md"}),
+            ("read", {"document": "kiln.md", "start": -1}),
+            ("read", {"document": "/etc/passwd"}),
+            ("calculator-calculate", {"expression": "1"}),
         ):
             failed = await session.call_tool(name, arguments)
             assert failed.isError, name
             assert len(failed.content[0].text.splitlines()) >= 1  # type: ignore[union-attr]
+        part = read(await session.call_tool("read", {"document": "kiln.md", "start": 5, "characters": 2}))
+        assert (part["text"], part["start"], part["end"]) == ("K2", 5, 7)
+        whole = read(await session.call_tool("read", {"document": "kiln.md"}))
+        assert whole["characters"] == len(whole["text"]) == whole["end"]
         found = read(await session.call_tool("search", {"query": "kiln"}))
         assert len(found["passages"]) == 2, "it goes on after errors"
 

@@ -40,6 +40,10 @@ McpFlag = Annotated[
         "--mcp", help="Be an MCP server over standard input and output, with the functions in mcp_functions."
     ),
 ]
+HttpFlag = Annotated[
+    bool,
+    typer.Option("--http", help="With --mcp: over HTTP, at /mcp, beside the REST API and for the same keys."),
+]
 
 
 def serve(
@@ -47,25 +51,41 @@ def serve(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8400,
     allowed_host: AllowedHostOption = None,
     mcp: McpFlag = False,
+    http: HttpFlag = False,
     user: AsOption = None,
     group: GroupOption = None,
     index: IndexOption = None,
 ) -> None:
     """Serve the REST API (documentation at /docs), or with --mcp be an MCP server over standard input and output."""
-    if mcp:
+    if http and not mcp:
+        raise UsageError("--http belongs to --mcp; the REST API is over HTTP anyway")
+    if mcp and not http:
         _serve_mcp(chosen_caller(user, group), index)
         return
     if user is not None or group:
         raise UsageError(
-            "--as and --group belong to --mcp; the API takes the user from a header, see user_header"
+            "--as and --group belong to --mcp over standard input and output; the API is told by keys, tokens or "
+            "user_header"
         )
     _require_free(host, port)
     with opened(index) as tekio:
         import uvicorn
 
+        from ui.addresses import is_loopback
+        from ui.authentication import require_guard
         from ui.rest import create_app
+        from ui.rest_mcp import PATH as MCP_PATH
+        from ui.server_logs import configure_logs, redaction_of
 
-        application = create_app(tekio, allowed_hosts=[host, *(allowed_host or [])])
+        require_guard(tekio, host)
+        configure_logs(tekio.settings, redaction_of(tekio.settings))
+        application = create_app(
+            tekio, allowed_hosts=[host, *(allowed_host or [])], exposed=not is_loopback(host)
+        )
+        if mcp:
+            if not tekio.settings.mcp_functions:
+                raise UsageError("mcp_functions is empty: name the functions that MCP clients are offered")
+            say(f"MCP clients are served at http://{_in_url(host)}:{port}{MCP_PATH}")
         say(f"Tekio listens on http://{_in_url(host)}:{port}/ (documentation at /docs); Ctrl-C stops it")
         try:
             # Answers may hold a client for minutes: at Ctrl-C streams are cut after a moment, not awaited.
@@ -73,7 +93,7 @@ def serve(
                 application,
                 host=host,
                 port=port,
-                log_level="warning",
+                log_config=None,
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=3,
@@ -84,9 +104,9 @@ def serve(
 
 def _serve_mcp(caller: Caller | None, index: str | None) -> None:
     with opened(index) as tekio:
-        from ui.mcp_server import chosen_tools, create_server, serve_stdio
+        from ui.mcp_server import OneCaller, chosen_tools, create_server, serve_stdio
 
-        tools = chosen_tools(tekio, tekio.settings.mcp_functions, caller)
+        tools = chosen_tools(tekio, tekio.settings.mcp_functions, OneCaller(caller))
         say(f"Tekio offers {', '.join(each.tool.name for each in tools) or 'nothing'} over MCP")
         serve_stdio(create_server(tools))
 

@@ -1,0 +1,48 @@
+"""What must not stand in a log: secrets never, what tells of persons where the setting says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+# Keys of Tekio's, JSON web tokens, and whatever stands behind `Bearer`.
+_SECRET = re.compile(
+    r"tekio_[0-9a-f]{8}_[A-Za-z0-9_-]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|(?<=[Bb]earer )[^\s'\",;)\]}]+"
+)
+_EMAIL = re.compile(r"[\w.%+'-]+@[\w-]+(?:\.[\w-]+)+")
+# A run of digits with what people put between them; full-width digits too, which \d takes.
+_PHONE = re.compile(r"(?<![\w.])[+＋]?\d{1,4}(?:[\s().－‐ー-]{1,2}\d{1,4}){2,5}(?!\w)")
+_NUMBER = re.compile(r"\d(?:[,.]?\d){3,}")
+_SHORTEST = 8
+
+
+class Redaction:
+    """Takes out of lines of a log what must not stand there."""
+
+    def __init__(self, secrets: Collection[str] = (), *, personal: bool = False) -> None:
+        """Say what to take out.
+
+        Args:
+            secrets: texts that are known to be secret, as the passwords of engines; short ones are passed over.
+            personal: whether e-mail addresses, telephone numbers and other numbers of four digits and more go too.
+        """
+        known = sorted((text for text in secrets if len(text) >= _SHORTEST), key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._personal = personal
+
+    def __call__(self, text: str) -> str:
+        """Return a text without it."""
+        text = self.without_secrets(text)
+        return without_persons(text) if self._personal else text
+
+    def without_secrets(self, text: str) -> str:
+        """Return a text without what is secret, whatever it tells of persons."""
+        text = _SECRET.sub("***", text)
+        return text if self._known is None else self._known.sub("***", text)
+
+
+def without_persons(text: str) -> str:
+    """Return a text without e-mail addresses, telephone numbers, and other numbers of four digits and more."""
+    text = _EMAIL.sub("[e-mail]", text)
+    text = _PHONE.sub("[phone]", text)
+    return _NUMBER.sub("[number]", text)
