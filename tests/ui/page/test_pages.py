@@ -96,7 +96,7 @@ def test_feedback_is_filtered_by_kind_and_words() -> None:
 def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]) -> None:
     settings = Settings(
         store="postgresql://tekio:hidden@db/tekio",
-        functions=[{"name": "hr", "mcp_url": "https://hr.example/hidden"}],  # type: ignore[list-item]
+        functions=[{"name": "hr", "mcp_url": "https://hr.example/hidden"}],
     )
     shown = settings_html(settings, "", changed_only=False)
     assert "hidden" not in shown
@@ -112,9 +112,19 @@ def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]
 def test_what_concerns_everyone_is_for_those_who_run_the_service(
     scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch, module: str, draw: str
 ) -> None:
-    monkeypatch.setenv("TEKIO_JOB_USERS", '["chief"]')
+    monkeypatch.setenv("TEKIO_ADMINS", '["user:chief"]')
     assert "for those who run the service" in html_of(page(module, draw, "caller('aki')"))
     assert "for those who run the service" not in html_of(page(module, draw, "caller('chief')"))
+
+
+def test_who_may_only_read_is_offered_no_change_of_documents(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page("documents", "documents_page", "caller('aki')").get("file_uploader")
+    monkeypatch.setenv("TEKIO_USER_SCOPE", "read")
+    shown = page("documents", "documents_page", "caller('aki')")
+    assert not shown.exception
+    assert not shown.get("file_uploader")
 
 
 def job(folder: Path, kind: str, result: dict[str, Any], events: list[dict[str, Any]]) -> None:
