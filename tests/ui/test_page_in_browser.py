@@ -315,6 +315,12 @@ def test_on_a_phone_nothing_is_cut_off_and_a_source_opens_below_its_answer(
     title = page.locator(".tk-panel").bounding_box()
     assert title is not None
     assert 0 <= title["y"] < 844
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_role("link", name=re.compile("^Documents$")).click()
+    page.get_by_test_id("stExpandSidebarButton").wait_for(
+        timeout=30_000
+    )  # the sidebar is out of the way again
+    page.locator("[data-document]").first.wait_for(timeout=30_000)
 
 
 def test_keys_alone_are_enough_to_ask_and_to_open_a_source(opened: Callable[..., Any]) -> None:
