@@ -39,6 +39,7 @@ from ui.rest_models import (
 )
 from ui.rest_stream import ClientGoneError, answer_unless_gone, begun_events
 from ui.server_logs import redaction_of
+from ui.stopping import Stopping
 from ui.views import view_document, view_passage
 from ui.warmth import Warmth
 
@@ -70,11 +71,18 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = (), exposed: bool = False) -> FastAPI:
+def create_app(
+    tekio: Tekio,
+    *,
+    allowed_hosts: Collection[str] = (),
+    exposed: bool = False,
+    stopping: Stopping | None = None,
+) -> FastAPI:
     """Build the API. The facade stays the caller's: it is not closed here.
 
     `allowed_hosts` are host names that requests may be for, beside `localhost` and numeric addresses.
     `exposed` says that others than this machine reach it, so that nobody is answered without a key or a name.
+    `stopping` is told when the server stops.
     """
     warmth, audit = Warmth(tekio), _audit_file(tekio.settings)
     mcp = McpOverHttp(tekio) if tekio.settings.mcp_functions else None
@@ -102,7 +110,7 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = (), exposed: bo
     app.add_middleware(TraceContext)
     _add_doors(app, tekio, audit, allowed_hosts=allowed_hosts, exposed=exposed)
     add_docs(app)
-    _add_routes(app, tekio, warmth)
+    _add_routes(app, tekio, warmth, stopping or Stopping())
     add_health_routes(app, tekio, warmth)
     add_memory_routes(app, tekio, _ERRORS)
     add_document_routes(app, tekio, _ERRORS)
@@ -146,7 +154,7 @@ def _audit_file(settings: Settings) -> AuditFile | None:
     )
 
 
-def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
+def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) -> None:
     @app.post("/v1/ask", response_model=Answer, responses={**_STREAM, **_ERRORS}, tags=["answers"])
     async def ask(body: AskRequest, request: Request) -> Response | Answer:
         """Answer a question from the documents, with checked citations."""
@@ -176,7 +184,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 max_prompt_tokens=body.max_prompt_tokens,
                 cache=None if body.cache else False,
             )
-            return noted(request, answered)
+            return stopping.watched(noted(request, answered))
 
         try:
             if body.stream or "text/event-stream" in request.headers.get("accept", ""):
