@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import uvicorn
 
@@ -38,7 +38,7 @@ class Stopping:
     """Ends the streams that are under way some time after the server was told to stop."""
 
     def __init__(self) -> None:
-        self._streams: set[asyncio.Queue[object]] = set()
+        self._streams: set[asyncio.Queue[Any]] = set()
         self._is_over = False
 
     def begin(self, seconds: float) -> None:
@@ -56,7 +56,7 @@ class Stopping:
         The stream runs in a task of its own: only so can it be left while it waits.
         """
         queue: asyncio.Queue[T | _End] = asyncio.Queue()
-        self._streams.add(queue)  # type: ignore[arg-type]
+        self._streams.add(queue)
         task = asyncio.create_task(_pump(events, queue))
         try:
             if self._is_over:
@@ -70,7 +70,7 @@ class Stopping:
                 else:
                     return
         finally:
-            self._streams.discard(queue)  # type: ignore[arg-type]
+            self._streams.discard(queue)
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
