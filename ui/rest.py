@@ -45,6 +45,7 @@ from ui.rest_openai import add_openai_routes
 from ui.rest_openapi import describe_wholly
 from ui.rest_stream import ClientGoneError, answer_unless_gone, begun, sse_events
 from ui.server_logs import redaction_of
+from ui.stopping import Stopping
 from ui.views import view_document, view_passage
 from ui.warmth import Warmth
 
@@ -92,11 +93,18 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = (), exposed: bool = False) -> FastAPI:
+def create_app(
+    tekio: Tekio,
+    *,
+    allowed_hosts: Collection[str] = (),
+    exposed: bool = False,
+    stopping: Stopping | None = None,
+) -> FastAPI:
     """Build the API. The facade stays the caller's: it is not closed here.
 
     `allowed_hosts` are host names that requests may be for, beside `localhost` and numeric addresses.
     `exposed` says that others than this machine reach it, so that nobody is answered without a key or a name.
+    `stopping` is told when the server stops.
     """
     warmth, audit = Warmth(tekio), _audit_file(tekio.settings)
     mcp = McpOverHttp(tekio) if tekio.settings.mcp_functions else None
@@ -124,14 +132,15 @@ def create_app(tekio: Tekio, *, allowed_hosts: Collection[str] = (), exposed: bo
     app.add_middleware(TraceContext)
     _add_doors(app, tekio, audit, allowed_hosts=allowed_hosts, exposed=exposed)
     add_docs(app)
-    _add_routes(app, tekio, warmth)
+    stopping = stopping or Stopping()
+    _add_routes(app, tekio, warmth, stopping)
     add_health_routes(app, tekio, warmth)
     add_memory_routes(app, tekio, _ERRORS)
     add_document_routes(app, tekio, _ERRORS)
     add_library_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)
-    add_openai_routes(app, tekio, warmth)
-    add_job_routes(app, tekio, _ERRORS)
+    add_openai_routes(app, tekio, warmth, stopping)
+    add_job_routes(app, tekio, _ERRORS, stopping)
     if mcp is not None:
         add_mcp_route(app, mcp)
     describe_wholly(app)
@@ -177,7 +186,7 @@ def _audit_file(settings: Settings) -> AuditFile | None:
     )
 
 
-def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
+def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) -> None:
     @app.post("/v1/ask", response_model=Answer, responses={**_STREAM, **_ERRORS}, tags=["answers"])
     async def ask(body: AskRequest, request: Request) -> Response | Answer:
         """Answer a question from the documents, with checked citations."""
@@ -207,7 +216,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 max_prompt_tokens=body.max_prompt_tokens,
                 cache=None if body.cache else False,
             )
-            return noted(request, answered)
+            return stopping.watched(noted(request, answered))
 
         try:
             if body.stream or "text/event-stream" in request.headers.get("accept", ""):

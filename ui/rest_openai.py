@@ -35,6 +35,7 @@ from ui.openai_models import (
 )
 from ui.rest_models import events_described
 from ui.rest_stream import ClientGoneError, answer_unless_gone, begun
+from ui.stopping import Stopping
 from ui.warmth import Warmth
 
 MOST_TEXTS = 256
@@ -62,7 +63,7 @@ class ModelMissingError(NotFoundError):
     param = "model"
 
 
-def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
+def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) -> None:
     """Add the addresses."""
     started = int(time.time())
 
@@ -131,7 +132,7 @@ def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 max_new_tokens=None if longest is None else min(longest, tekio.settings.max_new_tokens),
                 cache=None if said.cache else False,
             )
-            return noted(request, answered)
+            return stopping.watched(noted(request, answered))
 
         try:
             if body.stream:
