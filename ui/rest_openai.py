@@ -5,6 +5,7 @@ A model is a variant, or the embedder. So the official client and whatever is ma
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from collections.abc import AsyncGenerator
@@ -66,6 +67,7 @@ class ModelMissingError(NotFoundError):
 def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) -> None:
     """Add the addresses."""
     started = int(time.time())
+    embedding = asyncio.Semaphore(1)  # those who wait do so here, and not in the threads that others need
 
     def models() -> list[Model]:
         usual = tekio.default_variant()
@@ -151,7 +153,10 @@ def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stop
             raise ModelMissingError(f"there is no model {body.model[:100]!r} that embeds; there is {name}")
         texts = _texts(body)
         try:
-            found = await run_in_threadpool(lambda: tekio.embed(texts, queries=body.input_type == "query"))
+            async with embedding:
+                found = await run_in_threadpool(
+                    lambda: tekio.embed(texts, queries=body.input_type == "query")
+                )
         except UsageError as error:
             raise UnsupportedError("input", str(error)) from error
         dimension = found.vectors.shape[1]
