@@ -117,8 +117,8 @@ class Tekio:
             lambda names, caller: self._open_index().contents(names, caller=caller),
             lambda passage, start, end, caller: self.quote(passage, start, end, caller=caller),
         )
-        self.keys = KeyStore(settings.memory_place)
         self.conversations = Conversations(settings.memory_place, settings.memory)
+        self.keys = KeyStore(settings.memory_place)
         self._examples: ExampleBook | None = None
         self._toolbox: Toolbox | None = None
         self._library: Library | None = None
@@ -319,7 +319,11 @@ class Tekio:
         from kernel.settings import SETTINGS_FILE
 
         settings = self.settings
-        folders = {"examples": settings.examples, "uploads": settings.uploads_folder}
+        folders = {
+            "examples": settings.examples,
+            "uploads": settings.uploads_folder,
+            "jobs": settings.jobs,
+        }
         folders |= {f"prompts-{number}": folder for number, folder in enumerate(settings.prompts)}
         if adapters:
             folders |= {"adapters": settings.adapters, "embedders": settings.embedders}

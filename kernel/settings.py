@@ -230,6 +230,12 @@ class Settings(BaseSettings):
     )
     audit_log_mb: int = Field(10, ge=1, le=10_000, description="megabytes from which that file is put aside")
     audit_log_files: int = Field(10, ge=1, le=10_000, description="files put aside that are kept")
+    stop_seconds: float = Field(
+        20,
+        ge=0,
+        le=3600,
+        description="longest time that answers under way may take when `tekio serve` is stopped",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning", description="what `tekio serve` logs; info has a line for each request"
     )
@@ -369,9 +375,9 @@ class Settings(BaseSettings):
         "embedders",
         "cache",
         "answers",
+        "audit_log",
         "uploads",
         "jobs",
-        "audit_log",
     )
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:

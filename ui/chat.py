@@ -21,6 +21,7 @@ from ui.console import quiet_libraries
 from ui.failures import describe
 from ui.identity import caller_of
 from ui.locales import LANGUAGES, label
+from ui.page import signals
 from ui.page.adaptation import adaptation_page
 from ui.page.documents import documents_page
 from ui.page.here import Here
@@ -77,7 +78,7 @@ def _draw(draw: Callable[[Here], None]) -> None:
     except UsageError as error:
         st.html(view.notice_html(str(error), "warn"))
         return
-    draw(Here(engine, caller, language, settings))
+    draw(Here(engine, caller, language, settings, signals.listen()))
 
 
 def _language() -> str:

@@ -43,7 +43,7 @@ def _field(question: Question, language: str) -> object:
             format_func=lambda name: label(f"advice_{name}", language),
         )
     if question.kind == "yes_no":
-        return st.toggle(text, value=bool(question.default), key=key)
+        return st.toggle(text, value=bool(question.default), key=key, wrap=True)
     least, usual = float(question.least or 0), float(question.default)
     return st.number_input(text, min_value=least, value=usual, format="%g", key=key)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Any
 
 from ingest.report import FileReport
 from kernel import app
@@ -12,6 +13,7 @@ from kernel.documents.results import Comparison, Summary
 from kernel.library.library import Library
 from kernel.library.page_render import PageImage
 from kernel.settings import Settings
+from plugins.example_store import StoredExample
 from plugins.memory.conversations import Conversation
 from plugins.memory.feedback import Feedback
 from plugins.memory.records import Memory, owner_of
@@ -260,6 +262,18 @@ class Engine:
     def feedback(self, caller: Caller | None) -> list[Feedback]:
         """Return what the caller said of answers; where users are not told apart, what everybody said."""
         return self._tekio.memory.feedback(caller=caller, everybody=caller is None)
+
+    def examples(self, caller: Caller | None) -> list[StoredExample]:
+        """List the worked examples that the caller sees."""
+        return self._tekio.examples.examples(caller=caller)
+
+    def add_example(self, fields: Mapping[str, Any], caller: Caller | None) -> str:
+        """Add a worked example; return its id."""
+        return self._tekio.examples.add(fields, caller=caller)[0].id
+
+    def delete_example(self, key: str, caller: Caller | None) -> None:
+        """Delete a worked example."""
+        self._tekio.examples.delete(key, caller=caller)
 
     def correct(self, answer: Answer, text: str, caller: Caller | None) -> None:
         """Keep the right answer in place of one that was wrong; it is remembered, and learned from."""

@@ -81,7 +81,7 @@ button.tk-source:hover { border-color: #2f8f86; }
 @media (min-width: 641px) {
   .st-key-source { position: sticky; top: 4.2rem; max-height: calc(100vh - 12.5rem); overflow-y: auto; }
 }
-.st-key-conversations { max-height: 34vh; overflow-y: auto; }
+.st-key-conversations { max-height: 34vh; overflow-y: auto; padding: 0 .3rem; }
 .st-key-conversations button { justify-content: flex-start; text-align: left; padding-left: .4rem; }
 .st-key-conversations button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 section[data-testid="stSidebar"] [data-testid="stVerticalBlock"] { gap: .6rem; }

@@ -15,6 +15,7 @@ from retrieval.errors import TekioError
 from ui.check_rows import FAIL, OK, WARN, Check
 from ui.engine_checks import other_engines
 from ui.failures import describe
+from ui.service_checks import serving
 
 if TYPE_CHECKING:
     from kernel.settings import Settings
@@ -27,7 +28,7 @@ _LOW_DISK, _FULL_DISK = 2 * 10**9, 2 * 10**8
 
 def run_checks(*, index: str | Path | None, fast: bool) -> list[Check]:
     """Look at everything; `fast` leaves out what needs torch or the kernel imported."""
-    rows = [_python(), *_packages(), _processor(fast=fast)]
+    rows = [_version(), _python(), *_packages(), _processor(fast=fast)]
     if not fast:
         rows.append(_torch())
     from kernel.settings import load_settings
@@ -43,7 +44,15 @@ def run_checks(*, index: str | Path | None, fast: bool) -> list[Check]:
     open_it = not fast and all(row.status == OK for row in rows if row.check == "model embedder")
     rows.append(_index_counts(settings) if open_it else _index_present(settings))
     rows.extend(_disk(settings))
+    rows.extend(serving(settings, fast=fast))
     return rows
+
+
+def _version() -> Check:
+    try:
+        return Check("tekio", OK, f"version {metadata.version('tekio')}")
+    except metadata.PackageNotFoundError:
+        return Check("tekio", OK, "run from a checkout, not installed as a package")
 
 
 def _python() -> Check:
@@ -205,7 +214,7 @@ def _index_counts(settings: Settings) -> Check:
 
 
 def _disk(settings: Settings) -> Iterator[Check]:
-    folders = {} if settings.store else {"index": settings.index}
+    folders = {"memory": settings.memory} if settings.store else {"index": settings.index}
     for role, folder in (folders | {"models": settings.cache}).items():
         place = folder.absolute()
         while not place.exists():

@@ -28,6 +28,7 @@ _KEYS_SECONDS = 300
 _REFETCH_SECONDS = 30
 _FAILED_SECONDS = 5
 _MOST_CHARACTERS = 16_000
+_UNREACHABLE = (httpx.HTTPError, jwt.PyJWKClientConnectionError, ValueError, KeyError, TypeError)
 
 
 class TokenRefusedError(TekioError):
@@ -79,6 +80,23 @@ class TokenVerifier:
             raise TokenRefusedError(_reason(error)) from None  # with nothing of the token in a traceback
         return self._caller(claims)
 
+    def count_keys(self) -> int:
+        """Return how many keys the issuer signs with, fetched anew.
+
+        Raises:
+            TekioError: it cannot be reached.
+        """
+        try:
+            return len(self._found().get_signing_keys())
+        except (*_UNREACHABLE, jwt.PyJWTError) as error:
+            raise TekioError(self._unreachable(error)) from error
+
+    def _unreachable(self, error: Exception) -> str:
+        return (
+            f"the keys of the issuer {self._issuer} cannot be fetched ({type(error).__name__}): try again in a moment, "
+            "or mend the setting oidc_issuer"
+        )
+
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
         user, groups = (
             claims[self._user_claim],
@@ -107,19 +125,10 @@ class TokenVerifier:
                 if self._client is None:
                     self._client = self._found()
                 return self._client.get_signing_key(number).key
-            except (
-                httpx.HTTPError,
-                jwt.PyJWKClientConnectionError,
-                ValueError,
-                KeyError,
-                TypeError,
-            ) as error:
+            except _UNREACHABLE as error:
                 # Not tried for each token anew: requests would wait one after the other.
                 self._failed_until = time.monotonic() + _FAILED_SECONDS
-                self._failure = (
-                    f"the keys of the issuer {self._issuer} cannot be fetched ({type(error).__name__}): try again in "
-                    "a moment, or mend the setting oidc_issuer"
-                )
+                self._failure = self._unreachable(error)
                 raise TekioError(self._failure) from error
 
     def _found(self) -> jwt.PyJWKClient:

@@ -40,8 +40,8 @@ class Guard:
         upload_bytes: int = 0,
     ) -> None:
         self._app = app
-        self._origins = {origin.lower() for origin in origins}
         self._upload_bytes = upload_bytes
+        self._origins = {origin.lower() for origin in origins}
         self._allowed = {"localhost", *(host.lower() for host in allowed_hosts)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -11,10 +12,12 @@ from fastapi.responses import FileResponse, JSONResponse
 
 from kernel.app import Tekio
 from kernel.library.library import LEAST_WIDTH, MOST_WIDTH, WIDTH
+from kernel.library.page_render import PageImage
 from kernel.library.results import Upload, Uploaded, UploadReport
 from retrieval.access import Access, Caller, access
 from retrieval.filter_text import parse_tags
-from retrieval.records import Passage
+from retrieval.records import DocumentSummary, Passage
+from ui.audit import note_shown
 from ui.identity import caller_in
 from ui.library_models import (
     DeletedDocument,
@@ -38,6 +41,7 @@ _ADVICE = {
     "failed": "see message, mend the file and send it again; the other files are not affected",
 }
 _SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+_DRAWN_AT_ONCE = 4
 _ID = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="`id` of a document in /v1/documents")]
 
 
@@ -48,6 +52,12 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         404: {"model": ErrorResponse, "description": "no such document that the caller may read"},
     }
     changed = {**one, 403: {"model": ErrorResponse, "description": "the caller may not do this with it"}}
+
+    # Those who wait do so here, and not in the threads that other requests need.
+    taking_in, drawing = asyncio.Semaphore(1), asyncio.Semaphore(_DRAWN_AT_ONCE)
+
+    def who(request: Request) -> Caller | None:
+        return caller_in(request)
 
     @app.post(
         "/v1/documents",
@@ -80,12 +90,15 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         A file with the name of an earlier upload of the same owner takes its place. Of a file that cannot be read
         nothing is kept; the others are taken in all the same.
         """
-        caller = caller_in(request)
+        caller = who(request)
         given = [Upload(file.filename or "", file.file) for file in files]
         readers = _readers(share, caller)
-        report = await run_in_threadpool(
-            lambda: tekio.library.upload(given, caller=caller, access=readers, tags=parse_tags(tag), ocr=ocr)
-        )
+        tags = parse_tags(tag)
+        async with taking_in:
+            report = await run_in_threadpool(
+                lambda: tekio.library.upload(given, caller=caller, access=readers, tags=tags, ocr=ocr)
+            )
+        note_shown(request, documents=[file.name for file in report.files])
         view = view_upload(report)
         if report.failed < len(report.files):
             return view
@@ -97,8 +110,10 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
     @app.get("/v1/documents/{document_id}", responses=one, tags=["documents"])
     async def document(document_id: _ID, request: Request) -> DocumentView:
         """Describe a document."""
-        caller = caller_in(request)
-        return view_document(await run_in_threadpool(lambda: tekio.library.get(document_id, caller=caller)))
+        caller = who(request)
+        row = await run_in_threadpool(lambda: tekio.library.get(document_id, caller=caller))
+        note_shown(request, documents=[row.document])
+        return view_document(row)
 
     @app.get("/v1/documents/{document_id}/passages", responses=one, tags=["documents"])
     async def passages(
@@ -108,8 +123,9 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> DocumentPassages:
         """Read a document, passage by passage."""
-        caller = caller_in(request)
+        caller = who(request)
         rows = await run_in_threadpool(lambda: tekio.library.passages(document_id, caller=caller))
+        note_shown(request, documents=[row.document for row in rows[:1]])
         return DocumentPassages(
             passages=[_view(row) for row in rows[offset : offset + limit]], total=len(rows)
         )
@@ -128,8 +144,9 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
     )
     async def original(document_id: _ID, request: Request) -> FileResponse:
         """Give the file that was read, as long as it is still the same."""
-        caller = caller_in(request)
+        caller = who(request)
         found = await run_in_threadpool(lambda: tekio.library.original(document_id, caller=caller))
+        note_shown(request, documents=[found.document])
         return FileResponse(
             found.path,
             media_type=found.media_type,
@@ -164,20 +181,25 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         width: Annotated[int, Query(ge=LEAST_WIDTH, le=MOST_WIDTH, description="pixels")] = WIDTH,
     ) -> Response:
         """Draw a page of a PDF, with a span of the text marked where it stands."""
-        caller = caller_in(request)
-        image = await run_in_threadpool(
-            lambda: tekio.library.page_image(
-                document_id, page, start=start, end=end, width=width, caller=caller
-            )
-        )
+        caller = who(request)
+
+        def drawn() -> tuple[DocumentSummary, PageImage]:
+            library = tekio.library
+            image = library.page_image(document_id, page, start=start, end=end, width=width, caller=caller)
+            return library.get(document_id, caller=caller), image
+
+        async with drawing:
+            row, image = await run_in_threadpool(drawn)
+        note_shown(request, documents=[row.document])
         headers = {**_SAFE, "Tekio-Boxes": str(len(image.boxes)), "Cache-Control": "private, max-age=300"}
         return Response(image.png, media_type="image/png", headers=headers)
 
     @app.delete("/v1/documents/{document_id}", responses=changed, tags=["documents"])
     async def delete(document_id: _ID, request: Request) -> DeletedDocument:
         """Delete a document: passages, vectors and words, stored answers, and the file if it was uploaded."""
-        caller = caller_in(request)
+        caller = who(request)
         gone = await run_in_threadpool(lambda: tekio.library.delete(document_id, caller=caller))
+        note_shown(request, documents=[gone.document])
         return DeletedDocument(
             document=gone.document, passages=gone.passages, answers=gone.answers, file=gone.file
         )

@@ -18,8 +18,11 @@ _JSON = "application/json"
 _REF = "#/components/schemas/{model}"
 EVERYWHERE = {
     "400": "the request cannot be understood, or the host name is not served",
-    "403": "requests from other web sites are not served",
+    "401": "a key is needed, or the one that came does not hold",
+    "403": "the key's scope is not enough, or the request is from another web site",
+    "411": "the key may send bodies of a known length only",
     "413": "the body is too large",
+    "429": "too many ask at once, or this key too often; Retry-After says when to ask again",
     "422": "what was asked for is wrong; detail says what",
     "500": "something went wrong inside; the log of the server says what",
     "503": "not ready: no index yet, the index is busy, a model is missing",

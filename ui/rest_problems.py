@@ -38,17 +38,11 @@ PROBLEMS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "wait for it, or cancel it by DELETE /v1/jobs/{id}",
         ),
         "method_not_allowed": ("This address takes another method", "see /docs"),
+        "unauthenticated": ("It is not known who you are", "send a key or a token that holds, as a bearer"),
+        "forbidden": ("What you are allowed is not enough", "ask with a key that may, or ask the operator"),
+        "rate_limited": ("Too many requests in a minute", "ask again after retry_after seconds"),
+        "length_required": ("The length of the body is needed", "send Content-Length"),
         "too_large": ("The body is too large", "send less at once; detail says how much"),
-        "unauthenticated": (
-            "It is not known who asks",
-            "send a key as `Authorization: Bearer KEY`; `tekio keys create NAME` makes one",
-        ),
-        "forbidden": (
-            "This key or user may not do this",
-            "use one whose scope is enough, or ask the operator",
-        ),
-        "rate_limited": ("Too many requests", "ask again after retry_after seconds"),
-        "length_required": ("The length of the body is not told", "send the header Content-Length"),
         "host_refused": (
             "This host name is not served",
             "use the name of the server, or let the operator allow it",

@@ -112,7 +112,7 @@ class Library:
             raise NotFoundError(message) from error
         if not same:
             raise NotFoundError(f"the file of {document.name} has changed since it was read: ingest it again")
-        return Original(Path(document.name).name, document.format, path, status.st_size)
+        return Original(document.name, Path(document.name).name, document.format, path, status.st_size)
 
     def page_image(
         self,

@@ -80,8 +80,9 @@ _MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The file of a document: its name for people, without folders, its format, where it is, and its size in bytes."""
+    """The file of a document: whose it is, its name for people without folders, its format, place and size in bytes."""
 
+    document: str
     name: str
     format: str
     path: Path

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from contextlib import closing
 from pathlib import Path
@@ -184,3 +186,45 @@ def test_what_listens_to_other_machines_knows_who_asks(settings: Settings) -> No
     assert settings.user_header in (DEPLOY / "Caddyfile").read_text("utf-8"), (
         "the proxy takes it from clients"
     )
+
+
+def test_uploads_and_jobs_are_shared_by_every_server(settings: Settings) -> None:
+    folder = Path("/shared")
+    assert {settings.uploads_folder.parent, settings.jobs.parent} == {folder}
+    assert f"shared:{folder}" in compose()["services"]["tekio"]["volumes"]
+    assert "shared" in compose()["volumes"]
+    assert f"--owner=tekio /opt/models {folder}" in (DEPLOY / "Dockerfile").read_text("utf-8")
+    pod = named("Deployment", "tekio")["spec"]["template"]["spec"]
+    assert {"name": "shared", "mountPath": str(folder)} in pod["containers"][0]["volumeMounts"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "shared"]
+    claim = named("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def test_the_service_starts_the_api_without_rights_and_waits_for_answers_that_are_under_way() -> None:
+    lines = (DEPLOY / "tekio.service").read_text("utf-8").splitlines()
+    said = [line.partition("=")[::2] for line in lines if "=" in line and not line.startswith("#")]
+    service = dict(said)
+    command = service["ExecStart"].removeprefix("/opt/tekio/bin/").split()
+    assert command == ["tekio", "serve", "--host", "127.0.0.1", "--port", str(PORT)]
+    for name in ("NoNewPrivileges", "PrivateTmp", "ProtectHome", "RestrictSUIDSGID", "DynamicUser"):
+        assert service[name] == "yes", name
+    assert (service["ProtectSystem"], service["CapabilityBoundingSet"]) == ("strict", "")
+    longest = Settings.model_fields["stop_seconds"].default
+    assert float(service["TimeoutStopSec"]) > longest + 3
+    waits = re.fullmatch(r"(\d+)s", compose()["services"]["tekio"]["stop_grace_period"])
+    assert waits is not None
+    assert int(waits[1]) > longest + 3
+    pod = named("Deployment", "tekio")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > longest + 3 + 5  # after the pause of preStop
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_the_service_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    text = (DEPLOY / "tekio.service").read_text("utf-8").replace("/opt/tekio/bin/tekio", "/bin/true")
+    (tmp_path / "tekio.service").write_text(text, encoding="utf-8")
+    for words in (["verify"], ["security", "--offline=yes", "--threshold=20"]):
+        command = ["systemd-analyze", *words, str(tmp_path / "tekio.service")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Unknown" not in done.stderr

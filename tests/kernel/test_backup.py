@@ -13,12 +13,17 @@ from typing import Any
 import pytest
 
 from kernel.app import Tekio
+from kernel.backup.archive import unpack, written
+from kernel.backup.databases import save_index
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from plugins.memory.turns import Turn
 from retrieval.access import access, caller
 from retrieval.errors import IndexBusyError, IndexMissingError, TekioError, UsageError
+from retrieval.passages import PassageIndex
 from retrieval.stores.opening import Place, is_address
+from tests.ingest.pipeline.test_crash_safety import to_layout_3
+from tests.retrieval.test_passages import SIGNATURE, put
 
 AKI = caller("aki")
 QUESTION = "How hot is the kiln fired?"
@@ -102,44 +107,42 @@ async def test_what_was_backed_up_is_back_in_any_place(
         tekio.memory.add("Said afterwards.", caller=AKI)
         tekio.back_up(tmp_path / "again.tekio")
         assert tekio.restore(file, force=True).documents == 2
-    with closing(opened(place, tmp_path, model_store)) as tekio:
-        await check(tekio, key)
-        tekio.restore(tmp_path / "again.tekio", force=True)
+        assert len(tekio.memory.listed(AKI)) == 1
+        assert tekio.restore(tmp_path / "again.tekio", force=True).documents == 2
         assert len(tekio.memory.listed(AKI)) == 2
+        assert tekio.keys.check(key, str)
 
 
-def test_a_backup_is_whole_while_documents_are_written(tmp_path: Path, model_store: ModelStore) -> None:
-    with closing(filled(tmp_path / "index", tmp_path, model_store)) as tekio:
-        stop = threading.Event()
+def test_a_backup_is_whole_while_documents_are_written(tmp_path: Path) -> None:
+    stop, written_to = threading.Event(), threading.Event()
 
-        def write() -> None:
-            number = 0
+    def write() -> None:
+        number = 0
+        with closing(PassageIndex(tmp_path / "index", SIGNATURE, create=True)) as index:
             while not stop.is_set():
                 number += 1
-                text = tmp_path / "docs" / "kiln.md"
-                text.write_text(
-                    f"# Kiln\n\nThe kiln is fired at {1000 + number} degrees.\n", encoding="utf-8"
-                )
-                tekio.ingest([text])
+                put(index, f"{number % 7}", f"text {number}", number % 4)
+                written_to.set()
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            for number in range(3):
-                tekio.back_up(tmp_path / f"{number}.tekio")
-        finally:
-            stop.set()
-            writer.join()
-    for number in range(3):
-        with zipfile.ZipFile(tmp_path / f"{number}.tekio") as archive:
-            archive.extract("index/index.sqlite3", tmp_path / str(number))
-        with closing(sqlite3.connect(tmp_path / str(number) / "index" / "index.sqlite3")) as database:
-            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            query = (
-                "SELECT count(*) FROM documents AS d WHERE chunks !="
-                " (SELECT count(*) FROM rows_passages WHERE document_id = d.id)"
-            )
-            assert database.execute(query).fetchone() == (0,)
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = set()
+    try:
+        assert written_to.wait(30)
+        for number in range(8):
+            save_index(tmp_path / "index", tmp_path / str(number))
+            with closing(sqlite3.connect(tmp_path / str(number) / "index.sqlite3")) as database:
+                assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+                query = (
+                    "SELECT count(*) FROM documents AS d WHERE chunks !="
+                    " (SELECT count(*) FROM rows_passages WHERE document_id = d.id)"
+                )
+                assert database.execute(query).fetchone() == (0,)
+                seen.add(database.execute("SELECT max(id) FROM documents").fetchone())
+    finally:
+        stop.set()
+        writer.join()
+    assert len(seen) > 1, "it was really written to meanwhile"
 
 
 def test_an_index_that_is_open_elsewhere_is_not_replaced(
@@ -220,11 +223,29 @@ def test_a_backup_that_is_there_is_not_replaced_unasked(
 
 
 def test_every_folder_of_the_settings_is_in_a_backup_or_can_be_made_anew(tmp_path: Path) -> None:
-    made_anew = {"cache", "answers", "audit_log", "jobs", "job_roots"}  # or are nobody's loss
+    made_anew = {"cache", "answers", "audit_log"}
+    read_alone = {"job_roots"}  # somebody else's folders
     folders = {name for name, field in Settings.model_fields.items() if "Path" in str(field.annotation)}
-    chosen: dict[str, Any] = {name: tmp_path / name for name in folders - {"prompts", "job_roots"}}
+    folders -= read_alone
+    chosen: dict[str, Any] = {name: tmp_path / name for name in folders - {"prompts"}}
     with closing(Tekio(Settings(**chosen, prompts=[tmp_path / "prompts"]))) as tekio:
         places = tekio._places(adapters=True)
     held = {str(place) for place in (places.index, places.memory, places.said, *places.folders.values())}
     missing = {name for name in folders - made_anew if str(tmp_path / name) not in held}
     assert not missing, "say in Tekio._places that they belong to a backup, or here that they need not"
+
+
+def test_a_backup_of_an_older_layout_is_brought_up_to_date_as_it_is_put_back(
+    original: tuple[Path, str], tmp_path: Path, model_store: ModelStore
+) -> None:
+    file, _ = original
+    unpack(file, tmp_path)
+    with closing(sqlite3.connect(tmp_path / "index" / "index.sqlite3")) as connection:
+        to_layout_3(connection)
+        connection.commit()
+    with written(tmp_path / "older.tekio", force=False) as add:
+        add("index/index.sqlite3", tmp_path / "index" / "index.sqlite3")
+        add("about.json", tmp_path / "about.json")
+    with closing(opened(tmp_path / "home" / "index", tmp_path / "home", model_store)) as tekio:
+        assert tekio.restore(tmp_path / "older.tekio").documents == 2
+        assert len(tekio.documents(caller=AKI)) == 2, "what had no readers is everyone's"

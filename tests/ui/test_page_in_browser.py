@@ -143,9 +143,12 @@ def test_a_citation_opens_on_its_page_with_the_span_marked(opened: Callable[...,
 def test_a_reload_finds_the_conversation_and_a_search_finds_it_later(
     opened: Callable[..., Any], shots: Path
 ) -> None:
-    page = opened()
+    page = opened(height=1000)
     ask(page, INSULIN)
-    page.screenshot(path=shots / "chat.png")
+    page.locator("button.tk-badge").first.click()
+    page.get_by_role("img", name="wards/insulin-protocol.pdf, p. 2").wait_for(timeout=30_000)
+    page.wait_for_timeout(1000)  # until it has moved to where it stays
+    page.screenshot(path=shots / "chat.png")  # the picture of the README
     page.reload()
     page.locator(".tk-answer").wait_for(timeout=60_000)
     assert INSULIN in page.get_by_test_id("stChatMessage").first.inner_text()
@@ -275,8 +278,9 @@ def test_every_page_is_open_to_assistive_technology(
     found: list[str] = []
 
     def check(name: str) -> None:
-        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=30_000)
-        page.wait_for_timeout(700)  # until what slides in has come, and what was pale while it was drawn anew is not
+        # What a run has not drawn anew yet is pale.
+        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=30_000)
+        page.wait_for_timeout(500)  # until what slides in has come
         page.screenshot(path=shots / f"{name}-{scheme}.png")
         for each in axe.run(page).response["violations"]:
             if each["impact"] in ("serious", "critical"):
@@ -311,6 +315,12 @@ def test_on_a_phone_nothing_is_cut_off_and_a_source_opens_below_its_answer(
     title = page.locator(".tk-panel").bounding_box()
     assert title is not None
     assert 0 <= title["y"] < 844
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_role("link", name=re.compile("^Documents$")).click()
+    page.get_by_test_id("stExpandSidebarButton").wait_for(
+        timeout=30_000
+    )  # the sidebar is out of the way again
+    page.locator("[data-document]").first.wait_for(timeout=30_000)
 
 
 def test_keys_alone_are_enough_to_ask_and_to_open_a_source(opened: Callable[..., Any]) -> None:

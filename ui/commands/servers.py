@@ -76,30 +76,33 @@ def serve(
         from ui.rest import create_app
         from ui.rest_mcp import PATH as MCP_PATH
         from ui.server_logs import configure_logs, redaction_of
+        from ui.stopping import Server, Stopping, leave_streams_to_end
 
         require_guard(tekio, host)
         configure_logs(tekio.settings, redaction_of(tekio.settings))
+        stopping = Stopping()
         application = create_app(
-            tekio, allowed_hosts=[host, *(allowed_host or [])], exposed=not is_loopback(host)
+            tekio,
+            allowed_hosts=[host, *(allowed_host or [])],
+            exposed=not is_loopback(host),
+            stopping=stopping,
         )
         if mcp:
             if not tekio.settings.mcp_functions:
                 raise UsageError("mcp_functions is empty: name the functions that MCP clients are offered")
             say(f"MCP clients are served at http://{_in_url(host)}:{port}{MCP_PATH}")
         say(f"Tekio listens on http://{_in_url(host)}:{port}/ (documentation at /docs); Ctrl-C stops it")
+        leave_streams_to_end()
+        config = uvicorn.Config(
+            application, host=host, port=port, log_config=None, access_log=False, server_header=False
+        )
+        server = Server(config, stopping, tekio.settings.stop_seconds)
         try:
-            # Answers may hold a client for minutes: at Ctrl-C streams are cut after a moment, not awaited.
-            uvicorn.run(
-                application,
-                host=host,
-                port=port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=3,
-            )
+            server.run()
         except SystemExit as ended:  # uvicorn's own code would read as "part of the work failed"
             raise TekioError("the server could not start; the lines above say why") from ended
+        if not server.started:
+            raise TekioError("the server could not start; the lines above say why")
 
 
 def _serve_mcp(caller: Caller | None, index: str | None) -> None:

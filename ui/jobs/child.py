@@ -16,7 +16,6 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any
 
 from filelock import Timeout
@@ -26,6 +25,7 @@ from ui.training_bar import PROGRESS
 
 _COUNT = re.compile(r"(?:^|\bstep )([\d,]+) of ([\d,]+)\b")
 _GRACE = 10
+_LOOKED = 0.2
 _PARTIAL = 3
 _LONGEST_LINE = 2000
 
@@ -42,8 +42,9 @@ class Child:
         self._written = 0.0
 
     def begin(self) -> None:
-        """Listen to who cancels the job, and say by what number."""
-        signal.signal(signal.SIGTERM, self._cancel)
+        """Listen to who cancels the job, and say by what number this process is known."""
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self._cancel())
+        threading.Thread(target=self._watch, daemon=True).start()
         self._note(started_at=now(), pid=os.getpid())
 
     def run(self) -> None:
@@ -85,7 +86,12 @@ class Child:
         if time.monotonic() - self._written > 0.5:
             self._note()
 
-    def _cancel(self, _number: int, _frame: FrameType | None) -> None:
+    def _watch(self) -> None:
+        while not self._folder.cancel_file.exists():
+            time.sleep(_LOOKED)
+        self._cancel()
+
+    def _cancel(self) -> None:
         self._cancelled.set()
         process = self._process
         if process is not None and process.poll() is None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +91,8 @@ class Jobs:
     def cancel(self, job_id: str) -> Job:
         """Ask a job to end, and return it as it stands; one that has ended stays as it is."""
         job = self.get(job_id)
-        if not job.has_ended and job.pid is not None:
-            # The lock is held, so that the number is still this process's.
-            with suppress(ProcessLookupError):
-                os.kill(job.pid, signal.SIGTERM)
+        if not job.has_ended:
+            self._found(job_id).cancel_file.touch()
         return self.get(job_id)
 
     def _events(self, job_id: str, after: int) -> Iterator[dict[str, Any]]:

@@ -64,6 +64,11 @@ class JobFolder:
         return self.folder / "events.jsonl"
 
     @property
+    def cancel_file(self) -> Path:
+        """A file that asks the process of the job to end, on whichever machine that is."""
+        return self.folder / "cancel"
+
+    @property
     def result_file(self) -> Path:
         """What its last command printed."""
         return self.folder / "result.json"

@@ -16,7 +16,8 @@ def adaptation_page(here: Here) -> None:
     if not may_run(here):
         advise(here.language)
         return
-    asked, trained, held = st.tabs([here.say(f"tab_{name}") for name in ("adviser", "training", "adapters")])
+    names = ("adviser", "training", "adapters", "examples")
+    asked, trained, held, examples = st.tabs([here.say(f"tab_{name}") for name in names])
     with asked:
         advise(here.language)
     with trained:
@@ -27,3 +28,7 @@ def adaptation_page(here: Here) -> None:
         from ui.page.adapters import show_adapters
 
         show_adapters(here)
+    with examples:
+        from ui.page.examples import show_examples
+
+        show_examples(here)

@@ -13,6 +13,7 @@ from retrieval.records import DocumentSummary, document_key
 from ui import chat_view as view
 from ui.failures import describe
 from ui.page.here import Here
+from ui.page.rights import may_change
 from ui.page.uploading import outcome_html
 from ui.plaintext import one_line, plain
 
@@ -32,7 +33,8 @@ def show_document(here: Here, document: DocumentSummary, close: Callable[[], Non
     if said := st.session_state.pop(_SAID, ""):
         st.html(said)
     st.html(facts_html(here, document))
-    _actions(here, document, key)
+    if may_change(here):
+        _actions(here, document, key)
     names = ["passages", "pages"] if document.format == "pdf" and document.pages else ["passages"]
     tabs = st.tabs([here.say(f"tab_{name}") for name in names])
     with tabs[0]:

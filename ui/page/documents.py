@@ -10,7 +10,6 @@ import streamlit as st
 from retrieval.records import DocumentSummary, document_key
 from ui import chat_view as view
 from ui.chat_documents import offer_work, show_work
-from ui.page import signals
 from ui.page.document import show_document
 from ui.page.here import Here
 from ui.page.uploading import offer_upload
@@ -38,7 +37,7 @@ def documents_page(here: Here) -> None:
     if not documents:
         st.html(view.notice_html(here.say("no_documents")))
         return
-    opened = signals.listen_for_document() or st.session_state.get(_OPENED, "")
+    opened = here.heard.document or st.session_state.get(_OPENED, "")
     st.session_state[_OPENED] = opened
     found = next((row for row in documents if document_key(row.path) == opened), None)
     if found is None:

@@ -13,6 +13,7 @@ from kernel.settings import Settings
 from retrieval.access import Caller
 from ui.chat_engine import Engine
 from ui.locales import label
+from ui.page.signals import NOTHING, Heard
 from ui.plaintext import one_line
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!~|<>$^&=])")
@@ -27,6 +28,7 @@ class Here:
     caller: Caller | None
     language: str
     settings: Settings
+    heard: Heard = NOTHING
 
     def say(self, key: str, **values: object) -> str:
         """Return a text in the page's language."""

@@ -1,13 +1,15 @@
-"""Who may do on the page what concerns everyone: start jobs, change what answers, see the settings."""
+"""What somebody may do on the page, by the same settings as over the API: see `ui/authentication.py`."""
 
 from __future__ import annotations
 
-from ui.authentication import of_user
 from ui.page.here import Here
 
 
 def may_run(here: Here) -> bool:
-    """Say whether somebody runs the service: everyone where users are not told apart, else those of `admins`."""
-    if here.caller is None:
-        return True
-    return bool(here.caller.user) and of_user(here.caller, here.settings).scope == "admin"
+    """Say whether somebody runs the service: starts jobs, chooses who answers, sees the settings."""
+    return here.caller is None or not set(here.settings.admins).isdisjoint(here.caller.principals())
+
+
+def may_change(here: Here) -> bool:
+    """Say whether somebody may add and change documents."""
+    return may_run(here) or here.settings.user_scope == "write"

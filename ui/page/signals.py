@@ -7,6 +7,7 @@ it reads two attributes that are ours too.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import streamlit as st
 
@@ -44,7 +45,15 @@ export default function (component) {
     }, 100);
   };
 
+  // On a phone the sidebar covers the page: once something was chosen in it, it goes.
+  const uncover = () => setTimeout(() => {
+    const button = document.querySelector('[data-testid="stSidebarCollapseButton"] button');
+    if (button && window.innerWidth <= 640) button.click();
+  }, 200);
+
   const clicked = async (event) => {
+    const chosen = '[data-testid="stSidebarNavLink"], .st-key-conversations button, .st-key-clear button';
+    if (closest(event, chosen)) { uncover(); return; }
     const source = closest(event, "[data-source]");
     if (source) { setTriggerValue("source", source.dataset.source); reveal(source.dataset.source); return; }
     const row = closest(event, "[data-document]");
@@ -79,19 +88,19 @@ _SOURCE = re.compile(r"(\d{1,5}):(\d{1,3})")
 _DOCUMENT = re.compile(r"[0-9a-f]{24}")
 
 
-def listen() -> tuple[int, int] | None:
-    """Put the script on the page; return the source that was just clicked, as (turn, marker)."""
-    found = _SOURCE.fullmatch(_heard("source"))
-    return (int(found[1]), int(found[2])) if found else None
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was just clicked: a source, as (turn, marker), or a document, by its id."""
+
+    source: tuple[int, int] | None = None
+    document: str | None = None
 
 
-def listen_for_document() -> str | None:
-    """Put the script on the page; return the id of the document that was just clicked."""
-    found = _DOCUMENT.fullmatch(_heard("document"))
-    return found[0] if found else None
+NOTHING = Heard()
 
 
-def _heard(what: str) -> str:
+def listen() -> Heard:
+    """Put the script on the page, once in each run; return what was just clicked."""
     component = st.components.v2.component("tekio_signals", js=_SCRIPT)
     result = component(
         key="signals",
@@ -100,7 +109,9 @@ def _heard(what: str) -> str:
         on_source_change=_nothing,
         on_document_change=_nothing,
     )
-    return str(getattr(result, what, None) or "")
+    source = _SOURCE.fullmatch(str(getattr(result, "source", None) or ""))
+    document = _DOCUMENT.fullmatch(str(getattr(result, "document", None) or ""))
+    return Heard((int(source[1]), int(source[2])) if source else None, document[0] if document else None)
 
 
 def _nothing() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from retrieval.stores.opening import shown
 from ui import chat_memory as memory
 from ui import chat_view as view
-from ui.page import kept, panel, signals
+from ui.page import kept, panel
 from ui.page.here import Here, button_text
 from ui.page.options import choose_how
 from ui.page.outcome import progress_html, show_actions, show_outcome
@@ -28,7 +28,7 @@ def talk_page(here: Here) -> None:
     talk = current(here)
     kept.sidebar(here, talk)
     how = choose_how(here)
-    if (clicked := signals.listen()) is not None:
+    if (clicked := here.heard.source) is not None:
         talk.opened = clicked if clicked[0] < len(talk.turns) else None
     hero = st.empty()
     if not talk.turns:

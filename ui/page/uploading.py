@@ -17,6 +17,7 @@ from ui import chat_view as view
 from ui.chat_engine import knows
 from ui.failures import describe
 from ui.page.here import Here
+from ui.page.rights import may_change
 from ui.plaintext import one_line
 
 log = logging.getLogger("tekio.chat")
@@ -28,7 +29,7 @@ _GOOD = ("ok", "unchanged", "removed")
 
 def offer_upload(here: Here) -> None:
     """Offer to take in files; show what became of the last ones until the next."""
-    if not knows(here.caller):
+    if not knows(here.caller) or not may_change(here):
         return
     turn = st.session_state.setdefault(_ROUND, 0)
     files = st.file_uploader(

@@ -20,7 +20,7 @@ import pytest
 
 from retrieval.access import Access, Caller
 from retrieval.collection_store import CollectionStore
-from retrieval.database import Database
+from retrieval.database import SCHEMA_VERSION, Database
 from retrieval.errors import IndexBusyError, IndexMissingError, IndexSignatureError
 from retrieval.passages import PassageIndex
 from retrieval.vector_pieces import FlatPiece
@@ -319,3 +319,9 @@ def to_older_layout(connection: sqlite3.Connection, layout: int) -> None:
         connection.execute("DROP INDEX rows_passages_digest")
         connection.execute("ALTER TABLE rows_passages DROP COLUMN digest")
     connection.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(layout),))
+
+
+def test_every_older_layout_is_tested_here() -> None:
+    assert SCHEMA_VERSION == 4, (
+        "write a test that brings an index of the last layout up to date, then change this"
+    )

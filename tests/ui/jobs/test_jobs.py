@@ -137,9 +137,7 @@ def test_a_command_has_the_settings_of_the_server(settings: Settings) -> None:
     assert "TEKIO_STORE" not in found or not found["TEKIO_STORE"]
 
 
-def test_only_those_who_are_named_run_jobs(
-    tmp_path: Path, scripted: type[Tekio], model_store: ModelStore
-) -> None:
+def test_only_admins_run_jobs(tmp_path: Path, scripted: type[Tekio], model_store: ModelStore) -> None:
     settings = own_settings(tmp_path, model_store, user_header="X-User", admins=["user:mori"])
     with served(scripted, settings) as base:
         for user, status in ((None, 403), ("sato", 403), ("mori", 200)):

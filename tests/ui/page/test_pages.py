@@ -117,6 +117,16 @@ def test_what_concerns_everyone_is_for_those_who_run_the_service(
     assert "for those who run the service" not in html_of(page(module, draw, "caller('chief')"))
 
 
+def test_who_may_only_read_is_offered_no_change_of_documents(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page("documents", "documents_page", "caller('aki')").get("file_uploader")
+    monkeypatch.setenv("TEKIO_USER_SCOPE", "read")
+    shown = page("documents", "documents_page", "caller('aki')")
+    assert not shown.exception
+    assert not shown.get("file_uploader")
+
+
 def job(folder: Path, kind: str, result: dict[str, Any], events: list[dict[str, Any]]) -> None:
     """Leave a job behind that has ended, as its process leaves it."""
     name, made = JobsFolder(folder).make()
@@ -174,3 +184,32 @@ def test_who_answers_by_default_is_chosen_and_adapters_are_listed(
     shown.button(key="make_default").click().run()
     assert kept == ["extractive"]
     assert "extractive answers by default now" in html_of(shown)
+
+
+def test_an_example_is_added_changed_and_deleted_and_is_nobody_elses(scripted: type[ScriptedTekio]) -> None:
+    def fill(shown: AppTest, answer: str) -> AppTest:
+        shown.text_input[0].set_value("How hot is the kiln?")
+        shown.text_area[0].set_value("The kiln is fired at 1,240 degrees.\n\nIt is red.")
+        shown.text_area[1].set_value(answer)
+        return next(button for button in shown.button if button.label == "Save").click().run()
+
+    def own(shown: AppTest) -> list[str]:
+        return [str(button.key) for button in shown.button if str(button.key).startswith("icon_delete_")]
+
+    shown = page("examples", "show_examples")
+    assert own(shown) == []
+    fill(shown, "It is hot.")
+    assert not shown.exception
+    assert own(shown) == []  # it cites nothing
+    fill(shown, "It is fired at 1,240 degrees [1].")
+    (first,) = own(shown)
+    shown.button(key=first.replace("delete", "change")).click().run()
+    fill(shown, "At 1,240 degrees [1].")
+    (second,) = own(shown)
+    assert second == first  # of one question there is one example
+    assert "At 1,240 degrees [1]." in html_of(shown)
+    shown.button(key=second).click().run()
+    assert own(shown) == []
+    assert "the setting edit_examples opens them" in html_of(
+        page("examples", "show_examples", "caller('aki')")
+    )
