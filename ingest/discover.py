@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from ingest.ignore import Rules, folder_rules, is_ignored
 from ingest.names import display, path_key
@@ -17,6 +18,7 @@ _SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules"})
 _LEFT_BY_EDITORS = re.compile(r"~\$.*|#.*#|.*~", re.S)
 _INDEX_FILES = frozenset({"index.sqlite3", "writer.lock"})
 """What only the folder of an index holds."""
+_NO_NAMES: Mapping[Path, str] = MappingProxyType({})
 CHANGED = "it changed while it was being read; ingest it again"
 
 
@@ -56,8 +58,10 @@ class FileState:
     mtime_ns: int
 
 
-def discover(paths: Sequence[Path]) -> Found:
+def discover(paths: Sequence[Path], names: Mapping[Path, str] = _NO_NAMES) -> Found:
     """Return the files that the arguments stand for.
+
+    `names` are names for people of files among the arguments, where they are not the files' own.
 
     In folders, hidden files and folders, caches, files that editors leave, an index and what a `.tekioignore` names
     are skipped; links are followed, and what is reached twice counts once.
@@ -89,7 +93,9 @@ def discover(paths: Sequence[Path]) -> Found:
             ]
         else:
             absolute = path.parent.resolve() / path.name
-            found = [FoundFile(absolute, display(path.name), display(path.as_posix()), True)]
+            found = [
+                FoundFile(absolute, names.get(path) or display(path.name), display(path.as_posix()), True)
+            ]
         for file in found:
             identity = os.path.realpath(file.path)
             if identity not in seen:

@@ -7,7 +7,7 @@ transaction, so that what was done stays done whenever the ingest ends.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +48,9 @@ class Plan:
 
     `tags` are given to every document of it. `prune`: None takes out documents whose files are gone from a
     folder that still holds some, True also from an emptied folder, False never. `readers` is the number of
-    reading processes. `access` says who may read every document of it; None leaves that as it is.
+    reading processes. `access` says who may read every document of it; None leaves that as it is. `names` are
+    names for people of files that are named themselves. `moves`: a file with the content of a document whose own
+    file is gone is taken for that document.
     """
 
     preparation: Preparation
@@ -57,6 +59,8 @@ class Plan:
     tags: Tags = field(default_factory=dict)
     prune: bool | None = None
     access: Access | None = None
+    names: Mapping[Path, str] = field(default_factory=dict)
+    moves: bool = True
 
     @property
     def failure_recipe(self) -> str:
@@ -92,11 +96,13 @@ def ingest_paths(
         Exception: whatever the embedder or the store raise, as it is; the documents before stay written.
     """
     began = time.monotonic()
-    found = discover(paths)
+    found = discover(paths, plan.names)
     if plan.prune is not True:
         check_not_empty(found)
     states = store.states()
-    planner = Planner(states, plan.preparation.options, plan.preparation.recipe, plan.failure_recipe)
+    planner = Planner(
+        states, plan.preparation.options, plan.preparation.recipe, plan.failure_recipe, moves=plan.moves
+    )
     writer = Writer(store, plan.tags, plan.failure_recipe, embedder.signature.dimension, plan.access)
     report = IngestReport()
 

@@ -57,13 +57,23 @@ class Planner:
     """Decides for each file, from several threads. A document is given as moved once."""
 
     def __init__(
-        self, states: Mapping[str, DocumentState], options: ReadOptions, recipe: str, failure_recipe: str
+        self,
+        states: Mapping[str, DocumentState],
+        options: ReadOptions,
+        recipe: str,
+        failure_recipe: str,
+        *,
+        moves: bool = True,
     ) -> None:
-        """Plan against what the index has; a document that was read by another recipe is read again."""
+        """Plan against what the index has; a document that was read by another recipe is read again.
+
+        Without `moves` no file is taken for the document of another path.
+        """
         self._states = states
         self._options = options
         self._recipe = recipe
         self._failure_recipe = failure_recipe
+        self._moves = moves
         self._by_content: dict[str, list[DocumentState]] = {}
         for state in states.values():
             self._by_content.setdefault(state.content_hash, []).append(state)
@@ -92,7 +102,7 @@ class Planner:
             return Unreadable(state, Outcome.FAILED, f"cannot be opened: {error.strerror or error}")
         if state and fresh and state.content_hash == file.digest:
             return Known(state, file)
-        if state is None:
+        if state is None and self._moves:
             before = self._claim_moved(found, file)
             if before is not None:
                 return Moved(before, file)

@@ -116,6 +116,7 @@ class AnswerPassage(_Frozen):
     """A passage that was found for the question. Its marker in the answer is its place in the list, from 1."""
 
     id: int
+    document_id: str = Field(default="", description="of its document in /v1/documents/{id}")
     document: str
     title: str
     page: int | None

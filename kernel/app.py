@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,6 +50,9 @@ from retrieval.records import DocumentSummary, Passage, Tags
 from retrieval.stores.opening import Place
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from kernel.answering.rendering import ShownPrompt
     from kernel.backup.places import Counted, Places
     from kernel.documents.results import Comparison, Extraction, Summary
@@ -57,8 +60,12 @@ if TYPE_CHECKING:
     from kernel.engine import Engine
     from kernel.example_book import ExampleBook
     from kernel.functions.calling import Toolbox
+    from kernel.library.library import Library
     from plugins.own_prompts import PromptState
     from retrieval.sentence_transformer import SentenceTransformerEmbedder
+
+
+_MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,14 @@ class SampledPassage:
     document: str
     language: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Vectors of texts, of length one, shape (n, dimension), and how many tokens the texts have."""
+
+    vectors: NDArray[np.float32]
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,7 @@ class Tekio:
         self.keys = KeyStore(settings.memory_place)
         self._examples: ExampleBook | None = None
         self._toolbox: Toolbox | None = None
+        self._library: Library | None = None
         self._loading = Loading()
 
     # -- documents ----------------------------------------------------------------------------------------
@@ -118,6 +134,7 @@ class Tekio:
         engine: str = "local",
         address: str | None = None,
         access: Access | None = None,
+        names: Mapping[Path, str] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> IngestReport:
         """Bring the index in step with files and folders.
@@ -131,6 +148,7 @@ class Tekio:
             engine: where files are read and embedded: `local`, or `ray` for a cluster.
             address: of the cluster; None starts a Ray on this machine.
             access: who may read the documents; None leaves it as it is, and new ones to everyone.
+            names: names for people of files that are named here, for uploads.
             on_progress: is told after each file.
 
         Raises:
@@ -148,6 +166,7 @@ class Tekio:
             passwords=passwords,
             ocr=ocr,
             access=access,
+            names=names,
         )
         check_engine(engine, address)
         index = self._open_index(create=True)
@@ -292,7 +311,11 @@ class Tekio:
         from kernel.settings import SETTINGS_FILE
 
         settings = self.settings
-        folders = {"examples": settings.examples}
+        folders = {
+            "examples": settings.examples,
+            "uploads": settings.uploads_folder,
+            "jobs": settings.jobs,
+        }
         folders |= {f"prompts-{number}": folder for number, folder in enumerate(settings.prompts)}
         if adapters:
             folders |= {"adapters": settings.adapters, "embedders": settings.embedders}
@@ -335,6 +358,30 @@ class Tekio:
         if not self.settings.token_vectors:
             return None
         return index.codec() or index.keep_tokens(self._find_embedder().token_codec())
+
+    @property
+    def library(self) -> Library:
+        """The documents one by one: uploads, originals, images of pages, deletion."""
+        with self._lock:
+            if self._library is None:
+                from kernel.library.library import Library
+                from kernel.library.page_images import PageImages
+                from kernel.library.uploads import UploadFolder
+
+                settings = self.settings
+                self._library = Library(
+                    UploadFolder(settings.uploads_folder, settings.max_upload_mb * _MIB),
+                    PageImages(settings.reader_seconds),
+                    index=self._any_index,
+                    ingest=self.ingest,
+                    forget_answers=self._forget_answers_of,
+                    image_memory=settings.reader_memory_mb * _MIB,
+                )
+            return self._library
+
+    def _forget_answers_of(self, documents: set[int]) -> int:
+        with self._stored_answers() as answers:
+            return answers.forget(documents)
 
     # -- questions ----------------------------------------------------------------------------------------
 
@@ -426,6 +473,27 @@ class Tekio:
             without_document: a document to keep from the search, for calibration.
         """
         return await (await self._started()).measure(question, self.settings.top_k, without_document)
+
+    def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
+        """Embed texts by the index's embedder. Blocks.
+
+        Args:
+            texts: each at least a character, and within what the embedder takes.
+            queries: whether they are searched for, rather than searched in.
+
+        Raises:
+            UsageError: a text is empty or too long.
+        """
+        embedder = self.embedder
+        counts = embedder.count_tokens(texts)
+        for place, (text, count) in enumerate(zip(texts, counts, strict=True)):
+            if not text.strip():
+                raise UsageError(f"text {place} is empty")
+            if count > embedder.max_tokens - RESERVED_TOKENS:
+                most = embedder.max_tokens - RESERVED_TOKENS
+                raise UsageError(f"text {place} has {count:,} tokens, {most:,} are the most: cut it")
+        vectors = embedder.embed_queries(texts) if queries else embedder.embed_passages(texts)
+        return Vectors(vectors, sum(counts))
 
     async def prompt(
         self,

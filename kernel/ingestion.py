@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.blocks import ReadOptions
@@ -43,8 +44,11 @@ def ingest_plan(
     passwords: Sequence[str] = (),
     ocr: bool | None = None,
     access: Access | None = None,
+    names: Mapping[Path, str] | None = None,
 ) -> Plan:
     """Return what an ingest is to do by the settings; arguments that are None take theirs.
+
+    With `names`, which uploads have, no file is taken for a document that lay elsewhere.
 
     Raises:
         UsageError: the chunks are longer than the embedder takes.
@@ -73,6 +77,8 @@ def ingest_plan(
         tags=tags or {},
         prune=prune,
         access=access,
+        names=names or {},
+        moves=names is None,
     )
 
 

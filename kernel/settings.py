@@ -45,6 +45,18 @@ class Settings(BaseSettings):
         "",
         description="address of the index where it is in no folder: postgresql://… or qdrant://…",
     )
+    uploads: Path | None = Field(
+        None,
+        description="folder of the files that were uploaded; unset: beside the index, or .tekio/uploads",
+    )
+    max_upload_mb: int = Field(
+        100, ge=1, le=100_000, description="most that one upload may be, all its files"
+    )
+    jobs: Path = Field(Path(".tekio/jobs"), description="folder of the jobs that the API started")
+    job_roots: list[Path] = Field(
+        [],
+        description="folders below which jobs of the API may read: documents to ingest, training sets, questions",
+    )
     memory: Path = Field(Path(".tekio/memory"), description="folder of the semantic memory")
     examples: Path = Field(
         Path(".tekio/examples"), description="folder of the worked examples that were added"
@@ -347,7 +359,18 @@ class Settings(BaseSettings):
         check_variant_names(value)
         return value
 
-    @field_validator("index", "memory", "examples", "adapters", "embedders", "cache", "answers", "audit_log")
+    @field_validator(
+        "index",
+        "memory",
+        "examples",
+        "adapters",
+        "embedders",
+        "cache",
+        "answers",
+        "audit_log",
+        "uploads",
+        "jobs",
+    )
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser()
@@ -366,6 +389,13 @@ class Settings(BaseSettings):
     def memory_place(self) -> Place:
         """Where the semantic memory is."""
         return beside(self.store, "memory") if self.store else self.memory
+
+    @property
+    def uploads_folder(self) -> Path:
+        """Where uploaded files are: not within the index's folder, which can be made anew from them."""
+        if self.uploads is not None:
+            return self.uploads
+        return Path(".tekio/uploads") if self.store else self.index.with_name(f"{self.index.name}-uploads")
 
     @property
     def stores_answers(self) -> bool:

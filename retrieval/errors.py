@@ -27,6 +27,18 @@ class UsageError(TekioError):
     exit_code = 2
 
 
+class NotFoundError(TekioError):
+    """What was named is not there, or not the caller's to see."""
+
+
+class DeniedError(TekioError):
+    """The caller may see it, but not do this with it."""
+
+
+class ConflictError(TekioError):
+    """It cannot be done beside what is under way."""
+
+
 class IndexMissingError(TekioError):
     """There is no index yet in the folder that was named."""
 

@@ -54,6 +54,22 @@ def parse_filter(text: str) -> Filter:
     return Where(name, _comparison(sign), _number(name, value) if name in _NUMBER else value)
 
 
+def parse_tags(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the tags, each KEY=VALUE, that a person gives documents.
+
+    Raises:
+        UsageError: a text is no tag.
+    """
+    tags: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        key, sign, value = (part.strip() for part in text.partition("="))
+        plain = text.isprintable() and len(text) <= _LONGEST
+        if not sign or not key or not value or not plain or any(mark in key for mark in "=!<>~ "):
+            raise UsageError(f"{text[:80]!r} is no tag: write key=value")
+        tags[key] = tuple(dict.fromkeys((*tags.get(key, ()), value)))
+    return tags
+
+
 def _tag_filter(key: str, sign: str, value: str) -> Filter:
     tagged = Tagged(TAGS, key, value)
     if sign in ("=", "=="):

@@ -536,6 +536,18 @@ class PassageIndex:
             for rank, hit in enumerate(hits, start=1)
         ]
 
+    def readable(self, document_id: int, caller: Caller | None) -> bool:
+        """Tell whether somebody may read a document; None is who owns the machine, and reads everything."""
+        return caller is None or self._table.readable(document_id, caller)
+
+    def whole(self, document_id: int) -> tuple[SourceDocument, str]:
+        """Return a document with its text, and when it was ingested. Who may read it is for the caller to ask.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._table.whole(document_id)
+
     def inverse_frequencies(self, tokens: Sequence[str]) -> dict[str, float]:
         """Return each token's inverse document frequency, ln(1 + (N - n + 0.5) / (n + 0.5)), as in BM25."""
         total = self.store.count()

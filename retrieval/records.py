@@ -6,6 +6,7 @@ Every span is a pair of character offsets into the text of the document as it wa
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,15 @@ def merged_tags(*parts: Tags) -> dict[str, tuple[str, ...]]:
         for key, values in part.items():
             merged[key] = tuple(dict.fromkeys((*merged.get(key, ()), *values)))
     return merged
+
+
+def document_key(path: str) -> str:
+    """Return the id of a document in addresses: the same however often it is read anew, and no name of its path.
+
+    Args:
+        path: the absolute path that identifies the document in the index.
+    """
+    return hashlib.sha256(path.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def page_at(page_starts: tuple[int, ...], offset: int) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import PlainTextResponse
 from sse_starlette import EventSourceResponse
 from starlette.middleware.cors import CORSMiddleware
 
@@ -27,6 +28,8 @@ from ui.rest_examples import add_example_routes
 from ui.rest_guard import Guard
 from ui.rest_headers import SecurityHeaders
 from ui.rest_health import add_health_routes, counts_of
+from ui.rest_jobs import add_job_routes
+from ui.rest_library import add_library_routes
 from ui.rest_mcp import McpOverHttp, add_mcp_route
 from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
@@ -36,19 +39,33 @@ from ui.rest_models import (
     SearchRequest,
     SearchResponse,
     VariantsResponse,
+    events_described,
 )
-from ui.rest_stream import ClientGoneError, answer_unless_gone, begun_events
+from ui.rest_openai import add_openai_routes
+from ui.rest_openapi import describe_wholly
+from ui.rest_stream import ClientGoneError, answer_unless_gone, begun, sse_events
 from ui.server_logs import redaction_of
-from ui.stopping import Stopping
+from ui.stopping import Stopping, until_stopped
 from ui.views import view_document, view_passage
 from ui.warmth import Warmth
 
 _DESCRIPTION = """Answers from your own documents, with checked citations.
 
 `POST /v1/ask` with `"stream": true` (or `Accept: text/event-stream`) sends server-sent events: `passages`
-(what was found), `token` (pieces of the draft), and last, always, `answer` (the checked answer with its
-`finish_reason`) or `error`. What fails before the first event is told by the status, as without a stream. A
-connection that ends without either was cut. Closing the connection stops the generation."""
+(what was found), `token` (pieces of the draft), `citation` (each place that supports the answer), `answer` (the
+whole checked answer), and last, always, `done` (with `finish_reason` and `usage`) or `error`. What fails before the
+first event is told by the status, as without a stream. A connection that ends without either was cut. Closing the
+connection stops the generation.
+
+`/v1/chat/completions`, `/v1/embeddings` and `/v1/models` speak OpenAI's protocol: a model is a variant, or the
+embedder; citations are in the field `tekio`, and as a list at the end of the text.
+
+Errors are problem details (RFC 9457, `application/problem+json`): `type`, `title`, `status`, `detail` (what happened),
+`remedy` (what to do), with `error` beside them; on the addresses of OpenAI's protocol they have its form.
+
+Versions: the version of the API is in its addresses. Within `v1` fields and addresses are only added; clients pass over
+what they do not know. What is to go is marked `deprecated` in this description, stays for two releases, and its answers
+carry the headers `Deprecation` (RFC 9745) and `Sunset` (RFC 8594). Nothing is deprecated now."""
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": description}
@@ -63,11 +80,16 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         503: "not ready: no index yet, the index is busy, a model is missing",
     }.items()
 }
+_EVENTS = {
+    "passages": "what was found, with the variant and the technique",
+    "token": "`text`, a piece of the draft",
+    "citation": "a citation, with `document_id`",
+    "answer": "the whole checked answer",
+    "done": "`finish_reason`, `usage` and how long it took",
+    "error": "a problem, after which nothing comes",
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "the answer; as events when the request asks for a stream",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
+    200: events_described("the answer; as events when the request asks for a stream", _EVENTS)
 }
 
 
@@ -110,13 +132,18 @@ def create_app(
     app.add_middleware(TraceContext)
     _add_doors(app, tekio, audit, allowed_hosts=allowed_hosts, exposed=exposed)
     add_docs(app)
-    _add_routes(app, tekio, warmth, stopping or Stopping())
+    app.state.stopping = stopping or Stopping()
+    _add_routes(app, tekio, warmth)
     add_health_routes(app, tekio, warmth)
     add_memory_routes(app, tekio, _ERRORS)
     add_document_routes(app, tekio, _ERRORS)
+    add_library_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)
+    add_openai_routes(app, tekio, warmth)
+    add_job_routes(app, tekio, _ERRORS)
     if mcp is not None:
         add_mcp_route(app, mcp)
+    describe_wholly(app)
     return app
 
 
@@ -136,10 +163,15 @@ def _add_doors(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
-            allow_headers=["Authorization", "Content-Type", "Accept"],
+            allow_headers=["Authorization", "Content-Type", "Accept", "Last-Event-ID"],
             expose_headers=["Retry-After", "WWW-Authenticate"],
         )
-    app.add_middleware(Guard, allowed_hosts=allowed_hosts, origins=settings.cors_origins)
+    app.add_middleware(
+        Guard,
+        allowed_hosts=allowed_hosts,
+        origins=settings.cors_origins,
+        upload_bytes=settings.max_upload_mb * 2**20,
+    )
     app.add_middleware(SecurityHeaders)
 
 
@@ -154,7 +186,7 @@ def _audit_file(settings: Settings) -> AuditFile | None:
     )
 
 
-def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) -> None:
+def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
     @app.post("/v1/ask", response_model=Answer, responses={**_STREAM, **_ERRORS}, tags=["answers"])
     async def ask(body: AskRequest, request: Request) -> Response | Answer:
         """Answer a question from the documents, with checked citations."""
@@ -184,11 +216,11 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) 
                 max_prompt_tokens=body.max_prompt_tokens,
                 cache=None if body.cache else False,
             )
-            return stopping.watched(noted(request, answered))
+            return until_stopped(request, noted(request, answered))
 
         try:
             if body.stream or "text/event-stream" in request.headers.get("accept", ""):
-                return EventSourceResponse(await begun_events(request, events))
+                return EventSourceResponse(sse_events(await begun(request, events)))
             return await answer_unless_gone(request, events)
         except ClientGoneError:
             return Response(status_code=499)  # nobody reads it; the number is nginx's for this
@@ -230,7 +262,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) 
 
     if tekio.settings.prometheus:
 
-        @app.get("/metrics", tags=["service"])
+        @app.get("/metrics", tags=["service"], response_class=PlainTextResponse)
         async def metrics() -> Response:
             """Give the figures of the questions so far, as Prometheus reads them: no text of any of them."""
             figures = await tekio.figures()

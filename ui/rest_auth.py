@@ -37,7 +37,7 @@ class Door:
         if needed == "open":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers, path = Headers(scope=scope), scope["path"]
         try:
             identity = await self._authenticator.identify(headers)
         except UnauthenticatedError as error:
@@ -45,19 +45,19 @@ class Door:
             wrong = f', error="{error.challenge}"' if error.challenge else ""
             wanted = {"WWW-Authenticate": f'Bearer realm="tekio"{wrong}'}
             detail = ErrorDetail(type="unauthenticated", message=str(error))
-            await error_response(401, detail, wanted)(scope, receive, send)
+            await error_response(401, detail, wanted, path=path)(scope, receive, send)
             return
         except TekioError as error:
-            await error_response(*kind_of(error))(scope, receive, send)
+            await error_response(*kind_of(error), path=path)(scope, receive, send)
             return
         scope[IDENTITY] = identity
         refusal = self._limits.refusal(identity, scope["method"], headers)
         if refusal is not None:
-            await error_response(*refusal)(scope, receive, send)
+            await error_response(*refusal, path=path)(scope, receive, send)
             return
         if not covers(identity.scope, needed):
             detail = ErrorDetail(type="forbidden", message=_refusal(identity, needed))
-            await error_response(403, detail)(scope, receive, send)
+            await error_response(403, detail, path=path)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -12,6 +12,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
+from ui.rest_problems import PROBLEMS
+
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.6 system-ui, sans-serif; max-width: 58rem; margin: 2rem auto; padding: 0 1.2rem; }
@@ -52,12 +54,23 @@ def docs_html(openapi: Schema) -> str:
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
         f'<h1>{title}</h1><p class="intro">{_prose(info.get("description", ""))}</p>'
         f'<p>For programs: <a href="/openapi.json">openapi.json</a></p>'
-        f"<h2>Addresses</h2>{addresses}<h2>Models</h2>{models}</body></html>"
+        f"<h2>Addresses</h2>{addresses}<h2>Problems</h2>{_problems()}"
+        f"<h2>Models</h2>{models}</body></html>"
+    )
+
+
+def _problems() -> str:
+    return "".join(
+        f'<section id="problem-{escape(name)}"><h3>{escape(name)}</h3>'
+        f"<p>{escape(title)}.</p><p>{_prose(remedy)}</p></section>"
+        for name, (title, remedy) in PROBLEMS.items()
     )
 
 
 def _operation(verb: str, path: str, operation: Schema) -> str:
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
+    taken = operation.get("requestBody", {}).get("content", {})
+    first: Schema = next(iter(taken.values()), {})
+    body = first.get("schema")
     takes = f"<p>Takes {_type(body)}</p>" if body else ""
     rows = "".join(
         f"<tr><th>{escape(status)}</th><td>{_contents(response)}</td>"
@@ -73,8 +86,7 @@ def _operation(verb: str, path: str, operation: Schema) -> str:
 def _contents(response: Schema) -> str:
     kinds = response.get("content", {}).items()
     return ", ".join(
-        _type(content.get("schema", {})) if kind == "application/json" else escape(kind)
-        for kind, content in kinds
+        _type(content.get("schema", {})) if kind.endswith("json") else escape(kind) for kind, content in kinds
     )
 
 

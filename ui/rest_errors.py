@@ -1,4 +1,4 @@
-"""Every error of the API as `{"error": {"type", "message"}}` with a fitting status."""
+"""Every error of the API in the form of its address, with a fitting status, see `rest_problems`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retrieval.errors import (
     BusyError,
+    ConflictError,
+    DeniedError,
     IndexBusyError,
     IndexDamagedError,
     IndexMissingError,
     IndexSignatureError,
+    NotFoundError,
     TekioError,
     UsageError,
 )
 from ui.failures import describe
-from ui.rest_models import ErrorDetail, ErrorResponse
+from ui.plaintext import one_line
+from ui.rest_models import ErrorDetail
+from ui.rest_problems import PROBLEM_JSON, is_openai, openai_error, problem
 
 log = logging.getLogger("tekio.rest")
 
 # The first class that fits gives status and type; a plain TekioError is something the operator has to mend.
 _KINDS: tuple[tuple[type[TekioError], int, str], ...] = (
     (UsageError, 422, "usage"),
+    (NotFoundError, 404, "not_found"),
+    (DeniedError, 403, "denied"),
+    (ConflictError, 409, "conflict"),
     (BusyError, 429, "busy"),
     (IndexMissingError, 503, "no_index"),
     (IndexBusyError, 503, "index_busy"),
@@ -50,50 +58,58 @@ def kind_of(error: Exception) -> tuple[int, ErrorDetail]:
     for kind, status, name in _KINDS:
         if isinstance(error, kind):
             return status, ErrorDetail(
-                type=name, message=describe(error), retry_after=_when_to_ask_again(error)
+                type=getattr(error, "code", name),
+                message=describe(error),
+                retry_after=_when_to_ask_again(error),
+                param=getattr(error, "param", None),
             )
     return 500, ErrorDetail(type="internal", message=INTERNAL_MESSAGE)
 
 
 def error_response(
-    status: int, detail: ErrorDetail, headers: Mapping[str, str] | None = None
+    status: int, detail: ErrorDetail, headers: Mapping[str, str] | None = None, *, path: str = ""
 ) -> JSONResponse:
-    """Return an error as a response; when to ask again stands in its header too."""
+    """Return an error as a response of an address; when to ask again stands in its header too."""
     again = {} if detail.retry_after is None else {"Retry-After": str(detail.retry_after)}
-    return JSONResponse(body_of(detail), status_code=status, headers={**again, **(headers or {})})
+    sent = {**again, **(headers or {})}
+    if is_openai(path):
+        status, body = openai_error(status, detail)
+        return JSONResponse(body, status_code=status, headers=sent)
+    return JSONResponse(body_of(status, detail), status_code=status, headers=sent, media_type=PROBLEM_JSON)
 
 
-def body_of(detail: ErrorDetail) -> dict[str, Any]:
+def body_of(status: int, detail: ErrorDetail) -> dict[str, Any]:
     """Return the JSON of an error."""
-    return ErrorResponse(error=detail).model_dump(exclude_none=True)
+    return problem(status, detail).model_dump(exclude_none=True)
 
 
 def install_error_handlers(app: FastAPI) -> None:
     """Give an application the one form of error."""
 
     @app.exception_handler(TekioError)
-    async def _tekio(_request: Request, error: TekioError) -> JSONResponse:
-        return error_response(*kind_of(error))
+    async def _tekio(request: Request, error: TekioError) -> JSONResponse:
+        return error_response(*kind_of(error), path=request.url.path)
 
     @app.exception_handler(RequestValidationError)
-    async def _validation(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
+        path = request.url.path
         if first["type"] == "json_invalid":
-            return error_response(400, ErrorDetail(type="bad_json", message="the body is not valid JSON"))
+            return error_response(
+                400, ErrorDetail(type="bad_json", message="the body is not valid JSON"), path=path
+            )
         place = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
-        message = str(first["msg"])
-        return error_response(
-            422, ErrorDetail(type="usage", message=f"{place}: {message[:1].lower()}{message[1:]}")
-        )
+        message = one_line(f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}")
+        return error_response(422, ErrorDetail(type="usage", message=message, param=place), path=path)
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         name = HTTPStatus(error.status_code).phrase
         detail = ErrorDetail(
             type=name.lower().replace(" ", "_"),
-            message=_HTTP_MESSAGES.get(error.status_code, str(error.detail)),
+            message=_HTTP_MESSAGES.get(error.status_code, one_line(str(error.detail))),
         )
-        return error_response(error.status_code, detail, error.headers)
+        return error_response(error.status_code, detail, error.headers, path=request.url.path)
 
     app.add_middleware(_Unforeseen)
 
@@ -129,4 +145,4 @@ class _Unforeseen:
                 raise
             log.exception("a request failed")
             status, detail = kind_of(error)
-            await error_response(status, detail)(scope, receive, send)
+            await error_response(status, detail, path=scope["path"])(scope, receive, send)

@@ -19,19 +19,28 @@ from ui.rest_errors import error_response
 from ui.rest_models import ErrorDetail
 
 MAX_BODY_BYTES = 1_000_000
+UPLOADS = ("POST", "/v1/documents")
+_FORM_BYTES = 100_000
+"""What a form adds to the files in it."""
 
 
 class Guard:
     """ASGI middleware that refuses strangers and large bodies.
 
     `allowed_hosts` are host names without a port. `localhost` and addresses written as numbers are always
-    allowed: a page cannot make its own name into either. `origins` are web sites whose pages may send requests.
+    allowed: a page cannot make its own name into either. `origins` are web sites whose pages may send requests,
+    `upload_bytes` is what uploads may have.
     """
 
     def __init__(
-        self, app: ASGIApp, allowed_hosts: Collection[str] = (), origins: Collection[str] = ()
+        self,
+        app: ASGIApp,
+        allowed_hosts: Collection[str] = (),
+        origins: Collection[str] = (),
+        upload_bytes: int = 0,
     ) -> None:
         self._app = app
+        self._upload_bytes = upload_bytes
         self._origins = {origin.lower() for origin in origins}
         self._allowed = {"localhost", *(host.lower() for host in allowed_hosts)}
 
@@ -43,11 +52,15 @@ class Guard:
         headers = Headers(scope=scope)
         refusal = self._refusal(headers)
         if refusal is not None:
-            await error_response(*refusal)(scope, receive, send)
+            await error_response(*refusal, path=scope["path"])(scope, receive, send)
             return
-        body = _LimitedBody(receive)
+        limit = MAX_BODY_BYTES
+        if (scope["method"], scope["path"]) == UPLOADS:
+            limit = max(limit, self._upload_bytes + _FORM_BYTES)
+        too_large = ErrorDetail(type="too_large", message=_too_large(limit))
+        body = _LimitedBody(receive, limit)
         if body.declared_too_large(headers):
-            await error_response(413, _TOO_LARGE)(scope, receive, send)
+            await error_response(413, too_large, path=scope["path"])(scope, receive, send)
             return
 
         async def send_unless_exceeded(message: Message) -> None:
@@ -58,7 +71,7 @@ class Guard:
         with suppress(_BodyTooLargeError):
             await self._app(scope, body.receive, send_unless_exceeded)
         if body.exceeded:
-            await error_response(413, _TOO_LARGE)(scope, receive, send)
+            await error_response(413, too_large, path=scope["path"])(scope, receive, send)
 
     def _refusal(self, headers: Headers) -> tuple[int, ErrorDetail] | None:
         host = headers.get("host", "")
@@ -81,7 +94,10 @@ class Guard:
         return None
 
 
-_TOO_LARGE = ErrorDetail(type="too_large", message=f"the body is larger than {MAX_BODY_BYTES:,} bytes")
+def _too_large(limit: int) -> str:
+    if limit == MAX_BODY_BYTES:
+        return f"the body is larger than {limit:,} bytes"
+    return f"the upload is larger than {limit:,} bytes: send fewer files at once, or raise max_upload_mb"
 
 
 class _BodyTooLargeError(Exception):
@@ -89,20 +105,21 @@ class _BodyTooLargeError(Exception):
 
 
 class _LimitedBody:
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
+        self._limit = limit
         self._seen = 0
         self.exceeded = False
 
     def declared_too_large(self, headers: Headers) -> bool:
         length = headers.get("content-length", "")
-        return length.isdigit() and int(length) > MAX_BODY_BYTES
+        return length.isdigit() and int(length) > self._limit
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request":
             self._seen += len(message.get("body", b""))
-            if self._seen > MAX_BODY_BYTES:
+            if self._seen > self._limit:
                 self.exceeded = True
                 raise _BodyTooLargeError
         return message

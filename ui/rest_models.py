@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ui.views import DocumentView, PassageView
 
-_WHERE = (
+WHERE = (
     "filters that must all hold: FIELD, then =, !=, <, <=, >, >=, ~ or !~ (a pattern with *), then a value; FIELD is "
     "document, path, title, language, format, created, modified, page, author or tag.NAME"
 )
 
-_MULTI = (
+MULTI = (
     "how the parts of a question of several are found, which are searched for as well: `off`, `rules`, or `model`; "
     "else the setting"
 )
+
+
+def events_described(description: str, events: Mapping[str, str]) -> dict[str, Any]:
+    """Return the declaration of a response that may be server-sent events, with what each event's data are."""
+    told = "; ".join(f"`{name}`: {data}" if name else data for name, data in events.items())
+    fields: dict[str, Any] = {"data": {"type": "string", "description": told}, "id": {"type": "string"}}
+    required = ["data"]
+    if any(events):
+        fields["event"] = {"enum": list(events)}
+        required.append("event")
+    schema = {"type": "object", "description": "an event", "properties": fields, "required": required}
+    return {"description": description, "content": {"text/event-stream": {"schema": schema}}}
 
 
 class _Request(BaseModel):
@@ -43,8 +56,8 @@ class AskRequest(_Request):
     technique: str | None = Field(None, description="how the prompt is built; see /v1/variants")
     top_k: int | None = Field(None, ge=1, le=100, description="passages to retrieve")
     language: str | None = Field(None, description="`en` or `ja`; the question's own unless given")
-    where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
-    multi_query: str | None = Field(None, description=_MULTI)
+    where: list[str] = Field([], max_length=20, description=WHERE, examples=[["language=ja"]])
+    multi_query: str | None = Field(None, description=MULTI)
     strict: bool | None = Field(
         None,
         description="true: leave out sentences that no passage supports, rather than mark them; else the setting",
@@ -70,7 +83,9 @@ class AskRequest(_Request):
     functions: bool | None = Field(
         None, description="whether the model may call functions; else as the setting function_calling says"
     )
-    stream: bool = Field(False, description="true: events `passages`, `token`, then `answer` or `error`")
+    stream: bool = Field(
+        False, description="true: events `passages`, `token`, `citation`, `answer`, then `done` or `error`"
+    )
 
 
 class SearchRequest(_Request):
@@ -86,11 +101,11 @@ class SearchRequest(_Request):
     parent: bool | None = Field(
         None, description="show passages with what stands around them in their section; else the setting"
     )
-    multi_query: str | None = Field(None, description=_MULTI)
+    multi_query: str | None = Field(None, description=MULTI)
     explain: bool = Field(
         False, description="true: tell what each leg, and each part of the query, made of each passage"
     )
-    where: list[str] = Field([], max_length=20, description=_WHERE, examples=[["language=ja"]])
+    where: list[str] = Field([], max_length=20, description=WHERE, examples=[["language=ja"]])
 
 
 class SearchResponse(BaseModel):
@@ -147,9 +162,15 @@ class ErrorDetail(BaseModel):
     retry_after: int | None = Field(
         None, description="seconds after which to ask again, of an error that passes"
     )
+    param: str | None = Field(None, description="the part of the request that is wrong, where that is known")
 
 
 class ErrorResponse(BaseModel):
-    """Every error of the API."""
+    """Every error of the API, as problem details (RFC 9457)."""
 
-    error: ErrorDetail
+    type: str = Field(description="kind of problem, an address", examples=["/docs#problem-usage"])
+    title: str = Field(description="the kind in words")
+    status: int
+    detail: str = Field(description="what happened this time, in one line")
+    remedy: str = Field(description="what to do about it")
+    error: ErrorDetail = Field(description="the same as clients knew it before problem details")

@@ -14,6 +14,8 @@ from starlette.requests import Request
 
 from retrieval.errors import TekioError
 from ui.rest_errors import body_of, kind_of
+from ui.rest_models import ErrorDetail
+from ui.views import done_of, view_citation
 
 if TYPE_CHECKING:
     from kernel.answer import Answer, AskEvent
@@ -24,10 +26,13 @@ T = TypeVar("T")
 _QUEUED_EVENTS = 64
 
 
-async def begun_events(
+async def begun(
     request: Request, ask: Callable[[], AsyncGenerator[AskEvent, None]]
-) -> AsyncIterator[ServerSentEvent]:
-    """Wait for a stream's first event and return the stream; see `sse_events`.
+) -> AsyncGenerator[AskEvent, None]:
+    """Wait for a stream's first event and return the stream, which ends with the answer or raises.
+
+    The stream runs in a task of its own. The server ends a response whose client left by cancelling it
+    again and again, which would also cut down the stream's own cleaning up; the task is cancelled once.
 
     Raises:
         ClientGoneError: the client closed the connection before it.
@@ -42,33 +47,51 @@ async def begun_events(
     except BaseException:
         task.cancel()
         raise
-    return sse_events(first, queue, task)
+    return _following(first, queue, task)
 
 
-async def sse_events(
+async def _following(
     first: AskEvent, queue: asyncio.Queue[AskEvent | Exception], task: asyncio.Task[None]
-) -> AsyncIterator[ServerSentEvent]:
-    """Turn a stream of the facade into server-sent events; the last is always `answer` or `error`.
-
-    The stream runs in a task of its own. The server ends a response whose client left by cancelling it
-    again and again, which would also cut down the stream's own cleaning up; the task is cancelled once.
-    """
+) -> AsyncGenerator[AskEvent, None]:
     item: AskEvent | Exception = first
     try:
-        while True:
-            if isinstance(item, Exception):
-                status, detail = kind_of(item)
-                if status == 500:
-                    log.error("a stream failed", exc_info=item)
-                yield ServerSentEvent(event="error", data=json.dumps(body_of(detail), ensure_ascii=False))
-                return
+        while not isinstance(item, Exception):
+            yield item
             if item.type == "answer":
-                yield ServerSentEvent(event="answer", data=item.answer.model_dump_json())
                 return
-            yield ServerSentEvent(event=item.type, data=item.model_dump_json(exclude={"type"}))
             item = await queue.get()
+        raise item
     finally:
         task.cancel()
+
+
+async def sse_events(stream: AsyncGenerator[AskEvent, None]) -> AsyncIterator[ServerSentEvent]:
+    """Turn a stream of the facade into server-sent events; the last is always `done` or `error`."""
+    try:
+        async with aclosing(stream) as events:
+            async for event in events:
+                if event.type != "answer":
+                    yield _sent(event.type, event.model_dump_json(exclude={"type"}))
+                    continue
+                for citation in event.answer.citations:
+                    yield _sent("citation", view_citation(event.answer, citation).model_dump_json())
+                yield _sent("answer", event.answer.model_dump_json())
+                yield _sent("done", done_of(event.answer).model_dump_json())
+    except Exception as error:
+        status, detail = told(error)
+        yield _sent("error", json.dumps(body_of(status, detail), ensure_ascii=False))
+
+
+def told(error: Exception) -> tuple[int, ErrorDetail]:
+    """Return what is told of an error in a stream; one that nobody foresaw is logged."""
+    status, detail = kind_of(error)
+    if status == 500:
+        log.error("a stream failed", exc_info=error)
+    return status, detail
+
+
+def _sent(event: str, data: str) -> ServerSentEvent:
+    return ServerSentEvent(event=event, data=data)
 
 
 async def _pump(

@@ -36,6 +36,8 @@ _TABLE: tuple[tuple[str, str, Needed], ...] = (
     # What is the caller's own, and what a person adds to the collection.
     ("GET", "/v1/documents/**", "read"),
     (_CHANGES, "/v1/documents/**", "write"),
+    # Work that takes the machine for a while, and reads its folders.
+    ("GET POST DELETE", "/v1/jobs/**", "admin"),
     ("GET", "/v1/memory/**", "read"),
     (_CHANGES, "/v1/memory/**", "write"),
     ("GET", "/v1/conversations/**", "read"),

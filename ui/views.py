@@ -10,8 +10,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, Field
 
-from kernel.answer import Answer, AnswerPassage, Citation
-from retrieval.records import DocumentSummary, Passage
+from kernel.answer import Answer, AnswerPassage, Citation, FinishReason, Usage
+from retrieval.records import DocumentSummary, Passage, document_key
 from ui.locales import label
 
 
@@ -30,6 +30,7 @@ class PassageView(BaseModel):
     """A passage that a search returned, best first."""
 
     id: int
+    document_id: str = Field(description="of its document in /v1/documents/{id}")
     document: str = Field(description="name of the document, relative to the folder that was ingested")
     title: str
     page: int | None = Field(description="1-based page, null for formats without pages")
@@ -51,7 +52,7 @@ class PassageView(BaseModel):
 class DocumentView(BaseModel):
     """A document of the index."""
 
-    id: int
+    id: str = Field(description="stays the same however often the document is read anew")
     document: str
     title: str
     format: str
@@ -70,6 +71,37 @@ class DocumentView(BaseModel):
     )
 
 
+class CitationView(Citation):
+    """A citation as an event of its own."""
+
+    document_id: str = Field(
+        description="of its document in /v1/documents/{id}; empty where that is not known"
+    )
+
+
+class DoneView(BaseModel):
+    """The last event of an answer."""
+
+    finish_reason: FinishReason
+    usage: Usage
+    variant: str
+    technique: str
+    refused: bool
+    timings_ms: dict[str, float]
+
+
+def view_citation(answer: Answer, citation: Citation) -> CitationView:
+    """Take over a citation of an answer."""
+    passage = cited_passage(answer, citation)
+    known = "" if passage is None else passage.document_id
+    return CitationView(**citation.model_dump(), document_id=known)
+
+
+def done_of(answer: Answer) -> DoneView:
+    """Return how an answer ended, and what it took."""
+    return DoneView.model_validate({name: getattr(answer, name) for name in DoneView.model_fields})
+
+
 def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:
     """Take over a passage of a search; with `explain` what each leg made of it too, and each part of the query."""
     legs = {
@@ -77,6 +109,7 @@ def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:
     }
     return PassageView(
         id=passage.id,
+        document_id=document_key(passage.path),
         document=passage.document,
         title=passage.title,
         page=passage.page,
@@ -96,7 +129,7 @@ def view_passage(passage: Passage, *, explain: bool = False) -> PassageView:
 def view_document(document: DocumentSummary) -> DocumentView:
     """Take over a row of the list of documents."""
     return DocumentView(
-        id=document.id,
+        id=document_key(document.path),
         document=document.document,
         title=document.title,
         format=document.format,

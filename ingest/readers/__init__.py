@@ -103,6 +103,19 @@ def read_file(path: PurePath, data: bytes | None = None, options: ReadOptions = 
     return read(data, options)
 
 
+def check_kind(name: PurePath, data: bytes) -> None:
+    """Check by its content and the ending of its name that there is a reader for a file, before anything reads it.
+
+    Raises:
+        ReadError: there is none; it is empty; it is an archive that is not safe to unpack.
+    """
+    if not data:
+        raise ReadError(Outcome.EMPTY, "the file is empty")
+    found = sniff(data)
+    if found != "ole":  # an office file with a password, or of old: its reader tells them apart
+        _choose(name.suffix.lower(), found)
+
+
 def _bytes_of(path: PurePath) -> bytes:
     from pathlib import Path
 

@@ -23,7 +23,7 @@ from kernel.answer import (
 from kernel.answering.ranking import Ranking
 from kernel.conversation.heard import Heard
 from plugins.prompt_functions import PromptPassage
-from retrieval.records import Passage
+from retrieval.records import Passage, document_key
 from retrieval.stages import Step
 
 
@@ -178,6 +178,7 @@ def shown_passages(passages: Sequence[Passage], used: frozenset[int]) -> list[An
     return [
         AnswerPassage(
             id=passage.id,
+            document_id=document_key(passage.path),
             document=passage.document,
             title=passage.title,
             page=passage.page,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Unpack
+from typing import Any, ClassVar, Unpack
 
+import httpx
 import pytest
 
 from kernel import app
@@ -23,12 +24,15 @@ from kernel.answer import (
     Usage,
 )
 from kernel.answering.parts import check_multi_query
+from kernel.app import Tekio
 from kernel.asking import AskOptions
 from kernel.conversation.history import PastTurn
+from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.access import Caller
 from retrieval.errors import IndexMissingError, UsageError
 from retrieval.records import DocumentSummary, Passage
+from tests.ui.serving import MRI, own_settings, served
 
 PASSAGE_TEXT = (
     "Intro. The warranty lasts 24 months.\x1b[31m ![x](http://evil.example/p.png) <script>1</script>"
@@ -231,3 +235,29 @@ def scripted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[ScriptedTe
     for name in ("TEKIO_INDEX", "TEKIO_VARIANT", "TEKIO_TECHNIQUE", "TEKIO_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     return Scripted
+
+
+@pytest.fixture(scope="session")
+def library_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the index and the uploads of `library` are."""
+    return tmp_path_factory.mktemp("library")
+
+
+@pytest.fixture(scope="session")
+def library(library_place: Path, model_store: ModelStore) -> Iterator[str]:
+    """The address of a real server in which everything may be done, over an index of its own; uploads of a megabyte.
+
+    Whoever puts documents there takes them away again, but for what the fixture `mri` puts there.
+    """
+    own = own_settings(library_place, model_store, max_upload_mb=1, edit_examples=True, prometheus=True)
+    with served(Tekio, own) as base:
+        yield base
+
+
+@pytest.fixture(scope="session")
+def mri(library: str) -> dict[str, Any]:
+    """A PDF that was uploaded there, as the server tells of it."""
+    files = [("files", ("safety/mri.pdf", MRI.read_bytes()))]
+    response = httpx.post(f"{library}/v1/documents", files=files, data={"tag": "ward=radiology"}, timeout=120)
+    assert response.status_code == 201, response.text
+    return dict(response.json()["files"][0])

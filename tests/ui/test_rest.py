@@ -12,7 +12,7 @@ import pytest
 
 from kernel.answer import Answer, AskEvent, FinishReason
 from retrieval.errors import BusyError, IndexBusyError, IndexMissingError, IndexSignatureError, TekioError
-from tests.ui.serving import served
+from tests.ui.serving import events_of, served
 from ui.rest_guard import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -23,16 +23,6 @@ if TYPE_CHECKING:
 def client(scripted: type[ScriptedTekio]) -> Iterator[httpx.Client]:
     with served(scripted) as base, httpx.Client(base_url=base, timeout=60) as http:
         yield http
-
-
-def events_of(response: httpx.Response) -> list[tuple[str, Any]]:
-    """Parse server-sent events."""
-    events = []
-    for block in response.text.replace("\r\n", "\n").strip().split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
-        if fields:
-            events.append((fields["event"], json.loads(fields["data"])))
-    return events
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 5) -> bool:
@@ -56,15 +46,31 @@ def test_the_last_event_carries_the_finish_reason(
 ) -> None:
     scripted.answer = scripted.answer.model_copy(update={"finish_reason": reason})
     events = events_of(client.post("/v1/ask", json={"question": "How long?", "stream": True}))
-    assert [name for name, _ in events] == ["passages", "token", "token", "answer"]
+    assert [name for name, _ in events] == ["passages", "token", "token", "citation", "answer", "done"]
     assert events[-1][1]["finish_reason"] == reason.value
+    assert events[-1][1]["usage"]["prompt_tokens"] == 50
+    assert Answer.model_validate(events[-2][1]) == scripted.answer
+    assert events[-3][1]["quote"] == scripted.answer.citations[0].quote
     assert events[1][1] == {"text": "The warranty "}
+
+
+def test_each_citation_is_an_event_with_its_document(
+    client: httpx.Client, scripted: type[ScriptedTekio]
+) -> None:
+    (passage,), (citation,) = scripted.answer.passages, scripted.answer.citations
+    known = passage.model_copy(update={"document_id": "0a" * 12})
+    scripted.answer = scripted.answer.model_copy(
+        update={"passages": [known], "citations": [citation, citation.model_copy(update={"marker": 9})]}
+    )
+    events = events_of(client.post("/v1/ask", json={"question": "How long?", "stream": True}))
+    found = [data for name, data in events if name == "citation"]
+    assert [(each["marker"], each["document_id"]) for each in found] == [(1, "0a" * 12), (9, "")]
 
 
 def test_accept_asks_for_a_stream_too(client: httpx.Client) -> None:
     response = client.post("/v1/ask", json={"question": "q"}, headers={"Accept": "text/event-stream"})
     assert response.headers["content-type"].startswith("text/event-stream")
-    assert events_of(response)[-1][0] == "answer"
+    assert events_of(response)[-1][0] == "done"
 
 
 @pytest.mark.parametrize(
@@ -249,7 +255,7 @@ def test_the_description_names_every_model(client: httpx.Client) -> None:
     )
     ask = schema["paths"]["/v1/ask"]["post"]["responses"]
     assert {"application/json", "text/event-stream"} == set(ask["200"]["content"])
-    assert ask["422"]["content"]["application/json"]["schema"]["$ref"].endswith("ErrorResponse")
+    assert ask["422"]["content"]["application/problem+json"]["schema"]["$ref"].endswith("ErrorResponse")
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])

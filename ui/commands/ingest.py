@@ -84,7 +84,9 @@ def ingest(
     index: IndexOption = None,
 ) -> None:
     """Bring the index in step with files and folders."""
-    tags = _tags(tag or [])
+    from retrieval.filter_text import parse_tags
+
+    tags = parse_tags(tag or [])
     passwords = [*(password or []), *_passwords(passwords_file)]
     readers = chosen_access(owner, share)
     draw = sys.stderr.isatty() and not as_json
@@ -135,16 +137,6 @@ def _follow(tekio: Tekio, paths: list[Path], once: Callable[[Tekio], IngestRepor
                 _show(report, as_json=as_json)
     except KeyboardInterrupt:
         say("stopped watching; the index is in step with the last change that was told")
-
-
-def _tags(texts: list[str]) -> dict[str, tuple[str, ...]]:
-    tags: dict[str, tuple[str, ...]] = {}
-    for text in texts:
-        key, sign, value = (part.strip() for part in text.partition("="))
-        if not sign or not key or not value or any(mark in key for mark in "=!<>~ "):
-            raise UsageError(f"'{text}' is no tag: write --tag key=value")
-        tags[key] = tuple(dict.fromkeys((*tags.get(key, ()), value)))
-    return tags
 
 
 def _passwords(file: Path | None) -> list[str]:

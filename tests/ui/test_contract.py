@@ -1,0 +1,67 @@
+"""The API keeps to its description: generated requests to every address of a real server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+EXAMPLES = 2
+"""Requests for each address, of those that fit the description, and of those that do not."""
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+DONE_FOR_REAL = {"POST /v1/jobs"}
+"""What would begin long work, and gets requests alone that do not fit."""
+
+
+def failure(operation: Any, mode: schemathesis.GenerationMode, session: requests.Session) -> str:
+    """Return what is wrong with how an address answers generated requests; empty for nothing."""
+
+    @seed(0)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def asked(case: Any) -> None:
+        case.call_and_validate(session=session, checks=CHECKS, timeout=60)
+
+    try:
+        asked()
+    except Unsatisfiable:  # there is nothing to get wrong at this address
+        return ""
+    except (Exception, BaseExceptionGroup) as error:
+        reasons = getattr(error, "exceptions", [error])
+        return f"{operation.label} ({mode.value}): {'; '.join(map(repr, reasons))}"
+    return ""
+
+
+def test_every_address_answers_as_it_says(library: str, mri: dict[str, Any]) -> None:
+    schema = schemathesis.openapi.from_url(f"{library}/openapi.json")
+    described: list[Any] = list(schema.get_all_operations())
+    operations = [each.ok() for each in described]
+    assert len(operations) > 30
+    with requests.Session() as session:
+        found = [
+            failure(operation, mode, session)
+            for operation in operations
+            for mode in schemathesis.GenerationMode
+            if mode is schemathesis.GenerationMode.NEGATIVE or operation.label not in DONE_FOR_REAL
+        ]
+    assert not any(found), "\n".join(each for each in found if each)

@@ -1,0 +1,238 @@
+"""`/v1/documents`: uploads, and each document by its id: passages, the original file, images of pages, deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import FastAPI, File, Form, Path, Query, Request, Response, UploadFile
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse, JSONResponse
+
+from kernel.app import Tekio
+from kernel.library.library import LEAST_WIDTH, MOST_WIDTH, WIDTH
+from kernel.library.page_render import PageImage
+from kernel.library.results import Upload, Uploaded, UploadReport
+from retrieval.access import Access, Caller, access
+from retrieval.filter_text import parse_tags
+from retrieval.records import DocumentSummary, Passage
+from ui.audit import note_shown
+from ui.identity import caller_in
+from ui.library_models import (
+    DeletedDocument,
+    DocumentPassage,
+    DocumentPassages,
+    FailedUpload,
+    UploadedFile,
+    UploadResponse,
+)
+from ui.rest_errors import body_of
+from ui.rest_models import ErrorDetail, ErrorResponse
+from ui.rest_problems import PROBLEM_JSON
+from ui.views import DocumentView, view_document
+
+_ADVICE = {
+    "partial": "a part was not read: see message; where pages are pictures, send it again with ocr=true",
+    "no_text_layer": "a scan without text: send it again with ocr=true; nothing was kept",
+    "empty": "nothing in it to read; check that it is the right file",
+    "encrypted": "save it without a password and send it again; nothing was kept",
+    "unsupported": "this format is not read; save it as PDF or in an office format",
+    "failed": "see message, mend the file and send it again; the other files are not affected",
+}
+_SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+_ID = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="`id` of a document in /v1/documents")]
+
+
+def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, Any]) -> None:
+    """Add the addresses."""
+    one = {
+        **errors,
+        404: {"model": ErrorResponse, "description": "no such document that the caller may read"},
+    }
+    changed = {**one, 403: {"model": ErrorResponse, "description": "the caller may not do this with it"}}
+
+    def who(request: Request) -> Caller | None:
+        return caller_in(request)
+
+    @app.post(
+        "/v1/documents",
+        response_model=UploadResponse,
+        status_code=201,
+        responses={
+            **errors,
+            403: changed[403],
+            422: {
+                "model": FailedUpload | ErrorResponse,
+                "description": "no file could be read; `files` says why",
+            },
+        },
+        tags=["documents"],
+    )
+    async def upload(
+        request: Request,
+        files: Annotated[list[UploadFile], File(description="one or several files")],
+        tag: Annotated[list[str], Form(description="KEY=VALUE for all of them")] = [],  # noqa: B006 - FastAPI copies it
+        share: Annotated[
+            list[str],
+            Form(
+                description="who else reads them: `everyone`, `user:NAME` or `group:NAME`; else a named owner alone"
+            ),
+        ] = [],  # noqa: B006
+        ocr: Annotated[bool | None, Form(description="read pages without text by text recognition")] = None,
+    ) -> Response | UploadResponse:
+        """Take in files: read, cut and embedded when this returns. What a file is, its content says.
+
+        A file with the name of an earlier upload of the same owner takes its place. Of a file that cannot be read
+        nothing is kept; the others are taken in all the same.
+        """
+        caller = who(request)
+        given = [Upload(file.filename or "", file.file) for file in files]
+        readers = _readers(share, caller)
+        report = await run_in_threadpool(
+            lambda: tekio.library.upload(given, caller=caller, access=readers, tags=parse_tags(tag), ocr=ocr)
+        )
+        note_shown(request, documents=[file.name for file in report.files])
+        view = view_upload(report)
+        if report.failed < len(report.files):
+            return view
+        first = report.files[0].report
+        detail = ErrorDetail(type=str(first.outcome), message=f"no file could be read: {first.message}")
+        rows = [file.model_dump() for file in view.files]
+        return JSONResponse({**body_of(422, detail), "files": rows}, status_code=422, media_type=PROBLEM_JSON)
+
+    @app.get("/v1/documents/{document_id}", responses=one, tags=["documents"])
+    async def document(document_id: _ID, request: Request) -> DocumentView:
+        """Describe a document."""
+        caller = who(request)
+        row = await run_in_threadpool(lambda: tekio.library.get(document_id, caller=caller))
+        note_shown(request, documents=[row.document])
+        return view_document(row)
+
+    @app.get("/v1/documents/{document_id}/passages", responses=one, tags=["documents"])
+    async def passages(
+        document_id: _ID,
+        request: Request,
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> DocumentPassages:
+        """Read a document, passage by passage."""
+        caller = who(request)
+        rows = await run_in_threadpool(lambda: tekio.library.passages(document_id, caller=caller))
+        note_shown(request, documents=[row.document for row in rows[:1]])
+        return DocumentPassages(
+            passages=[_view(row) for row in rows[offset : offset + limit]], total=len(rows)
+        )
+
+    @app.get(
+        "/v1/documents/{document_id}/original",
+        response_class=Response,
+        responses={
+            **one,
+            200: {
+                "description": "the file, to be saved",
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            },
+        },
+        tags=["documents"],
+    )
+    async def original(document_id: _ID, request: Request) -> FileResponse:
+        """Give the file that was read, as long as it is still the same."""
+        caller = who(request)
+        found = await run_in_threadpool(lambda: tekio.library.original(document_id, caller=caller))
+        note_shown(request, documents=[found.document])
+        return FileResponse(
+            found.path,
+            media_type=found.media_type,
+            filename=found.name,
+            content_disposition_type="attachment",
+            headers=_SAFE,
+        )
+
+    @app.get(
+        "/v1/documents/{document_id}/pages/{page}.png",
+        response_class=Response,
+        responses={
+            **one,
+            200: {
+                "description": "the page; the header `Tekio-Boxes` says how many places are marked",
+                "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+            },
+        },
+        tags=["documents"],
+    )
+    async def page_image(
+        document_id: _ID,
+        page: Annotated[int, Path(ge=1, le=1_000_000)],
+        request: Request,
+        start: Annotated[
+            int | None, Query(ge=0, le=10**9, description="of the span to mark, see `end`")
+        ] = None,
+        end: Annotated[
+            int | None,
+            Query(ge=0, le=10**9, description="character offsets, as a citation's `start` and `end`"),
+        ] = None,
+        width: Annotated[int, Query(ge=LEAST_WIDTH, le=MOST_WIDTH, description="pixels")] = WIDTH,
+    ) -> Response:
+        """Draw a page of a PDF, with a span of the text marked where it stands."""
+        caller = who(request)
+
+        def drawn() -> tuple[DocumentSummary, PageImage]:
+            library = tekio.library
+            image = library.page_image(document_id, page, start=start, end=end, width=width, caller=caller)
+            return library.get(document_id, caller=caller), image
+
+        row, image = await run_in_threadpool(drawn)
+        note_shown(request, documents=[row.document])
+        headers = {**_SAFE, "Tekio-Boxes": str(len(image.boxes)), "Cache-Control": "private, max-age=300"}
+        return Response(image.png, media_type="image/png", headers=headers)
+
+    @app.delete("/v1/documents/{document_id}", responses=changed, tags=["documents"])
+    async def delete(document_id: _ID, request: Request) -> DeletedDocument:
+        """Delete a document: passages, vectors and words, stored answers, and the file if it was uploaded."""
+        caller = who(request)
+        gone = await run_in_threadpool(lambda: tekio.library.delete(document_id, caller=caller))
+        note_shown(request, documents=[gone.document])
+        return DeletedDocument(
+            document=gone.document, passages=gone.passages, answers=gone.answers, file=gone.file
+        )
+
+
+def view_upload(report: UploadReport) -> UploadResponse:
+    """Return what became of an upload as the API tells it."""
+    return UploadResponse(
+        added=report.added,
+        updated=report.updated,
+        unchanged=report.unchanged,
+        failed=report.failed,
+        files=[_view_file(file) for file in report.files],
+    )
+
+
+def _view_file(file: Uploaded) -> UploadedFile:
+    told = file.report.as_dict()
+    return UploadedFile(
+        id=file.id,
+        document=file.name,
+        replaced=file.replaced,
+        advice=_ADVICE.get(told["outcome"], ""),
+        **{key: told[key] for key in ("outcome", "chunks", "pages", "empty_pages", "encoding", "message")},
+    )
+
+
+def _view(passage: Passage) -> DocumentPassage:
+    return DocumentPassage(
+        id=passage.id,
+        number=passage.rank,
+        page=passage.page,
+        headings=list(passage.headings),
+        start=passage.start,
+        end=passage.end,
+        text=passage.text,
+    )
+
+
+def _readers(share: list[str], caller: Caller | None) -> Access | None:
+    """Return who may read an upload; None leaves it to the owner alone, or to everyone where nobody owns it."""
+    if not share:
+        return None
+    return access("" if caller is None else caller.user, share)
