@@ -21,6 +21,7 @@ from ui.identity import caller_in
 from ui.limits import Limits
 from ui.rest_auth import Door
 from ui.rest_context import TraceContext
+from ui.rest_description import DESCRIPTION, EVENTS
 from ui.rest_docs import add_docs
 from ui.rest_documents import add_document_routes
 from ui.rest_errors import install_error_handlers
@@ -45,27 +46,9 @@ from ui.rest_openai import add_openai_routes
 from ui.rest_openapi import describe_wholly
 from ui.rest_stream import ClientGoneError, answer_unless_gone, begun, sse_events
 from ui.server_logs import redaction_of
-from ui.stopping import Stopping, until_stopped
+from ui.stopping import Stopping
 from ui.views import view_document, view_passage
 from ui.warmth import Warmth
-
-_DESCRIPTION = """Answers from your own documents, with checked citations.
-
-`POST /v1/ask` with `"stream": true` (or `Accept: text/event-stream`) sends server-sent events: `passages`
-(what was found), `token` (pieces of the draft), `citation` (each place that supports the answer), `answer` (the
-whole checked answer), and last, always, `done` (with `finish_reason` and `usage`) or `error`. What fails before the
-first event is told by the status, as without a stream. A connection that ends without either was cut. Closing the
-connection stops the generation.
-
-`/v1/chat/completions`, `/v1/embeddings` and `/v1/models` speak OpenAI's protocol: a model is a variant, or the
-embedder; citations are in the field `tekio`, and as a list at the end of the text.
-
-Errors are problem details (RFC 9457, `application/problem+json`): `type`, `title`, `status`, `detail` (what happened),
-`remedy` (what to do), with `error` beside them; on the addresses of OpenAI's protocol they have its form.
-
-Versions: the version of the API is in its addresses. Within `v1` fields and addresses are only added; clients pass over
-what they do not know. What is to go is marked `deprecated` in this description, stays for two releases, and its answers
-carry the headers `Deprecation` (RFC 9745) and `Sunset` (RFC 8594). Nothing is deprecated now."""
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": description}
@@ -80,16 +63,8 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         503: "not ready: no index yet, the index is busy, a model is missing",
     }.items()
 }
-_EVENTS = {
-    "passages": "what was found, with the variant and the technique",
-    "token": "`text`, a piece of the draft",
-    "citation": "a citation, with `document_id`",
-    "answer": "the whole checked answer",
-    "done": "`finish_reason`, `usage` and how long it took",
-    "error": "a problem, after which nothing comes",
-}
 _STREAM: dict[int | str, dict[str, Any]] = {
-    200: events_described("the answer; as events when the request asks for a stream", _EVENTS)
+    200: events_described("the answer; as events when the request asks for a stream", EVENTS)
 }
 
 
@@ -121,7 +96,7 @@ def create_app(
     app = FastAPI(
         title="Tekio",
         version="1",
-        description=_DESCRIPTION,
+        description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -132,15 +107,15 @@ def create_app(
     app.add_middleware(TraceContext)
     _add_doors(app, tekio, audit, allowed_hosts=allowed_hosts, exposed=exposed)
     add_docs(app)
-    app.state.stopping = stopping or Stopping()
-    _add_routes(app, tekio, warmth)
+    stopping = stopping or Stopping()
+    _add_routes(app, tekio, warmth, stopping)
     add_health_routes(app, tekio, warmth)
     add_memory_routes(app, tekio, _ERRORS)
     add_document_routes(app, tekio, _ERRORS)
     add_library_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)
-    add_openai_routes(app, tekio, warmth)
-    add_job_routes(app, tekio, _ERRORS)
+    add_openai_routes(app, tekio, warmth, stopping)
+    add_job_routes(app, tekio, _ERRORS, stopping)
     if mcp is not None:
         add_mcp_route(app, mcp)
     describe_wholly(app)
@@ -186,7 +161,7 @@ def _audit_file(settings: Settings) -> AuditFile | None:
     )
 
 
-def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
+def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) -> None:
     @app.post("/v1/ask", response_model=Answer, responses={**_STREAM, **_ERRORS}, tags=["answers"])
     async def ask(body: AskRequest, request: Request) -> Response | Answer:
         """Answer a question from the documents, with checked citations."""
@@ -216,7 +191,7 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 max_prompt_tokens=body.max_prompt_tokens,
                 cache=None if body.cache else False,
             )
-            return until_stopped(request, noted(request, answered))
+            return stopping.watched(noted(request, answered))
 
         try:
             if body.stream or "text/event-stream" in request.headers.get("accept", ""):

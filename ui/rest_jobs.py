@@ -21,7 +21,7 @@ from ui.jobs.records import Job
 from ui.rest_errors import body_of
 from ui.rest_models import ErrorResponse, events_described
 from ui.rest_stream import told
-from ui.stopping import until_stopped
+from ui.stopping import Stopping
 
 _LOOKED = 0.3
 """Seconds between two looks at the events of a job."""
@@ -29,12 +29,14 @@ _EVENTS = {
     "message": "`message`, a line that it said",
     "progress": "`done` of `total`, and what else is known",
     "done": "the last: `state`, `exit_code`",
-    "error": "a problem, after which nothing comes; the job may go on: follow it again behind the last `id`",
+    "error": "a problem, after which nothing comes; the job goes on, and can be followed anew",
 }
 _ID = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="`id` of a job in /v1/jobs")]
 
 
-def add_job_routes(app: FastAPI, tekio: Tekio, errors: dict[int | str, dict[str, Any]]) -> None:
+def add_job_routes(
+    app: FastAPI, tekio: Tekio, errors: dict[int | str, dict[str, Any]], stopping: Stopping
+) -> None:
     """Add the addresses."""
     jobs = Jobs(tekio.settings)
     one = {**errors, 404: {"model": ErrorResponse, "description": "there is no such job"}}
@@ -70,14 +72,13 @@ def add_job_routes(app: FastAPI, tekio: Tekio, errors: dict[int | str, dict[str,
     )
     async def events(
         job_id: _ID,
-        request: Request,
         last_event_id: Annotated[
             int, Header(ge=0, le=10**9, description="go on behind this event, as browsers do by themselves")
         ] = 0,
     ) -> EventSourceResponse:
         """Follow a job."""
         await run_in_threadpool(lambda: jobs.get(job_id))
-        return EventSourceResponse(_told(until_stopped(request, _events(jobs, job_id, last_event_id))))
+        return EventSourceResponse(_events(stopping.watched(_followed(jobs, job_id, last_event_id))))
 
     @app.delete("/v1/jobs/{job_id}", responses=one, tags=["jobs"])
     async def cancel(job_id: _ID) -> JobView:
@@ -85,18 +86,7 @@ def add_job_routes(app: FastAPI, tekio: Tekio, errors: dict[int | str, dict[str,
         return _view(await run_in_threadpool(lambda: jobs.cancel(job_id)))
 
 
-async def _told(events: AsyncGenerator[ServerSentEvent, None]) -> AsyncIterator[ServerSentEvent]:
-    """Pass on events, and tell what ends them before their time."""
-    try:
-        async with aclosing(events) as stream:
-            async for event in stream:
-                yield event
-    except Exception as error:
-        status, detail = told(error)
-        yield ServerSentEvent(event="error", data=json.dumps(body_of(status, detail), ensure_ascii=False))
-
-
-async def _events(jobs: Jobs, job_id: str, after: int) -> AsyncGenerator[ServerSentEvent, None]:
+async def _followed(jobs: Jobs, job_id: str, after: int) -> AsyncGenerator[ServerSentEvent, None]:
     while True:
         for event in await run_in_threadpool(jobs.events, job_id, after):
             after = event.pop("n")
@@ -105,6 +95,16 @@ async def _events(jobs: Jobs, job_id: str, after: int) -> AsyncGenerator[ServerS
             if name == "done":
                 return
         await asyncio.sleep(_LOOKED)
+
+
+async def _events(stream: AsyncGenerator[ServerSentEvent, None]) -> AsyncIterator[ServerSentEvent]:
+    try:
+        async with aclosing(stream) as events:
+            async for event in events:
+                yield event
+    except Exception as error:  # the server stops, and the job goes on
+        body = body_of(*told(error))
+        yield ServerSentEvent(data=json.dumps(body, ensure_ascii=False), event="error")
 
 
 def _view(job: Job) -> JobView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -40,6 +41,7 @@ _ADVICE = {
     "failed": "see message, mend the file and send it again; the other files are not affected",
 }
 _SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
+_DRAWN_AT_ONCE = 4
 _ID = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="`id` of a document in /v1/documents")]
 
 
@@ -50,6 +52,9 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         404: {"model": ErrorResponse, "description": "no such document that the caller may read"},
     }
     changed = {**one, 403: {"model": ErrorResponse, "description": "the caller may not do this with it"}}
+
+    # Those who wait do so here, and not in the threads that other requests need.
+    taking_in, drawing = asyncio.Semaphore(1), asyncio.Semaphore(_DRAWN_AT_ONCE)
 
     def who(request: Request) -> Caller | None:
         return caller_in(request)
@@ -88,9 +93,11 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         caller = who(request)
         given = [Upload(file.filename or "", file.file) for file in files]
         readers = _readers(share, caller)
-        report = await run_in_threadpool(
-            lambda: tekio.library.upload(given, caller=caller, access=readers, tags=parse_tags(tag), ocr=ocr)
-        )
+        tags = parse_tags(tag)
+        async with taking_in:
+            report = await run_in_threadpool(
+                lambda: tekio.library.upload(given, caller=caller, access=readers, tags=tags, ocr=ocr)
+            )
         note_shown(request, documents=[file.name for file in report.files])
         view = view_upload(report)
         if report.failed < len(report.files):
@@ -181,7 +188,8 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
             image = library.page_image(document_id, page, start=start, end=end, width=width, caller=caller)
             return library.get(document_id, caller=caller), image
 
-        row, image = await run_in_threadpool(drawn)
+        async with drawing:
+            row, image = await run_in_threadpool(drawn)
         note_shown(request, documents=[row.document])
         headers = {**_SAFE, "Tekio-Boxes": str(len(image.boxes)), "Cache-Control": "private, max-age=300"}
         return Response(image.png, media_type="image/png", headers=headers)

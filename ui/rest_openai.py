@@ -5,6 +5,7 @@ A model is a variant, or the embedder. So the official client and whatever is ma
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from collections.abc import AsyncGenerator
@@ -35,7 +36,7 @@ from ui.openai_models import (
 )
 from ui.rest_models import events_described
 from ui.rest_stream import ClientGoneError, answer_unless_gone, begun
-from ui.stopping import until_stopped
+from ui.stopping import Stopping
 from ui.warmth import Warmth
 
 MOST_TEXTS = 256
@@ -63,9 +64,10 @@ class ModelMissingError(NotFoundError):
     param = "model"
 
 
-def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
+def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) -> None:
     """Add the addresses."""
     started = int(time.time())
+    embedding = asyncio.Semaphore(1)  # those who wait do so here, and not in the threads that others need
 
     def models() -> list[Model]:
         usual = tekio.default_variant()
@@ -132,7 +134,7 @@ def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
                 max_new_tokens=None if longest is None else min(longest, tekio.settings.max_new_tokens),
                 cache=None if said.cache else False,
             )
-            return until_stopped(request, noted(request, answered))
+            return stopping.watched(noted(request, answered))
 
         try:
             if body.stream:
@@ -151,7 +153,10 @@ def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
             raise ModelMissingError(f"there is no model {body.model[:100]!r} that embeds; there is {name}")
         texts = _texts(body)
         try:
-            found = await run_in_threadpool(lambda: tekio.embed(texts, queries=body.input_type == "query"))
+            async with embedding:
+                found = await run_in_threadpool(
+                    lambda: tekio.embed(texts, queries=body.input_type == "query")
+                )
         except UsageError as error:
             raise UnsupportedError("input", str(error)) from error
         dimension = found.vectors.shape[1]

@@ -11,7 +11,6 @@ from types import FrameType
 from typing import Any, TypeVar
 
 import uvicorn
-from starlette.requests import HTTPConnection
 
 from retrieval.errors import TekioError
 
@@ -86,12 +85,6 @@ async def _pump(events: AsyncGenerator[T, None], queue: asyncio.Queue[T | _End])
         queue.put_nowait(_End(error))
     else:
         queue.put_nowait(_End())
-
-
-def until_stopped(request: HTTPConnection, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-    """Pass on a stream of a request, which raises `StoppedError` when the server may wait for it no longer."""
-    stopping: Stopping = request.app.state.stopping
-    return stopping.watched(events)
 
 
 class Server(uvicorn.Server):

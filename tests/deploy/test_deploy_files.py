@@ -188,6 +188,19 @@ def test_what_listens_to_other_machines_knows_who_asks(settings: Settings) -> No
     )
 
 
+def test_uploads_and_jobs_are_shared_by_every_server(settings: Settings) -> None:
+    folder = Path("/shared")
+    assert {settings.uploads_folder.parent, settings.jobs.parent} == {folder}
+    assert f"shared:{folder}" in compose()["services"]["tekio"]["volumes"]
+    assert "shared" in compose()["volumes"]
+    assert f"--owner=tekio /opt/models {folder}" in (DEPLOY / "Dockerfile").read_text("utf-8")
+    pod = named("Deployment", "tekio")["spec"]["template"]["spec"]
+    assert {"name": "shared", "mountPath": str(folder)} in pod["containers"][0]["volumeMounts"]
+    (volume,) = [each for each in pod["volumes"] if each["name"] == "shared"]
+    claim = named("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
 def test_the_service_starts_the_api_without_rights_and_waits_for_answers_that_are_under_way() -> None:
     lines = (DEPLOY / "tekio.service").read_text("utf-8").splitlines()
     said = [line.partition("=")[::2] for line in lines if "=" in line and not line.startswith("#")]
@@ -215,16 +228,3 @@ def test_the_service_is_one_that_systemd_takes(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Unknown" not in done.stderr
-
-
-def test_uploads_and_jobs_are_shared_by_every_server(settings: Settings) -> None:
-    folder = Path("/shared")
-    assert {settings.uploads_folder.parent, settings.jobs.parent} == {folder}
-    assert f"shared:{folder}" in compose()["services"]["tekio"]["volumes"]
-    assert "shared" in compose()["volumes"]
-    assert f"--owner=tekio /opt/models {folder}" in (DEPLOY / "Dockerfile").read_text("utf-8")
-    pod = named("Deployment", "tekio")["spec"]["template"]["spec"]
-    assert {"name": "shared", "mountPath": str(folder)} in pod["containers"][0]["volumeMounts"]
-    (volume,) = [each for each in pod["volumes"] if each["name"] == "shared"]
-    claim = named("PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
-    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
