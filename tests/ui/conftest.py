@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
@@ -129,9 +130,10 @@ class ScriptedTekio(app.Tekio):
             if name not in known and value is not None and value is not unsaid.get(name)
         }
         type(self).asked.append({"question": question, **said})
-        return self._events(options.get("variant"), question)
+        events = self._events(options.get("variant"))
+        return _repeating(events, question) if self.repeats else events
 
-    async def _events(self, variant: str | None, question: str) -> AsyncGenerator[AskEvent, None]:
+    async def _events(self, variant: str | None) -> AsyncGenerator[AskEvent, None]:
         if variant == "nonesuch":
             raise UsageError("no variant 'nonesuch'; known are base, extractive")
         answer = self.answer
@@ -146,7 +148,7 @@ class ScriptedTekio(app.Tekio):
         except (asyncio.CancelledError, GeneratorExit):
             type(self).cancelled += 1
             raise
-        yield AnswerEvent(answer=answer.model_copy(update={"question": question}) if self.repeats else answer)
+        yield AnswerEvent(answer=answer)
 
     async def search(
         self,
@@ -225,6 +227,14 @@ class ScriptedTekio(app.Tekio):
 
     async def warm_up(self) -> None:
         return None
+
+
+async def _repeating(events: AsyncGenerator[AskEvent, None], question: str) -> AsyncGenerator[AskEvent, None]:
+    async with aclosing(events):
+        async for event in events:
+            if event.type == "answer":
+                event = AnswerEvent(answer=event.answer.model_copy(update={"question": question}))
+            yield event
 
 
 @pytest.fixture

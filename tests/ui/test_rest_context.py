@@ -23,9 +23,9 @@ class Traced(ScriptedTekio):
 
     traces: list[str]
 
-    async def _events(self, variant: str | None, question: str) -> AsyncGenerator[AskEvent, None]:
+    async def _events(self, variant: str | None) -> AsyncGenerator[AskEvent, None]:
         self.traces.append(f"{trace.get_current_span().get_span_context().trace_id:032x}")
-        async for event in super()._events(variant, question):
+        async for event in super()._events(variant):
             yield event
 
     async def figures(self) -> tuple[bytes, str] | None:
