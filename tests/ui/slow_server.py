@@ -24,7 +24,7 @@ class Slow(ScriptedTekio):
     error = None
     asked: ClassVar[list[dict[str, object]]] = []
 
-    async def _events(self, variant: str | None, question: str) -> AsyncGenerator[AskEvent, None]:
+    async def _events(self, variant: str | None) -> AsyncGenerator[AskEvent, None]:
         answer = make_answer()
         yield PassagesEvent(passages=answer.passages, variant="base", technique="zero_shot")
         for word in "The warranty lasts twenty-four months and then it ends".split():
