@@ -339,7 +339,7 @@ def test_keys_alone_are_enough_to_ask_and_to_open_a_source(opened: Callable[...,
 def test_the_first_paint_of_a_warm_server_is_within_two_seconds(
     opened: Callable[..., Any], painted: list[float], record_property: Callable[[str, object], None]
 ) -> None:
-    if not painted:  # it is run alone
+    while len(painted) < 3:  # it is run alone, and the first finds the server cold
         opened()
     record_property("first_paint_s", min(painted))
     assert min(painted) < 2
