@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
 
 from kernel.api_keys import PREFIX, ApiKey, KeyRefusedError, Scope
@@ -21,6 +22,8 @@ from ui.identity import MACHINE, Identity, caller_of
 if TYPE_CHECKING:
     from kernel.app import Tekio
     from ui.oidc import TokenVerifier
+
+_THREADS = 4
 
 
 class UnauthenticatedError(TekioError):
@@ -46,6 +49,10 @@ class Authenticator:
         self._settings = tekio.settings
         self._exposed = exposed
         self._tokens = _verifier(self._settings)
+        # Threads of their own: neither requests that wait for something, nor an issuer that does not answer, keep
+        # those with a key outside.
+        self._for_keys = CapacityLimiter(_THREADS)
+        self._for_tokens = CapacityLimiter(_THREADS)
 
     async def identify(self, headers: Headers) -> Identity:
         """Return who sends a request with these headers.
@@ -56,10 +63,12 @@ class Authenticator:
         """
         token = _bearer(headers)
         if token is not None and token.startswith(PREFIX):
-            return self._of_key(await run_in_threadpool(self._checked, token), headers)
+            return self._of_key(await run_sync(self._checked, token, limiter=self._for_keys), headers)
         if token is not None and self._tokens is not None:
-            return of_user(await run_in_threadpool(_user_of, self._tokens, token), self._settings)
-        guarded = self._tokens is not None or await run_in_threadpool(self._tekio.keys.are_there)
+            named = await run_sync(_user_of, self._tokens, token, limiter=self._for_tokens)
+            return of_user(named, self._settings)
+        are_there = self._tekio.keys.are_there
+        guarded = self._tokens is not None or await run_sync(are_there, limiter=self._for_keys)
         if token is not None and (guarded or self._exposed):
             raise UnauthenticatedError("the token is no key of Tekio's", challenge="invalid_token")
         if self._settings.user_header:

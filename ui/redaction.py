@@ -11,7 +11,7 @@ _SECRET = re.compile(
 )
 _EMAIL = re.compile(r"[\w.%+'-]+@[\w-]+(?:\.[\w-]+)+")
 # A run of digits with what people put between them; full-width digits too, which \d takes.
-_PHONE = re.compile(r"(?<![\w.])[+＋]?\d{1,4}(?:[\s().－‐ー-]{1,2}\d{1,4}){2,5}(?!\w)")
+_PHONE = re.compile(r"(?<![\d.])[+＋]?\d{1,4}(?:[\s().－‐−–ー-]{1,2}\d{1,4}){2,5}(?!\d)")
 _NUMBER = re.compile(r"\d(?:[,.]?\d){3,}")
 _SHORTEST = 8
 

@@ -140,7 +140,7 @@ def _add_doors(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["*"],
-            allow_headers=["Authorization", "Content-Type", "Accept"],
+            allow_headers=["Authorization", "Content-Type", "Accept", "Last-Event-ID"],
             expose_headers=["Retry-After", "WWW-Authenticate"],
         )
     app.add_middleware(

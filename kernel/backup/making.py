@@ -72,7 +72,8 @@ def back_up(places: Places, file: Path, *, force: bool, say: Say) -> Counted:
             add("settings/tekio.toml", places.settings)
             files += 1
         for name, place in places.folders.items():
-            say(name)
+            if place.is_dir():
+                say(name)
             for path in _files(place):
                 try:
                     add(f"folders/{name}/{path.relative_to(place).as_posix()}", path)

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ class Issuer:
         self.stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self.asked: list[str] = []
         self.down = False
+        self.answering = threading.Event()
+        self.answering.set()
         self.named = ""
         self.keys = [self._public("first")]
         issuer = self
@@ -42,6 +45,7 @@ class Issuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked.append(self.path)
+                issuer.answering.wait(20)
                 found: dict[str, Any] = {"keys": issuer.keys}
                 if self.path.endswith("openid-configuration"):
                     found = {"issuer": issuer.named or issuer.address, "jwks_uri": f"{issuer.address}/keys"}
@@ -219,6 +223,28 @@ def test_an_issuer_that_is_away_is_a_503_not_an_open_door(client: httpx.Client, 
         assert issuer.address in response.text
     finally:
         issuer.down = False
+
+
+def test_an_issuer_that_does_not_answer_keeps_nobody_with_a_key_waiting(
+    client: httpx.Client, issuer: Issuer
+) -> None:
+    _, key = KeyStore(load_settings().memory_place).create("robot", "read")
+    headers = {"Authorization": f"Bearer {issuer.token()}"}
+    issuer.answering.clear()
+    try:
+        # More than the server has threads for whatever waits.
+        with ThreadPoolExecutor(45) as waiting:
+            asked = [waiting.submit(client.get, "/v1/documents", headers=headers) for _ in range(45)]
+            time.sleep(0.7)
+            began = time.monotonic()
+            response = client.get("/v1/documents", headers={"Authorization": f"Bearer {key}"})
+            took = time.monotonic() - began
+            issuer.answering.set()
+        assert response.status_code == 200
+        assert took < 2.5
+        assert {each.result().status_code for each in asked} <= {200, 503}
+    finally:
+        issuer.answering.set()
 
 
 @pytest.mark.parametrize(

@@ -37,15 +37,12 @@ def test_keys_and_tokens_are_known_wherever_they_stand_and_engines_secrets_by_na
     [
         ("write to mori.a+b@example.co.jp today", "write to [e-mail] today"),
         ("call 03-1234-5678 or +81 90 1234 5678", "call [phone] or [phone]"),
-        ("電話は０３−１２３４−５６７８", "電話は[number]−[number]"),
+        ("電話は０３−１２３４−５６７８です", "電話は[phone]です"),
         ("patient 20394 weighs 82 kg", "patient [number] weighs 82 kg"),
         ("it costs 310,000 yen", "it costs [number] yen"),
         ("fired at 940 degrees for 9 hours", "fired at 940 degrees for 9 hours"),
     ],
 )
 def test_persons_are_taken_out_where_that_is_asked_for(text: str, rest: str) -> None:
-    if "０３" in text:
-        assert "１２３４" not in without_persons(text)
-    else:
-        assert without_persons(text) == rest
+    assert without_persons(text) == rest
     assert Redaction()(text) == text

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.benchmarks.own_server import free_port
 from retrieval.errors import TekioError
+from ui.cli import main
 from ui.commands import servers
 
 
@@ -34,3 +36,27 @@ def test_a_display_opens_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_host_that_is_not_ours_is_told() -> None:
     with pytest.raises(TekioError, match="--port"):
         servers._require_free("192.0.2.1", 8600)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--http"], "--http belongs to --mcp"),
+        (["--mcp", "--http", "--as", "mori"], "standard input and output"),
+        (["--mcp", "--http"], "mcp_functions is empty"),
+    ],
+)
+def test_words_that_do_not_go_together_are_told(
+    words: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEKIO_MCP_FUNCTIONS", "[]")
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--port", str(free_port()), *words])
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (2, "")
+    assert says in err.strip().splitlines()[-1]

@@ -48,6 +48,5 @@ def _told(counted: Counted, file: Path, what: str, *, as_json: bool) -> None:
         print_json({"file": str(file), **asdict(counted)})
         return
     size = f"{counted.bytes / 1e6:,.1f} MB"
-    print_text(
-        f"{counted.documents} documents and all that belongs to them {what} {file} ({size}, of {counted.made})"
-    )
+    documents = f"{counted.documents} document{'s' * (counted.documents != 1)}"
+    print_text(f"{documents} with all that belongs to them {what} {file} ({size}, of {counted.made})")
