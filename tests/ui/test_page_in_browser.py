@@ -337,10 +337,11 @@ def test_keys_alone_are_enough_to_ask_and_to_open_a_source(opened: Callable[...,
 
 
 def test_the_first_paint_of_a_warm_server_is_within_two_seconds(
-    opened: Callable[..., Any], painted: list[float], record_property: Callable[[str, object], None]
+    opened: Callable[..., Any], painted: list[float], shots: Path
 ) -> None:
-    opened()
-    record_property("first_paint_s", min(painted))
+    while len(painted) < 3:  # it is run alone, and the first finds the server cold
+        opened()
+    (shots / "first-paint-seconds.txt").write_text(f"{min(painted):.2f}\n", encoding="utf-8")
     assert min(painted) < 2
 
 

@@ -47,6 +47,12 @@ class FineTuneJob(_Request):
     made_up: int = Field(
         300, ge=0, le=100_000, description="questions to make of the index, where a set is made"
     )
+    rehearse: int | None = Field(
+        None,
+        ge=0,
+        le=2000,
+        description="general requests to learn with the base's own answers in a set that is made",
+    )
     feedback: bool = Field(True, description="answers that people rated go into a set that is made")
     method: str = Field("lora", pattern=_NAME, max_length=40, description="`tekio adapt methods` lists them")
     epochs: float = Field(2.0, gt=0, le=100)
@@ -141,6 +147,7 @@ def _fine_tune(request: FineTuneJob, folder: Path, settings: Settings) -> list[l
     else:
         data = folder / "set"
         made = ["adapt", "dataset", "--json", f"--out={data}", f"--made-up={request.made_up}"]
+        made += [] if request.rehearse is None else [f"--rehearse={request.rehearse}"]
         commands.append([*made, *(["--feedback"] if request.feedback else [])])
     options = {
         "name": request.name,
