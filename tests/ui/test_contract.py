@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import requests
@@ -52,12 +53,21 @@ def failure(operation: Any, mode: schemathesis.GenerationMode, session: requests
     return ""
 
 
+def wait_until_ready(session: requests.Session, library: str) -> None:
+    """Wait for the models, without which /readyz answers 503 as it should."""
+    until = time.monotonic() + 120
+    while session.get(f"{library}/readyz", timeout=60).status_code != 200:
+        assert time.monotonic() < until, "the server did not become ready"
+        time.sleep(0.2)
+
+
 def test_every_address_answers_as_it_says(library: str, mri: dict[str, Any]) -> None:
     schema = schemathesis.openapi.from_url(f"{library}/openapi.json")
     described: list[Any] = list(schema.get_all_operations())
     operations = [each.ok() for each in described]
     assert len(operations) > 30
     with requests.Session() as session:
+        wait_until_ready(session, library)
         found = [
             failure(operation, mode, session)
             for operation in operations
