@@ -77,13 +77,19 @@ async def _once(
             if not stream:
                 return None, json.loads(await response.aread()), "", 0.0
             first: float | None = None
+            answer: dict[str, Any] | None = None
+            citations = 0
             async for event, data in events_of(response.aiter_lines()):
                 if event == "error":
                     return None, None, *_failed(json.loads(data))
                 if event in ("token", "answer") and first is None:
                     first = time.perf_counter() - began
+                citations += event == "citation"
                 if event == "answer":
-                    return first, json.loads(data), "", 0.0
+                    answer = json.loads(data)
+                elif event == "done" and answer is not None:
+                    whole = citations == len(answer["citations"])
+                    return (first, answer, "", 0.0) if whole else (None, None, "events lost", 0.0)
             return None, None, "cut", 0.0
     except httpx.TimeoutException:
         return None, None, "timeout", 0.0

@@ -156,7 +156,8 @@ def test_a_server_that_is_busy_is_asked_again_when_it_says(stream: bool) -> None
         if len(tries) == 2:
             busy = json.dumps({"error": {"type": "busy", "retry_after": 0.01}})
             return httpx.Response(200, text=f"event: passages\ndata: {{}}\n\nevent: error\ndata: {busy}\n\n")
-        return httpx.Response(200, text=f"event: answer\r\ndata: {json.dumps(answer)}\r\n\r\n")
+        done = "event: done\r\ndata: {}\r\n\r\n"
+        return httpx.Response(200, text=f"event: answer\r\ndata: {json.dumps(answer)}\r\n\r\n{done}")
 
     async def ask() -> Reply:
         async with httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://x") as client:
@@ -167,15 +168,26 @@ def test_a_server_that_is_busy_is_asked_again_when_it_says(stream: bool) -> None
     assert found.echo == "q"
 
 
-def test_a_stream_that_ends_without_an_answer_is_lost() -> None:
+_ANSWER = 'event: answer\ndata: {"question": "q", "citations": [{"marker": 1}]}\n\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("event: passages\ndata: {}\n\n: ping\n\n", "cut"),
+        (f"event: citation\ndata: {{}}\n\n{_ANSWER}", "cut"),
+        (f"{_ANSWER}event: done\ndata: {{}}\n\n", "events lost"),
+    ],
+)
+def test_a_stream_without_its_answer_its_end_or_a_citation_is_lost(text: str, error: str) -> None:
     def handle(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, text="event: passages\ndata: {}\n\n: ping\n\n")
+        return httpx.Response(200, text=text)
 
     async def ask() -> Reply:
         async with httpx.AsyncClient(transport=httpx.MockTransport(handle), base_url="http://x") as client:
             return await asked(client, Ask("q"), stream=True)
 
-    assert asyncio.run(ask()).error == "cut"
+    assert asyncio.run(ask()).error == error
 
 
 async def test_events_may_have_several_lines_of_data() -> None:
