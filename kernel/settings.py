@@ -236,6 +236,12 @@ class Settings(BaseSettings):
         le=3600,
         description="longest time that answers under way may take when `tekio serve` is stopped",
     )
+    unread_seconds: float = Field(
+        60,
+        ge=1,
+        le=86_400,
+        description="time after which `tekio serve` cuts a connection whose client reads nothing of what it is sent",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning", description="what `tekio serve` logs; info has a line for each request"
     )

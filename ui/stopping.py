@@ -13,11 +13,14 @@ from typing import Any, TypeVar
 import uvicorn
 
 from retrieval.errors import TekioError
+from ui.connections import Watch
 
 T = TypeVar("T")
 INTERRUPTED_SECONDS = 2.0
 """How long answers may still take at Ctrl-C, where a person waits for the prompt."""
 _CLOSING_SECONDS = 3
+_WAITING_EVENTS = 64
+_TICKS_A_SECOND = 10
 
 
 class StoppedError(TekioError):
@@ -53,17 +56,20 @@ class Stopping:
     async def watched(self, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
         """Pass on a stream, which raises `StoppedError` when the time is over.
 
-        The stream runs in a task of its own: only so can it be left while it waits.
+        The stream runs in a task of its own: only so can it be left while it waits. It is some events ahead of its
+        reader at most, so that one who reads nothing fills no memory.
         """
         queue: asyncio.Queue[T | _End] = asyncio.Queue()
+        room = asyncio.Semaphore(_WAITING_EVENTS)  # not the queue's own size: its end always finds room
         self._streams.add(queue)
-        task = asyncio.create_task(_pump(events, queue))
+        task = asyncio.create_task(_pump(events, queue, room))
         try:
             if self._is_over:
                 raise StoppedError
             while True:
                 item = await queue.get()
                 if not isinstance(item, _End):
+                    room.release()
                     yield item
                 elif item.error is not None:
                     raise item.error
@@ -76,10 +82,13 @@ class Stopping:
                 await task
 
 
-async def _pump(events: AsyncGenerator[T, None], queue: asyncio.Queue[T | _End]) -> None:
+async def _pump(
+    events: AsyncGenerator[T, None], queue: asyncio.Queue[T | _End], room: asyncio.Semaphore
+) -> None:
     try:
         async with aclosing(events) as stream:
             async for event in stream:
+                await room.acquire()
                 queue.put_nowait(event)
     except Exception as error:
         queue.put_nowait(_End(error))
@@ -88,20 +97,28 @@ async def _pump(events: AsyncGenerator[T, None], queue: asyncio.Queue[T | _End])
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, which tells streams when they have to end."""
+    """Uvicorn's server, which tells streams when they have to end, and has its connections looked at."""
 
-    def __init__(self, config: uvicorn.Config, stopping: Stopping, seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: Stopping, seconds: float, watch: Watch) -> None:
         """Prepare to serve.
 
         Args:
-            config: of uvicorn.
+            config: of uvicorn, whose connections are `ui.connections.Connection`.
             stopping: is told when the server stops.
             seconds: that answers may still take then.
+            watch: cuts connections.
         """
         super().__init__(config)
         config.timeout_graceful_shutdown = int(max(seconds, INTERRUPTED_SECONDS)) + _CLOSING_SECONDS
         self._stopping = stopping
         self._seconds = seconds
+        self._watch = watch
+
+    async def on_tick(self, counter: int) -> bool:
+        """Do what is done again and again."""
+        if counter % _TICKS_A_SECOND == 0:
+            self._watch.look(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note how the server is asked to stop."""

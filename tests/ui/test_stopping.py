@@ -24,12 +24,20 @@ BODY = {"question": "How long?", "stream": True}
 @contextmanager
 def server(folder: Path, *, answer: float, stop: float) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A server whose answers take some seconds, and which gives them some when it is stopped."""
+    with process_of(SCRIPT, folder, SECONDS=str(answer), TEKIO_STOP_SECONDS=str(stop)) as served:
+        yield served
+
+
+@contextmanager
+def process_of(
+    script: Path, folder: Path, **environment: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A script's server in a process of its own, and its address."""
     port = free_port()
-    settings = {"SECONDS": str(answer), "TEKIO_STOP_SECONDS": str(stop), "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), "serve", "--port", str(port)],
+        [sys.executable, str(script), "serve", "--port", str(port)],
         cwd=folder,
-        env={**os.environ, **settings},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stderr=subprocess.DEVNULL,
     )
     base = f"http://127.0.0.1:{port}"

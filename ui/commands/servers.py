@@ -73,6 +73,7 @@ def serve(
 
         from ui.addresses import is_loopback
         from ui.authentication import require_guard
+        from ui.connections import Connection, Watch
         from ui.rest import create_app
         from ui.rest_mcp import PATH as MCP_PATH
         from ui.server_logs import configure_logs, redaction_of
@@ -94,9 +95,16 @@ def serve(
         say(f"Tekio listens on http://{_in_url(host)}:{port}/ (documentation at /docs); Ctrl-C stops it")
         leave_streams_to_end()
         config = uvicorn.Config(
-            application, host=host, port=port, log_config=None, access_log=False, server_header=False
+            application,
+            host=host,
+            port=port,
+            http=Connection,
+            log_config=None,
+            access_log=False,
+            server_header=False,
         )
-        server = Server(config, stopping, tekio.settings.stop_seconds)
+        watch = Watch(unread_seconds=tekio.settings.unread_seconds)
+        server = Server(config, stopping, tekio.settings.stop_seconds, watch)
         try:
             server.run()
         except SystemExit as ended:  # uvicorn's own code would read as "part of the work failed"
