@@ -242,6 +242,18 @@ class Settings(BaseSettings):
         le=86_400,
         description="time after which `tekio serve` cuts a connection whose client reads nothing of what it is sent",
     )
+    request_seconds: float = Field(
+        30,
+        ge=1,
+        le=86_400,
+        description="time that a client of `tekio serve` has for the head of a request and each next piece of its body",
+    )
+    max_connections: int = Field(
+        1000,
+        ge=10,
+        le=100_000,
+        description="open connections from which `tekio serve` cuts those that have waited longest for a request",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning", description="what `tekio serve` logs; info has a line for each request"
     )

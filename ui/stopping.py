@@ -20,7 +20,6 @@ INTERRUPTED_SECONDS = 2.0
 """How long answers may still take at Ctrl-C, where a person waits for the prompt."""
 _CLOSING_SECONDS = 3
 _WAITING_EVENTS = 64
-_TICKS_A_SECOND = 10
 
 
 class StoppedError(TekioError):
@@ -116,8 +115,7 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Do what is done again and again."""
-        if counter % _TICKS_A_SECOND == 0:
-            self._watch.look(self.server_state.connections, asyncio.get_running_loop().time())
+        self._watch.look(self.server_state.connections, asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

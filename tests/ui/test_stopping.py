@@ -30,12 +30,12 @@ def server(folder: Path, *, answer: float, stop: float) -> Iterator[tuple[subpro
 
 @contextmanager
 def process_of(
-    script: Path, folder: Path, **environment: str
+    script: Path, folder: Path, *before: str, **environment: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """A script's server in a process of its own, and its address."""
+    """A script's server in a process of its own, and its address; `before` runs it where it is not Python itself."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, str(script), "serve", "--port", str(port)],
+        [*before, sys.executable, str(script), "serve", "--port", str(port)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stderr=subprocess.DEVNULL,

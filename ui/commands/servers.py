@@ -73,7 +73,7 @@ def serve(
 
         from ui.addresses import is_loopback
         from ui.authentication import require_guard
-        from ui.connections import Connection, Watch
+        from ui.connections import Connection, Watch, room_for
         from ui.rest import create_app
         from ui.rest_mcp import PATH as MCP_PATH
         from ui.server_logs import configure_logs, redaction_of
@@ -103,7 +103,11 @@ def serve(
             access_log=False,
             server_header=False,
         )
-        watch = Watch(unread_seconds=tekio.settings.unread_seconds)
+        watch = Watch(
+            unread_seconds=tekio.settings.unread_seconds,
+            request_seconds=tekio.settings.request_seconds,
+            most=room_for(tekio.settings.max_connections),
+        )
         server = Server(config, stopping, tekio.settings.stop_seconds, watch)
         try:
             server.run()
