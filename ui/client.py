@@ -119,9 +119,13 @@ class Client:
 
     # -- documents ----------------------------------------------------------------------------------------
 
-    def documents(self) -> list[DocumentView]:
-        """List the documents."""
-        return self._get("/v1/documents", DocumentsResponse).documents
+    def documents(
+        self, *, search: str = "", where: Sequence[str] = (), limit: int | None = None, offset: int = 0
+    ) -> list[DocumentView]:
+        """List the documents, or those that hold words and fit filters; of them some, or all without `limit`."""
+        page = {} if limit is None else {"limit": limit}
+        asked = {"search": search, "where": list(where), "offset": offset, **page}
+        return self._get("/v1/documents", DocumentsResponse, **asked).documents
 
     def document(self, document_id: str) -> DocumentView:
         """Describe a document."""

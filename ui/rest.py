@@ -29,14 +29,14 @@ from ui.rest_errors import install_error_handlers
 from ui.rest_examples import add_example_routes
 from ui.rest_guard import Guard
 from ui.rest_headers import SecurityHeaders
-from ui.rest_health import add_health_routes, counts_of
+from ui.rest_health import add_health_routes
 from ui.rest_jobs import add_job_routes
 from ui.rest_library import add_library_routes
+from ui.rest_listing import add_listing_route
 from ui.rest_mcp import McpOverHttp, add_mcp_route
 from ui.rest_memory import add_memory_routes
 from ui.rest_models import (
     AskRequest,
-    DocumentsResponse,
     ErrorResponse,
     SearchRequest,
     SearchResponse,
@@ -48,7 +48,7 @@ from ui.rest_openapi import describe_wholly
 from ui.rest_stream import ClientGoneError, answer_unless_gone, begun, sse_events
 from ui.server_logs import redaction_of
 from ui.stopping import Stopping
-from ui.views import view_document, view_passage
+from ui.views import view_passage
 from ui.warmth import Warmth
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -113,6 +113,7 @@ def create_app(
     add_health_routes(app, tekio, warmth)
     add_memory_routes(app, tekio, _ERRORS)
     add_conversation_routes(app, tekio, _ERRORS)
+    add_listing_route(app, tekio, _ERRORS)
     add_document_routes(app, tekio, _ERRORS)
     add_library_routes(app, tekio, _ERRORS)
     add_example_routes(app, tekio, _ERRORS)
@@ -219,13 +220,6 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) 
         )
         note_shown(request, question=body.query, documents=[passage.document for passage in passages])
         return SearchResponse(passages=[view_passage(passage, explain=body.explain) for passage in passages])
-
-    @app.get("/v1/documents", responses={503: _ERRORS[503]}, tags=["index"])
-    async def documents(request: Request) -> DocumentsResponse:
-        """List the documents in the index."""
-        caller = caller_in(request)
-        rows = await run_in_threadpool(tekio.documents, caller=caller)
-        return DocumentsResponse(documents=[view_document(row) for row in rows], counts=counts_of(rows))
 
     @app.get("/v1/variants", tags=["answers"])
     async def variants() -> VariantsResponse:

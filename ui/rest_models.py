@@ -122,10 +122,13 @@ class Counts(BaseModel):
 
 
 class DocumentsResponse(BaseModel):
-    """The documents of the index."""
+    """The documents of the index, or some of them."""
 
     documents: list[DocumentView]
-    counts: Counts
+    total: int = Field(
+        description="how many there are that were looked for, of which `documents` may be a part"
+    )
+    counts: Counts = Field(description="all that the caller may read, whatever was looked for")
 
 
 class VariantsResponse(BaseModel):

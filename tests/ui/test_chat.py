@@ -18,6 +18,7 @@ from kernel.settings import load_settings
 from plugins.memory.conversations import KeptTurn
 from retrieval.errors import TekioError
 from ui import chat_engine, chat_view
+from ui.document_list import fitting
 from ui.page import documents
 from ui.page.asking import Asking
 from ui.page.here import Here
@@ -309,6 +310,6 @@ def test_a_long_list_of_documents_is_cut_and_filtered_by_all_its_words(
     shown = documents.documents_html(here, [row] * (chat_view.LISTED_DOCUMENTS + 5), "")
     assert shown.count('tk-document tk-open"') == chat_view.LISTED_DOCUMENTS
     assert "… and 5 more" in shown
-    assert documents.fitting([row], "PDF manual") == [row]
-    assert documents.fitting([row], "manual docx") == []
+    assert fitting([row], "PDF manual") == [row]
+    assert fitting([row], "manual docx") == []
     engine.close()

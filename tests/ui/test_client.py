@@ -36,6 +36,9 @@ def test_a_document_is_uploaded_asked_about_looked_at_and_deleted(client: Client
     assert made.id is not None
     assert client.document(made.id).tags == {"shop": ["north"]}
     assert made.id in {row.id for row in client.documents()}
+    assert [row.id for row in client.documents(search="lathe", where=["tag.shop=north"], limit=5)] == [
+        made.id
+    ]
     answer = client.ask("How often is the lathe oiled?", where=["tag.shop=north"])
     assert answer.citations[0].document == "lathe.md"
     assert client.search("lathe", top_k=1)[0].document_id == made.id

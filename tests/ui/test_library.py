@@ -124,6 +124,40 @@ def test_an_unknown_document_is_not_found(http: httpx.Client, mri: dict[str, Any
     assert (response.status_code, response.json()["error"]["type"]) == (404, "not_found")
 
 
+def test_documents_are_listed_searched_and_paged(http: httpx.Client, mri: dict[str, Any]) -> None:
+    notes = [(f"list/{name}.md", f"# {name}\n\nThe {name} is cleaned daily.\n".encode()) for name in "cab"]
+    made = upload(http, *notes, data={"tag": "shop=west"}).json()["files"]
+
+    def listed(**params: Any) -> dict[str, Any]:
+        response = http.get("/v1/documents", params=params)
+        assert response.status_code == 200
+        return dict(response.json())
+
+    def names(**params: Any) -> list[str]:
+        return [row["document"] for row in listed(**params)["documents"]]
+
+    every = listed()
+    assert every["total"] == every["counts"]["documents"] == len(every["documents"]) >= 4
+    assert names(search="LIST/") == ["list/a.md", "list/b.md", "list/c.md"]
+    assert names(search="west c.md") == ["list/c.md"]
+    assert names(where=["tag.shop=west", "document!=list/b.md"]) == ["list/a.md", "list/c.md"]
+    assert names(where="format=pdf", search="safety") == ["safety/mri.pdf"]
+    assert names(search="nonesuch") == []
+    part = listed(where="tag.shop=west", limit=1, offset=1)
+    assert ([row["document"] for row in part["documents"]], part["total"]) == (["list/b.md"], 3)
+    assert part["counts"] == every["counts"]
+    assert names(search="list/", offset=2) == ["list/c.md"]
+    assert names(offset=10**6) == []
+    pages = [names(limit=2, offset=offset) for offset in range(0, every["total"], 2)]
+    assert [name for page in pages for name in page] == [row["document"] for row in every["documents"]]
+    for wrong in ({"limit": 0}, {"offset": -1}, {"where": "colour=red"}, {"where": "page=2"}, {"where": "x"}):
+        response = http.get("/v1/documents", params=wrong)
+        assert response.status_code == 422, wrong
+        assert response.json()["remedy"]
+    for file in made:
+        http.delete(f"/v1/documents/{file['id']}")
+
+
 def bomb() -> bytes:
     """A document that would unpack to 64 MiB of nothing."""
     out = io.BytesIO()

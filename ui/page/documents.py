@@ -10,6 +10,7 @@ import streamlit as st
 from retrieval.records import DocumentSummary, document_key
 from ui import chat_view as view
 from ui.chat_documents import offer_work, show_work
+from ui.document_list import fitting, tags_shown
 from ui.page.document import show_document
 from ui.page.here import Here
 from ui.page.uploading import offer_upload
@@ -52,18 +53,12 @@ def documents_page(here: Here) -> None:
     show_work(work, here.language)
 
 
-def fitting(documents: Sequence[DocumentSummary], wanted: str) -> list[DocumentSummary]:
-    """Return the documents of which name, title, format, language or tags hold all words that are wanted."""
-    words = wanted.casefold().split()
-    return [row for row in documents if all(word in _searched(row) for word in words)]
-
-
 def documents_html(here: Here, documents: Sequence[DocumentSummary], opened: str) -> str:
     """Return the list; of very many the first ones. What is not plainly right says so."""
     rows = []
     for row in documents[: view.LISTED_DOCUMENTS]:
         key = document_key(row.path)
-        facts = [row.format, here.say("chunks", chunks=row.chunks), *([] if opened else _tags(row))]
+        facts = [row.format, here.say("chunks", chunks=row.chunks), *([] if opened else tags_shown(row))]
         if row.outcome != "ok":
             facts.insert(0, here.say(f"outcome_{row.outcome}") if row.outcome in OUTCOMES else row.outcome)
         current = ' aria-current="true"' if key == opened else ""
@@ -94,11 +89,3 @@ def _list(here: Here, documents: Sequence[DocumentSummary], opened: str) -> None
 
 def _close() -> None:
     st.session_state[_OPENED] = ""
-
-
-def _tags(row: DocumentSummary) -> list[str]:
-    return [f"{one_line(key)}={one_line(value)}" for key, values in row.tags.items() for value in values][:5]
-
-
-def _searched(row: DocumentSummary) -> str:
-    return " ".join((row.document, row.title, row.format, row.language or "", *_tags(row))).casefold()
