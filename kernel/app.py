@@ -387,11 +387,11 @@ class Tekio:
                 )
             return self._library
 
-    def reread(self, key: str, *, caller: Caller | None = None) -> FileReport:
+    def reread(self, key: str, *, ocr: bool | None = None, caller: Caller | None = None) -> FileReport:
         """Read a document again from its file, see `kernel.library.tending`."""
         from kernel.library.tending import reread
 
-        return reread(self.library, self.ingest, key, caller=caller)
+        return reread(self.library, self.ingest, key, ocr=ocr, caller=caller)
 
     def retag(self, key: str, tags: Tags, *, caller: Caller | None = None) -> None:
         """Give a document other key words, see `kernel.library.tending`."""

@@ -26,7 +26,7 @@ from kernel.answer import Answer, AnswerEvent, PassagesEvent, TokenEvent
 from retrieval.errors import TekioError
 from ui.jobs.kinds import EvaluationJob, FineTuneJob, IngestJob
 from ui.jobs.models import JobsResponse, JobView, JobWithResult
-from ui.library_models import DeletedDocument, DocumentPassages, FailedUpload, UploadResponse
+from ui.library_models import DeletedDocument, DocumentPassages, FailedUpload, UploadedFile, UploadResponse
 from ui.rest_models import (
     AskRequest,
     DocumentsResponse,
@@ -165,6 +165,17 @@ class Client:
                     return UploadResponse(added=0, updated=0, unchanged=0, failed=len(rows), files=rows)
                 raise
         return UploadResponse.model_validate_json(response.content)
+
+    def reread(self, document_id: str, *, ocr: bool | None = None) -> UploadedFile:
+        """Read a document again from its file; what became of it is in the answer, also where it could not be read."""
+        params = {} if ocr is None else {"ocr": ocr}
+        try:
+            response = self._call("POST", f"/v1/documents/{document_id}/reread", params=params)
+        except ApiError as error:
+            if isinstance(error.problem, FailedUpload):
+                return error.problem.files[0]
+            raise
+        return UploadedFile.model_validate_json(response.content)
 
     def delete(self, document_id: str) -> DeletedDocument:
         """Delete a document."""

@@ -13,33 +13,26 @@ from fastapi.responses import FileResponse, JSONResponse
 from kernel.app import Tekio
 from kernel.library.library import LEAST_WIDTH, MOST_WIDTH, WIDTH
 from kernel.library.page_render import PageImage
-from kernel.library.results import Upload, Uploaded, UploadReport
+from kernel.library.results import Upload
 from retrieval.access import Access, Caller, access
 from retrieval.filter_text import parse_tags
-from retrieval.records import DocumentSummary, Passage
+from retrieval.records import DocumentSummary
 from ui.audit import note_shown
 from ui.identity import caller_in
 from ui.library_models import (
     DeletedDocument,
-    DocumentPassage,
     DocumentPassages,
     FailedUpload,
     UploadedFile,
     UploadResponse,
 )
+from ui.library_views import view_part, view_reread, view_upload
 from ui.rest_errors import body_of
 from ui.rest_models import ErrorDetail, ErrorResponse
 from ui.rest_problems import PROBLEM_JSON
 from ui.views import DocumentView, view_document
 
-_ADVICE = {
-    "partial": "a part was not read: see message; where pages are pictures, send it again with ocr=true",
-    "no_text_layer": "a scan without text: send it again with ocr=true; nothing was kept",
-    "empty": "nothing in it to read; check that it is the right file",
-    "encrypted": "save it without a password and send it again; nothing was kept",
-    "unsupported": "this format is not read; save it as PDF or in an office format",
-    "failed": "see message, mend the file and send it again; the other files are not affected",
-}
+_READ = ("ok", "partial", "unchanged")
 _SAFE = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'; sandbox"}
 _DRAWN_AT_ONCE = 4
 _ID = Annotated[str, Path(pattern=r"^[0-9a-f]{24}$", description="`id` of a document in /v1/documents")]
@@ -102,10 +95,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         view = view_upload(report)
         if report.failed < len(report.files):
             return view
-        first = report.files[0].report
-        detail = ErrorDetail(type=str(first.outcome), message=f"no file could be read: {first.message}")
-        rows = [file.model_dump() for file in view.files]
-        return JSONResponse({**body_of(422, detail), "files": rows}, status_code=422, media_type=PROBLEM_JSON)
+        return _unread(view.files, "no file could be read")
 
     @app.get("/v1/documents/{document_id}", responses=one, tags=["documents"])
     async def document(document_id: _ID, request: Request) -> DocumentView:
@@ -127,7 +117,7 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         rows = await run_in_threadpool(lambda: tekio.library.passages(document_id, caller=caller))
         note_shown(request, documents=[row.document for row in rows[:1]])
         return DocumentPassages(
-            passages=[_view(row) for row in rows[offset : offset + limit]], total=len(rows)
+            passages=[view_part(row) for row in rows[offset : offset + limit]], total=len(rows)
         )
 
     @app.get(
@@ -194,6 +184,39 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         headers = {**_SAFE, "Tekio-Boxes": str(len(image.boxes)), "Cache-Control": "private, max-age=300"}
         return Response(image.png, media_type="image/png", headers=headers)
 
+    @app.post(
+        "/v1/documents/{document_id}/reread",
+        response_model=UploadedFile,
+        responses={
+            **changed,
+            422: {
+                "model": FailedUpload | ErrorResponse,
+                "description": "it could not be read; `files` says why",
+            },
+        },
+        tags=["documents"],
+    )
+    async def reread(
+        document_id: _ID,
+        request: Request,
+        ocr: Annotated[
+            bool | None, Query(description="read pages without text by text recognition; else the setting")
+        ] = None,
+    ) -> Response | UploadedFile:
+        """Read a document again from its file, under the name and with the readers and tags that it has.
+
+        What has not changed is not read. Of a file that cannot be read any more the index keeps what it has.
+        """
+        caller = who(request)
+        row = await run_in_threadpool(lambda: tekio.library.get(document_id, caller=caller))
+        async with taking_in:
+            report = await run_in_threadpool(lambda: tekio.reread(document_id, ocr=ocr, caller=caller))
+        note_shown(request, documents=[row.document])
+        view = view_reread(row, report)
+        if view.outcome in _READ:
+            return view
+        return _unread([view], "the file could not be read")
+
     @app.delete("/v1/documents/{document_id}", responses=changed, tags=["documents"])
     async def delete(document_id: _ID, request: Request) -> DeletedDocument:
         """Delete a document: passages, vectors and words, stored answers, and the file if it was uploaded."""
@@ -205,38 +228,11 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
         )
 
 
-def view_upload(report: UploadReport) -> UploadResponse:
-    """Return what became of an upload as the API tells it."""
-    return UploadResponse(
-        added=report.added,
-        updated=report.updated,
-        unchanged=report.unchanged,
-        failed=report.failed,
-        files=[_view_file(file) for file in report.files],
-    )
-
-
-def _view_file(file: Uploaded) -> UploadedFile:
-    told = file.report.as_dict()
-    return UploadedFile(
-        id=file.id,
-        document=file.name,
-        replaced=file.replaced,
-        advice=_ADVICE.get(told["outcome"], ""),
-        **{key: told[key] for key in ("outcome", "chunks", "pages", "empty_pages", "encoding", "message")},
-    )
-
-
-def _view(passage: Passage) -> DocumentPassage:
-    return DocumentPassage(
-        id=passage.id,
-        number=passage.rank,
-        page=passage.page,
-        headings=list(passage.headings),
-        start=passage.start,
-        end=passage.end,
-        text=passage.text,
-    )
+def _unread(files: list[UploadedFile], what: str) -> JSONResponse:
+    """Answer that nothing could be read, with what became of each file."""
+    detail = ErrorDetail(type=files[0].outcome, message=f"{what}: {files[0].message}")
+    rows = [file.model_dump() for file in files]
+    return JSONResponse({**body_of(422, detail), "files": rows}, status_code=422, media_type=PROBLEM_JSON)
 
 
 def _readers(share: list[str], caller: Caller | None) -> Access | None:

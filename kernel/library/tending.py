@@ -15,8 +15,17 @@ from retrieval.passages import PassageIndex
 from retrieval.records import DocumentSummary, Tags
 
 
-def reread(library: Library, ingest: Ingest, key: str, *, caller: Caller | None = None) -> FileReport:
+def reread(
+    library: Library, ingest: Ingest, key: str, *, ocr: bool | None = None, caller: Caller | None = None
+) -> FileReport:
     """Read a document again from its file, under the name that it has; say what became of it.
+
+    Args:
+        library: of the document.
+        ingest: reads files into the index.
+        key: of the document.
+        ocr: read pages without text by text recognition; None takes the setting.
+        caller: whose it is; None is who owns the machine.
 
     Raises:
         NotFoundError: there is no such document that the caller may read, or its file is gone.
@@ -27,7 +36,7 @@ def reread(library: Library, ingest: Ingest, key: str, *, caller: Caller | None 
     path = key_path(document.path)
     if not path.is_file():
         raise NotFoundError(f"the file of {document.document} is not on this machine any more")
-    report = ingest([path], prune=False, names={path: document.document})
+    report = ingest([path], prune=False, ocr=ocr, names={path: document.document})
     return next(file for file in report.files if file.path == display(path.as_posix()))
 
 

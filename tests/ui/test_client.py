@@ -44,6 +44,7 @@ def test_a_document_is_uploaded_asked_about_looked_at_and_deleted(client: Client
     assert client.search("lathe", top_k=1)[0].document_id == made.id
     assert "40 hours" in client.passages(made.id).passages[0].text
     assert client.original(made.id) == file.read_bytes()
+    assert client.reread(made.id).outcome == "unchanged"
     assert client.delete(made.id).file == "deleted"
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from kernel.app import Tekio
 from kernel.model_store import ModelStore
+from retrieval.access import access
 from tests.ui.serving import MRI, own_settings, served
 
 if TYPE_CHECKING:
@@ -269,6 +270,41 @@ def test_a_file_of_somebodys_folder_stays_when_its_document_is_deleted(
     assert (changed.status_code, changed.json()["error"]["type"]) == (404, "not_found")
     assert http.delete(f"/v1/documents/{row['id']}").json()["file"] == "kept"
     assert file.exists()
+
+
+def test_a_document_is_read_again_from_its_file(
+    tmp_path: Path, model_store: ModelStore, scripted: type[ScriptedTekio]
+) -> None:
+    file = tmp_path / "docs/kiln.md"
+    file.parent.mkdir()
+    file.write_bytes(KILN)
+    settings = own_settings(
+        tmp_path, model_store, user_header="X-User", user_scope="write", admins=["user:root"]
+    )
+    with closing(Tekio(settings)) as tekio:
+        tekio.ingest([file], tags={"shop": ("west",)}, access=access("mori", ["user:sato"]))
+    mori, sato, ben = ({"X-User": name} for name in ("mori", "sato", "ben"))
+    with served(Tekio, settings) as base, httpx.Client(base_url=base, timeout=120, headers=mori) as http:
+        (row,) = http.get("/v1/documents").json()["documents"]
+        address = f"/v1/documents/{row['id']}/reread"
+        assert http.post(address).json()["outcome"] == "unchanged"
+        file.write_bytes(KILN.replace(b"1,240", b"1,310"))
+        refused = [http.post(address, headers=headers).status_code for headers in (ben, sato, {"X-User": ""})]
+        assert refused == [404, 403, 403]
+        again = http.post(address, params={"ocr": False})
+        assert (again.status_code, again.json()["outcome"], again.json()["id"]) == (200, "ok", row["id"])
+        found = http.get(f"/v1/documents/{row['id']}").json()
+        assert (found["document"], found["tags"]) == (row["document"], {"shop": ["west"]})
+        assert (found["owner"], found["readers"]) == ("mori", row["readers"])
+        text = http.get(f"/v1/documents/{row['id']}/passages").json()["passages"][0]["text"]
+        assert "1,310" in text
+        file.write_bytes(b"")
+        unread = http.post(address)
+        assert (unread.status_code, unread.json()["files"][0]["outcome"]) == (422, "empty")
+        assert "kept" in unread.json()["files"][0]["advice"]
+        assert http.get(f"/v1/documents/{row['id']}/passages").json()["passages"][0]["text"] == text
+        file.unlink()
+        assert http.post(address).status_code == 404
 
 
 def test_each_user_keeps_to_their_own(
