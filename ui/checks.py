@@ -16,6 +16,7 @@ from ui.check_rows import FAIL, OK, WARN, Check
 from ui.engine_checks import other_engines
 from ui.failures import describe
 from ui.service_checks import serving
+from ui.upload_checks import uploads
 
 if TYPE_CHECKING:
     from kernel.settings import Settings
@@ -43,6 +44,8 @@ def run_checks(*, index: str | Path | None, fast: bool) -> list[Check]:
     # Opening an index fetches its embedder when that is missing; a check must not download anything.
     open_it = not fast and all(row.status == OK for row in rows if row.check == "model embedder")
     rows.append(_index_counts(settings) if open_it else _index_present(settings))
+    if open_it:
+        rows.append(uploads(settings))
     rows.extend(_disk(settings))
     rows.extend(serving(settings, fast=fast))
     return rows

@@ -22,7 +22,7 @@ from kernel.library.results import Deleted, Original, Upload, UploadReport
 from kernel.library.taking_in import Ingest, TakingIn
 from kernel.library.uploads import UploadFolder
 from retrieval.access import Access, Caller
-from retrieval.errors import DeniedError, NotFoundError, TekioError, UsageError
+from retrieval.errors import DeniedError, IndexMissingError, NotFoundError, TekioError, UsageError
 from retrieval.passages import PassageIndex
 from retrieval.records import (
     DocumentSummary,
@@ -159,6 +159,15 @@ class Library:
     def is_upload(self, document: DocumentSummary) -> bool:
         """Say whether a document was uploaded, so that its file goes with it."""
         return self._uploads.holds(key_path(document.path))
+
+    def orphans(self) -> list[Path]:
+        """Return the uploaded files that no document has, see `UploadFolder.orphans`."""
+        try:
+            with self._index() as index:
+                known = {key_path(state.path).name for state in index.states().values()}
+        except IndexMissingError:
+            known = set()
+        return self._uploads.orphans(known)
 
     # -- changing -----------------------------------------------------------------------------------------
 

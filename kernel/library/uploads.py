@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,8 @@ _PIECE = 2**20
 _ENDING = re.compile(r"\.[a-z0-9]{1,8}")
 _COMING = ".coming-"
 _LEFT_OVER = 24 * 3600
+_KEPT = re.compile(r"[0-9a-f]{32}")
+_UNDER_WAY = 3600
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 """Categories of characters that no reader sees, those that turn the direction of a name around among them."""
 
@@ -110,6 +112,27 @@ class UploadFolder:
             return False
         path.unlink(missing_ok=True)
         return True
+
+    def orphans(self, known: Collection[str]) -> list[Path]:
+        """Return the uploads that no document has: of a process that was killed before it had read them.
+
+        What came within the last hour may be under way.
+
+        Args:
+            known: names of the documents' files, of which none comes twice. Not their places: a folder that was
+                restored may be another.
+
+        Raises:
+            TekioError: the folder cannot be read.
+        """
+        try:
+            kept = [path for path in self._real().iterdir() if _KEPT.fullmatch(path.stem) and path.is_file()]
+            before = time.time() - _UNDER_WAY
+            return sorted(path for path in kept if path.name not in known and path.stat().st_mtime < before)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise TekioError(f"cannot read {self.folder}: {error.strerror or error}") from error
 
     def _write(self, path: Path, data: BinaryIO) -> tuple[int, str]:
         size, digest = 0, hashlib.sha256()
