@@ -1,0 +1,1 @@
+"""The groups of what `kernel.app.Tekio` does, each a base of it."""
