@@ -63,8 +63,10 @@ class Connection(H11Protocol):
         """Return for how many seconds a request has not come, or nothing more of its body; 0 where none is owed."""
         if self.is_waiting:
             return now - self.waiting_since
-        is_owed = self.cycle.more_body and not self.flow.read_paused
-        return now - self._heard if is_owed else 0
+        asked_to_wait = self.flow.read_paused or self.cycle.waiting_for_100_continue
+        if asked_to_wait or not self.cycle.more_body:
+            self._heard = now  # what comes next is owed from now on
+        return now - self._heard
 
     def unread_for(self, now: float) -> float:
         """Return for how many seconds the client has read nothing of what waits for it; 0 where nothing does."""

@@ -102,6 +102,15 @@ def test_a_request_that_does_not_come_is_not_waited_for(impatient: str, sent: by
     assert said in answered
 
 
+def test_a_body_that_comes_slowly_but_comes_is_waited_for(impatient: str) -> None:
+    whole = request("/v1/search", {"query": "How long?"})
+    with connected(impatient, whole[:-12]) as raw:
+        for place in range(12, 0, -3):
+            time.sleep(SECONDS / 2)
+            raw.sendall(whole[-place : 3 - place or None])
+        assert raw.recv(2**16).startswith(b"HTTP/1.1 200")
+
+
 def test_a_head_that_comes_letter_by_letter_is_not_waited_for(impatient: str) -> None:
     began = time.monotonic()
     with connected(impatient) as raw, pytest.raises(ConnectionError):
