@@ -5,6 +5,7 @@ One server and one browser serve the whole module. Its screenshots are kept wher
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -241,6 +242,24 @@ def test_feedback_is_given_and_the_adviser_advises(opened: Callable[..., Any]) -
     go(page, "Adaptation")
     page.get_by_role("button", name="Recommend").click()
     page.get_by_text("Costs over the months").wait_for(timeout=30_000)
+
+
+def test_an_evaluation_is_started_and_its_figures_are_shown(
+    opened: Callable[..., Any], tmp_path: Path, shots: Path
+) -> None:
+    row = {"id": 1, "question": INSULIN, "answer": "every 24 hours", "document": DOCUMENTS[0]}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    page = opened(height=1000)
+    go(page, "Quality")
+    page.get_by_role("tab", name="Evaluations").click()
+    page.get_by_text("No evaluation has ended yet.").wait_for(timeout=30_000)
+    page.locator("input[type=file]").set_input_files([tmp_path / "mine.jsonl"])
+    page.get_by_text("mine.jsonl").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Cancel").wait_for(timeout=30_000)
+    page.get_by_role("combobox", name="Figure").wait_for(timeout=120_000)  # the page knows that it has ended
+    page.screenshot(path=shots / "evaluation.png")
+    assert page.get_by_text("Evaluation: extractive").count() == 1
 
 
 def test_scripts_in_a_question_a_name_and_a_passage_are_shown_and_never_run(

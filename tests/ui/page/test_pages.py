@@ -15,6 +15,8 @@ from kernel.memories import Memories
 from kernel.settings import Settings, load_settings
 from plugins.memory.feedback import Feedback
 from tests.ui.conftest import make_answer
+from ui.jobs.jobs import Jobs
+from ui.jobs.kinds import EvaluationJob
 from ui.jobs.records import Job, JobsFolder
 from ui.page.evaluations import history
 from ui.page.feedback import fitting
@@ -165,6 +167,56 @@ def test_evaluations_are_plotted_over_time(scripted: type[ScriptedTekio]) -> Non
     assert not shown.exception
     assert shown.selectbox(key="evaluation_metric").options == ["correct"]
     assert list(shown.dataframe[0].value["correct"]) == [0.75, 0.5]
+
+
+QUESTIONS = b'{"id": 1, "question": "How long?", "answer": "24 months"}\n{"id": 2, "question": "Who?"}\n'
+
+
+def test_an_evaluation_is_started_from_the_page_with_a_file_or_with_what_people_approved(
+    rated: Memories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[EvaluationJob] = []
+
+    def note(self: Jobs, request: EvaluationJob, *, by: str = "") -> None:
+        started.append(request)
+
+    monkeypatch.setattr(Jobs, "start", note)  # that a process does it, the tests of jobs show
+    monkeypatch.setattr(type(rated.store), "add", lambda *given, **named: None)  # needs the embedder
+    shown = page("evaluations", "show_evaluations")
+
+    def start(shown: AppTest) -> AppTest:
+        return next(button for button in shown.button if button.label == "Start").click().run()
+
+    shown = start(shown)
+    assert "nobody has approved or corrected an answer yet" in html_of(shown)
+    rated.rate(make_answer("How long?"), "down", correction="36 months.")
+    shown.multiselect(key="evaluation_variants").set_value(["base", "extractive"])
+    shown.number_input(key="evaluation_limit").set_value(7)
+    start(shown)
+    shown.get("file_uploader")[0].set_value(
+        ("mine.jsonl", QUESTIONS.replace(b"Who?", b""), "application/jsonl")
+    )
+    assert "mine.jsonl, line 2: not a question" in html_of(start(shown))
+    shown.get("file_uploader")[0].set_value(("mine.jsonl", QUESTIONS.split(b"\n")[0], "application/jsonl"))
+    start(shown)
+    assert not shown.exception
+    asked, given = started
+    assert [(row["question"], row["answer"]) for row in asked.rows] == [("How long?", "36 months.")]
+    assert (asked.variants, asked.limit) == (["base", "extractive"], 7)
+    assert [row["id"] for row in given.rows] == [1]
+
+
+def test_an_evaluation_that_runs_shows_its_progress_and_is_cancelled(scripted: type[ScriptedTekio]) -> None:
+    job_id, made = JobsFolder(load_settings().jobs).make()
+    progress = {"done": 3, "total": 4, "message": "3 of 4 answers, base"}
+    with made.lock():  # as its process holds it
+        made.write(Job(job_id, "evaluation", "2026-03-01T12:00:00+00:00", [], {}, progress=progress))
+        shown = page("evaluations", "show_evaluations")
+        assert not shown.exception
+        assert "3 of 4 answers, base" in html_of(shown)
+        assert not [button for button in shown.button if button.label == "Start"]
+        shown.button(key=f"cancel_{job_id}").click().run()
+    assert made.cancel_file.exists()
 
 
 def test_results_of_another_shape_are_passed_over() -> None:
