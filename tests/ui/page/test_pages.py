@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,14 @@ from kernel.memories import Memories
 from kernel.settings import Settings, load_settings
 from plugins.memory.feedback import Feedback
 from tests.ui.conftest import make_answer
+from ui.chat_engine import Engine
 from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import EvaluationJob
 from ui.jobs.records import Job, JobsFolder
 from ui.page.evaluations import history
 from ui.page.feedback import fitting
+from ui.page.here import Here
+from ui.page.setting_costs import setting_costs
 from ui.page.settings_view import settings_html
 
 if TYPE_CHECKING:
@@ -100,12 +104,38 @@ def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]
         store="postgresql://tekio:hidden@db/tekio",
         functions=[{"name": "hr", "mcp_url": "https://hr.example/hidden"}],
     )
-    shown = settings_html(settings, "", changed_only=False)
+    here = Here(Engine(load_settings()), None, "en", settings)
+    shown = settings_html(here, "", changed_only=False)
     assert "hidden" not in shown
     assert "hr" in shown
     assert "<b>top_k</b>" in shown
-    assert "<b>top_k</b>" not in settings_html(settings, "", changed_only=True)
-    assert "<b>store</b>" not in settings_html(settings, "top_k", changed_only=False)
+    assert "<b>top_k</b>" not in settings_html(here, "", changed_only=True)
+    assert "<b>store</b>" not in settings_html(here, "top_k", changed_only=False)
+
+
+def test_every_setting_says_what_it_costs_or_is_named_as_free() -> None:
+    held = setting_costs()
+    named = [*held.costs, *held.free]
+    assert len(named) == len(set(named))
+    assert set(named) == set(Settings.model_fields)
+    for name, cost in held.costs.items():
+        assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", cost.ja), name
+        assert cost.en.isascii(), name
+
+
+@pytest.mark.parametrize(
+    ("language", "reranker", "free"),
+    [
+        ("en", "Costs memory, time: One more model in memory", "Costs nothing."),
+        ("ja", "影響(メモリ・時間): もう一つのモデル", "負担はありません。"),
+    ],
+)
+def test_a_setting_is_shown_with_what_it_costs_in_the_language_of_the_page(
+    scripted: type[ScriptedTekio], language: str, reranker: str, free: str
+) -> None:
+    here = Here(Engine(load_settings()), None, language, load_settings())
+    assert reranker in settings_html(here, "reranker", changed_only=False)
+    assert free in settings_html(here, "sample_seed", changed_only=False)
 
 
 @pytest.mark.parametrize(
