@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 from time import sleep
 from typing import Any
 
@@ -23,6 +24,8 @@ from kernel.engine import Engine
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
+from tests.kernel.remote.stub_server import Call, Stub
+from tests.kernel.remote.stub_server import served as stub_served
 from tests.ui.browsing import ask, chat_served, chromium, go, shot_folder
 
 CORPUS = Path(__file__).parents[2] / "data" / "corpus"
@@ -41,7 +44,16 @@ HOSTILE_NAME = "<img src=x onerror=window.harmed=3> :material∕home: $x^2$.md"
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore) -> Iterator[dict[str, str]]:
+def stub() -> Iterator[Stub]:
+    """What computes the variant `far`: a server that answers as a test tells it to."""
+    with stub_served() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def settings(
+    tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore, stub: Stub
+) -> Iterator[dict[str, str]]:
     """The settings of an index of four documents, with the extractive variant as the usual one."""
     folder = tmp_path_factory.mktemp("page")
     for name in DOCUMENTS:
@@ -52,6 +64,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore) 
         "MEMORY": str(folder / "memory"),
         "CACHE": str(model_store.cache),
         "VARIANT": "extractive",
+        "VARIANTS": json.dumps({"far": {"engine": "openai", "address": stub.url, "model": "m"}}),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
@@ -160,6 +173,42 @@ def test_a_reload_finds_the_conversation_and_a_search_finds_it_later(
     search.press("Enter")
     page.get_by_role("button", name=re.compile("^How often do the syringe")).first.click()
     page.locator(".tk-answer").wait_for(timeout=30_000)
+
+
+def test_a_reload_during_a_stream_finds_the_answer_going_on(opened: Callable[..., Any], stub: Stub) -> None:
+    goes_on, ends = Event(), Event()
+
+    def answer(call: Call) -> None:
+        call.begin()
+        call.chunk(text="The syringe and the line are changed")
+        goes_on.wait(60)
+        call.chunk(text=" every 24 hours")
+        ends.wait(60)
+        call.chunk(text=" [1].")
+        call.chunk(finish="stop")
+        call.event("[DONE]")
+
+    stub.script = answer
+    page = opened()
+    page.get_by_text("How to answer").click()
+    page.get_by_role("combobox", name="Who answers").click()
+    page.get_by_role("option", name="far").click()
+    draft = page.locator(".tk-draft")
+    try:
+        ask(page, INSULIN, wait=False)
+        draft.filter(has_text="the line are").wait_for(timeout=60_000)  # the last word is held back
+        page.reload()
+        draft.filter(has_text="the line are").wait_for(timeout=30_000)
+        assert INSULIN in page.get_by_test_id("stChatMessage").first.inner_text()
+        assert page.get_by_role("button", name="Stop").is_visible()
+        goes_on.set()
+        draft.filter(has_text="changed every 24").wait_for(timeout=30_000)
+        assert len(stub.calls) == 1  # it is the same answer, and not another
+    finally:
+        goes_on.set()
+        ends.set()
+    page.locator(".tk-answer").filter(has_text="are changed every 24 hours").wait_for(timeout=60_000)
+    assert page.get_by_test_id("stChatMessage").count() == 2
 
 
 def test_base_and_extractive_answer_side_by_side_and_a_vote_is_kept(

@@ -223,11 +223,11 @@ def test_an_evaluation_is_started_from_the_page_with_a_file_or_with_what_people_
     shown.multiselect(key="evaluation_variants").set_value(["base", "extractive"])
     shown.number_input(key="evaluation_limit").set_value(7)
     start(shown)
-    shown.get("file_uploader")[0].set_value(
+    shown.file_uploader[0].set_value(
         ("mine.jsonl", QUESTIONS.replace(b"Who?", b""), "application/jsonl")
     )
     assert "mine.jsonl, line 2: not a question" in html_of(start(shown))
-    shown.get("file_uploader")[0].set_value(("mine.jsonl", QUESTIONS.split(b"\n")[0], "application/jsonl"))
+    shown.file_uploader[0].set_value(("mine.jsonl", QUESTIONS.split(b"\n")[0], "application/jsonl"))
     start(shown)
     assert not shown.exception
     asked, given = started
