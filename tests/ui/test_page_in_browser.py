@@ -38,6 +38,7 @@ DOCUMENTS = (
 INSULIN = "How often do the syringe and the line of an intravenous insulin infusion have to be changed?"
 BLOOD = "使わないことになった赤血球液を輸血部に返却して再び使うには、出庫から何分以内に返せばよいですか。"
 KILN = "# Kiln K2\n\nThe kiln K2 is fired at 1,240 degrees for nine hours.\n"
+GLAZE = "# Glaze\n\nGlaze G-7 is stirred for 20 minutes before use.\n"
 HOSTILE = "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 2'> ![x](http://evil.example/p.png)"
 _FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 HOSTILE_NAME = "<img src=x onerror=window.harmed=3> :material∕home: $x^2$.md"
@@ -276,6 +277,35 @@ def test_a_file_is_taken_in_asked_about_and_deleted_for_good(
     page.locator(".tk-answer").wait_for(state="detached", timeout=30_000)
     ask(page, "At what temperature is the kiln K2 fired?")
     assert "1,240" not in page.locator(".tk-answer").inner_text()
+
+
+def test_a_file_goes_into_a_collection_which_is_listed_and_asked_by_itself(
+    opened: Callable[..., Any], tmp_path: Path, shots: Path
+) -> None:
+    (tmp_path / "glaze.md").write_text(GLAZE, encoding="utf-8")
+    page = opened(height=1000)
+    go(page, "Documents")
+    page.locator("input[type=file]").set_input_files([tmp_path / "glaze.md"])
+    name = page.get_by_role("combobox", name="Collection", exact=True)
+    name.fill('釉薬; "A|B"')
+    name.press("Enter")
+    page.get_by_role("button", name="Add files: 1").click()
+    page.get_by_text("1 added").wait_for(timeout=60_000)
+    listed = page.get_by_role("combobox", name="Collections")
+    listed.click()
+    page.get_by_role("option", name='釉薬; "A|B"').click()
+    page.keyboard.press("Escape")
+    page.get_by_text("1 documents").wait_for(timeout=30_000)
+    assert page.locator("[data-document]").count() == 1
+    page.screenshot(path=shots / "collections.png")
+    go_to_chat(page)
+    listed.click()
+    page.get_by_role("option", name='釉薬; "A|B"').click()
+    page.keyboard.press("Escape")
+    ask(page, "For how many minutes is glaze G-7 stirred?")
+    assert "20 minutes" in page.locator(".tk-answer").inner_text()
+    ask(page, INSULIN)
+    assert "24 hours" not in page.locator(".tk-answer").last.inner_text()
 
 
 def go_to_chat(page: Any) -> None:

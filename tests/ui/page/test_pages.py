@@ -15,11 +15,14 @@ from streamlit.testing.v1 import AppTest
 from kernel.memories import Memories
 from kernel.settings import Settings, load_settings
 from plugins.memory.feedback import Feedback
+from retrieval.filter_text import parse_filter
+from retrieval.records import DocumentSummary
 from tests.ui.conftest import make_answer
 from ui.chat_engine import Engine
 from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import EvaluationJob
 from ui.jobs.records import Job, JobsFolder
+from ui.page.collections import collections_of, where_of, within
 from ui.page.evaluations import history
 from ui.page.feedback import fitting
 from ui.page.here import Here
@@ -111,6 +114,21 @@ def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]
     assert "<b>top_k</b>" in shown
     assert "<b>top_k</b>" not in settings_html(here, "", changed_only=True)
     assert "<b>store</b>" not in settings_html(here, "top_k", changed_only=False)
+
+
+def test_collections_are_the_tag_of_the_documents_and_become_one_filter() -> None:
+    def row(name: str, *collections: str) -> DocumentSummary:
+        tags = {"collection": collections} if collections else {}
+        return DocumentSummary(1, name, f"/{name}", name, "md", "en", None, 1, 9, "ok", "2026", tags=tags)
+
+    rows = [row("a", "b", "a;"), row("b", "b"), row("c")]
+    assert collections_of(rows) == ["a;", "b"]
+    assert within(rows, []) == rows
+    assert [each.document for each in within(rows, ["a;"])] == ["a"]
+    assert where_of([]) == ()
+    (text,) = where_of(["a;", '"b"'])
+    held = parse_filter(text)
+    assert [held({"tags": {"collection": [name]}}) for name in ("a;", '"b"', "a")] == [True, True, False]
 
 
 def test_every_setting_says_what_it_costs_or_is_named_as_free() -> None:
@@ -223,9 +241,7 @@ def test_an_evaluation_is_started_from_the_page_with_a_file_or_with_what_people_
     shown.multiselect(key="evaluation_variants").set_value(["base", "extractive"])
     shown.number_input(key="evaluation_limit").set_value(7)
     start(shown)
-    shown.file_uploader[0].set_value(
-        ("mine.jsonl", QUESTIONS.replace(b"Who?", b""), "application/jsonl")
-    )
+    shown.file_uploader[0].set_value(("mine.jsonl", QUESTIONS.replace(b"Who?", b""), "application/jsonl"))
     assert "mine.jsonl, line 2: not a question" in html_of(start(shown))
     shown.file_uploader[0].set_value(("mine.jsonl", QUESTIONS.split(b"\n")[0], "application/jsonl"))
     start(shown)
