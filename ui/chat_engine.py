@@ -251,6 +251,10 @@ class Engine:
         """Remember a fact for the caller."""
         self._tekio.memory.add(text, caller=caller)
 
+    def edit_memory(self, memory_id: str, text: str, answer: str | None, caller: Caller | None) -> None:
+        """Change something remembered for the caller; an answer that is None stays."""
+        self._tekio.memory.edit(memory_id, text=text, answer=answer, caller=caller)
+
     def keep(self, answer: Answer, caller: Caller | None) -> None:
         """Remember a question with its answer for the caller."""
         self._tekio.memory.remember(answer, caller=caller)

@@ -7,6 +7,7 @@ from html import escape
 import streamlit as st
 
 from kernel.answer import Answer
+from plugins.memory.records import MAX_ANSWER, MAX_TEXT, Memory
 from retrieval.access import Caller
 from retrieval.errors import TekioError
 from ui.chat_engine import Engine, knows
@@ -20,6 +21,8 @@ from ui.plaintext import one_line, plain
 LISTED = 50
 """What the sidebar shows of what is remembered, the newest."""
 _SHOWN = 120
+_EDITED = "memory_edited"
+"""The id of the memory that is being changed."""
 
 
 def understood_html(answer: Answer, language: str) -> str:
@@ -58,13 +61,13 @@ def thumbs(engine: Engine, turn: Turn, place: int, caller: Caller | None, langua
 
 
 def panel(engine: Engine, caller: Caller | None, language: str) -> None:
-    """Show in the sidebar what is remembered, with a way to add and to delete."""
+    """Show in the sidebar what is remembered, with a way to add, to change and to delete."""
     if not knows(caller):
         return
     with st.sidebar, st.expander(label("memory", language), icon=":material/bookmarks:"):
         st.text_input(
             label("remember", language),
-            max_chars=4000,
+            max_chars=MAX_TEXT,
             key="remember",
             placeholder=label("remember_example", language),
             on_change=_remember,
@@ -80,20 +83,56 @@ def panel(engine: Engine, caller: Caller | None, language: str) -> None:
         if not held:
             st.html(text_html(label("nothing_remembered", language), "meta"))
         for memory in held[:LISTED]:
-            text, button = st.columns([6, 1])
-            shown = one_line(memory.text)
-            with text:
-                st.html(text_html(shown[:_SHOWN] + ("…" if len(shown) > _SHOWN else "")))
-            with button:
-                icon_button(
-                    label("forget", language),
-                    "delete",
-                    f"forget_{memory.id}",
-                    on_click=_forget,
-                    args=(engine, memory.id, caller),
-                )
+            _row(engine, memory, caller, language)
         if len(held) > LISTED:
             st.html(text_html(label("more", language, count=len(held) - LISTED), "meta"))
+
+
+def _row(engine: Engine, memory: Memory, caller: Caller | None, language: str) -> None:
+    if st.session_state.get(_EDITED) == memory.id:
+        _form(engine, memory, caller, language)
+        return
+    text, change, button = st.columns([5, 1, 1])
+    shown = one_line(memory.text)
+    with text:
+        st.html(text_html(shown[:_SHOWN] + ("…" if len(shown) > _SHOWN else "")))
+    with change:
+        icon_button(
+            label("edit_memory", language),
+            "edit",
+            f"edit_memory_{memory.id}",
+            on_click=_edit,
+            args=(memory.id,),
+        )
+    with button:
+        icon_button(
+            label("forget", language),
+            "delete",
+            f"forget_{memory.id}",
+            on_click=_forget,
+            args=(engine, memory.id, caller),
+        )
+
+
+def _form(engine: Engine, memory: Memory, caller: Caller | None, language: str) -> None:
+    """Offer the text of a memory to be changed, and its answer where it has one."""
+    with st.form(f"memory_{memory.id}", border=False):
+        kind = "question" if memory.kind == "answer" else "text"
+        st.text_area(
+            label(f"memory_{kind}", language), memory.text, max_chars=MAX_TEXT, key=f"text_{memory.id}"
+        )
+        if memory.kind == "answer":
+            st.text_area(
+                label("memory_answer", language),
+                memory.answer,
+                max_chars=MAX_ANSWER,
+                key=f"answer_{memory.id}",
+            )
+        with st.container(horizontal=True):
+            st.form_submit_button(
+                label("save", language), type="primary", on_click=_change, args=(engine, memory.id, caller)
+            )
+            st.form_submit_button(label("cancel", language), on_click=_edit, args=("",))
 
 
 def _say(engine: Engine, turn: Turn, what: str, caller: Caller | None, language: str) -> None:
@@ -115,6 +154,23 @@ def _remember(engine: Engine, caller: Caller | None) -> None:
     try:
         engine.remember(text, caller)
         st.session_state["remember"] = ""
+    except TekioError as error:
+        st.session_state["memory_problem"] = describe(error)
+
+
+def _edit(memory_id: str) -> None:
+    st.session_state[_EDITED] = memory_id
+
+
+def _change(engine: Engine, memory_id: str, caller: Caller | None) -> None:
+    try:
+        engine.edit_memory(
+            memory_id,
+            st.session_state[f"text_{memory_id}"],
+            st.session_state.get(f"answer_{memory_id}"),
+            caller,
+        )
+        _edit("")
     except TekioError as error:
         st.session_state["memory_problem"] = describe(error)
 

@@ -67,6 +67,7 @@ button.tk-source:hover { border-color: #2f8f86; }
   color: light-dark(#fff, #0d1f1d) !important; }
 .tk-rejected { border-color: #c0392b; text-decoration: line-through; text-decoration-color: #c0392b88; }
 .tk-setting { padding: .5rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
+.tk-cost { font-size: .82rem; line-height: 1.6; overflow-wrap: anywhere; }
 .tk-setting code { overflow-wrap: anywhere; font-size: .88rem; }
 .tk-table { border-collapse: collapse; font-size: .9rem; margin: .5rem 0; }
 .tk-table th, .tk-table td { text-align: left; padding: .25rem .9rem .25rem 0;

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ui.views import DocumentView, PassageView
 
 WHERE = (
-    "filters that must all hold: FIELD, then =, !=, <, <=, >, >=, ~ or !~ (a pattern with *), then a value; FIELD is "
+    "filters that must all hold: FIELD, then =, !=, <, <=, >, >=, ~ or !~ (a pattern with *), then a value, or "
+    'FIELD in ["ONE", "TWO"] for one of several; FIELD is '
     "document, path, title, language, format, created, modified, page, author or tag.NAME"
 )
 

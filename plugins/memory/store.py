@@ -173,7 +173,10 @@ class MemoryStore:
         vector = self._embed([text])[0]
         with collection.changing():
             self._forget_expired(collection, owner, now)
-            held = self._held(collection, owner, key)
+            while (held := self._held(collection, owner, key)) is not None and held.text != text:
+                key = key_of(
+                    owner, kind, key, conversation
+                )  # it was edited since, and says something else now
             if held is None and collection.count(Where("user", "==", owner)) >= MOST:
                 raise UsageError(f"{MOST:,} things are remembered, which are the most: delete some first")
             same = held is not None and held.answer == answer

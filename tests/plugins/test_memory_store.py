@@ -234,6 +234,14 @@ def test_another_text_is_found_by_its_own_meaning_and_is_not_confirmed(store: Me
         store.edit(AKI, store.add(AKI, ENGLISH).id, answer="x")
 
 
+def test_what_was_edited_is_not_lost_when_its_old_text_is_said_again(store: MemoryStore) -> None:
+    first = store.add(AKI, ENGLISH)
+    store.edit(AKI, first.id, text=OTHER)
+    second = store.add(AKI, ENGLISH)
+    assert store.add(AKI, ENGLISH).id == second.id != first.id
+    assert {memory.id: memory.text for memory in store.listed(AKI)} == {first.id: OTHER, second.id: ENGLISH}
+
+
 def test_one_wrong_id_deletes_nothing(store: MemoryStore) -> None:
     memory = store.add(AKI, ENGLISH)
     with pytest.raises(UsageError):

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrieval.errors import UsageError
-from retrieval.filter_text import parse_filter, parse_filters
-from retrieval.filters import All, AnyOf, Filter, Matches, Not, Tagged, Where
+from retrieval.filter_text import among, parse_filter, parse_filters
+from retrieval.filters import All, AnyOf, Filter, Matches, Not, OneOf, Tagged, Where
 
 _COLUMNS = {name: f"json_extract(data, '$.{name}')" for name in ("document", "page", "modified", "tags")}
 
@@ -40,6 +40,7 @@ _LEAVES: st.SearchStrategy[Filter] = st.one_of(
     st.builds(Where, st.just("modified"), st.sampled_from(["<", ">="]), st.just("2024")),
     st.builds(Matches, st.just("document"), st.text("ab*?[]日", max_size=5)),
     st.builds(Tagged, st.just("tags"), st.sampled_from(["ward", "a.b", '"']), _TEXTS),
+    st.builds(OneOf, st.just("document"), st.lists(_TEXTS, min_size=1, max_size=2).map(tuple)),
 )
 _FILTERS = st.recursive(
     _LEAVES,
@@ -70,6 +71,12 @@ def test_a_filter_means_the_same_in_sql_and_in_python(condition: Filter, record:
         ("tag.ward=icu", Tagged("tags", "ward", "icu")),
         ("tag.病棟!=集中治療", Not(Tagged("tags", "病棟", "集中治療"))),
         ("author=Aoki", Tagged("tags", "author", "Aoki")),
+        ('language in ["ja", "en"]', OneOf("language", ("ja", "en"))),
+        ("page in[1,3]", OneOf("page", (1, 3))),
+        (
+            'tag.collection in ["手順; a|b", "=\\"x\\""]',
+            AnyOf((Tagged("tags", "collection", "手順; a|b"), Tagged("tags", "collection", '="x"'))),
+        ),
     ],
 )
 def test_what_people_write_becomes_a_filter(text: str, expected: Filter) -> None:
@@ -90,6 +97,14 @@ def test_what_people_write_becomes_a_filter(text: str, expected: Filter) -> None
         ("tag.=x", "no field"),
         ("text=x; DROP TABLE documents", "no field 'text'"),
         ("title=" + "x" * 2000, "no filter"),
+        ("tag.ward in []", "a list of 1 to 100 texts"),
+        ("tag.ward in [icu]", "a list of 1 to 100 texts"),
+        ('tag.ward in ["icu", 3]', "a list of 1 to 100 texts"),
+        ("language in [[[", "no filter"),
+        ("title in [" + "[" * 900 + "]", "a list of 1 to 100 texts"),
+        (f"page in {list(range(101))}", "a list of 1 to 100 numbers"),
+        ("page in [true]", "a list of 1 to 100 numbers"),
+        ('colour in ["red"]', "no field 'colour'"),
     ],
 )
 def test_what_is_no_filter_is_refused_in_one_line(text: str, reason: str) -> None:
@@ -97,6 +112,11 @@ def test_what_is_no_filter_is_refused_in_one_line(text: str, reason: str) -> Non
         parse_filter(text)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+@given(st.lists(_TEXTS, min_size=1, max_size=5))
+def test_a_filter_of_several_values_reads_back_as_they_were(values: list[str]) -> None:
+    assert parse_filter(among("title", values)) == OneOf("title", tuple(values))
 
 
 def test_several_filters_must_all_hold() -> None:

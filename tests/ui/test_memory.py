@@ -277,6 +277,18 @@ def test_the_page_remembers_shows_and_forgets_for_its_user(monkeypatch: pytest.M
     assert "understood as: About kiln K2" in shown(page)
     page.text_input(key="remember").set_value(f"<b>{SECRET}</b>").run()
     assert "&lt;b&gt;The code of the safe" in shown(page)
+    (edit,) = [item for item in page.button if item.key and item.key.startswith("icon_edit_memory_")][:1]
+    memory_id = str(edit.key).removeprefix("icon_edit_memory_")
+    edit.click().run()
+    page.text_area(key=f"text_{memory_id}").set_value(" ")
+    next(button for button in page.button if button.label == "Save").click().run()
+    assert "4,000 characters" in shown(page)
+    page.text_area(key=f"text_{memory_id}").set_value("<i>The code of the safe is 0815.</i>")
+    next(button for button in page.button if button.label == "Save").click().run()
+    assert not page.exception
+    assert "&lt;i&gt;The code of the safe is 0815." in shown(page)
+    assert "4711" not in shown(page)
+    assert next(item.key for item in page.button if str(item.key).startswith("icon_edit_memory_")) == edit.key
     (forget,) = [item for item in page.button if item.key and item.key.startswith("icon_forget_")][:1]
     forget.click().run()
     assert "The code of the safe" not in shown(page)

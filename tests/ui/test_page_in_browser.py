@@ -5,11 +5,13 @@ One server and one browser serve the whole module. Its screenshots are kept wher
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 from time import sleep
 from typing import Any
 
@@ -22,6 +24,8 @@ from kernel.engine import Engine
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
+from tests.kernel.remote.stub_server import Call, Stub
+from tests.kernel.remote.stub_server import served as stub_served
 from tests.ui.browsing import ask, chat_served, chromium, go, shot_folder
 
 CORPUS = Path(__file__).parents[2] / "data" / "corpus"
@@ -34,13 +38,23 @@ DOCUMENTS = (
 INSULIN = "How often do the syringe and the line of an intravenous insulin infusion have to be changed?"
 BLOOD = "使わないことになった赤血球液を輸血部に返却して再び使うには、出庫から何分以内に返せばよいですか。"
 KILN = "# Kiln K2\n\nThe kiln K2 is fired at 1,240 degrees for nine hours.\n"
+GLAZE = "# Glaze\n\nGlaze G-7 is stirred for 20 minutes before use.\n"
 HOSTILE = "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 2'> ![x](http://evil.example/p.png)"
 _FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 HOSTILE_NAME = "<img src=x onerror=window.harmed=3> :material∕home: $x^2$.md"
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore) -> Iterator[dict[str, str]]:
+def stub() -> Iterator[Stub]:
+    """What computes the variant `far`: a server that answers as a test tells it to."""
+    with stub_served() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def settings(
+    tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore, stub: Stub
+) -> Iterator[dict[str, str]]:
     """The settings of an index of four documents, with the extractive variant as the usual one."""
     folder = tmp_path_factory.mktemp("page")
     for name in DOCUMENTS:
@@ -51,6 +65,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore) 
         "MEMORY": str(folder / "memory"),
         "CACHE": str(model_store.cache),
         "VARIANT": "extractive",
+        "VARIANTS": json.dumps({"far": {"engine": "openai", "address": stub.url, "model": "m"}}),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
@@ -161,6 +176,42 @@ def test_a_reload_finds_the_conversation_and_a_search_finds_it_later(
     page.locator(".tk-answer").wait_for(timeout=30_000)
 
 
+def test_a_reload_during_a_stream_finds_the_answer_going_on(opened: Callable[..., Any], stub: Stub) -> None:
+    goes_on, ends = Event(), Event()
+
+    def answer(call: Call) -> None:
+        call.begin()
+        call.chunk(text="The syringe and the line are changed")
+        goes_on.wait(60)
+        call.chunk(text=" every 24 hours")
+        ends.wait(60)
+        call.chunk(text=" [1].")
+        call.chunk(finish="stop")
+        call.event("[DONE]")
+
+    stub.script = answer
+    page = opened()
+    page.get_by_text("How to answer").click()
+    page.get_by_role("combobox", name="Who answers").click()
+    page.get_by_role("option", name="far").click()
+    draft = page.locator(".tk-draft")
+    try:
+        ask(page, INSULIN, wait=False)
+        draft.filter(has_text="the line are").wait_for(timeout=60_000)  # the last word is held back
+        page.reload()
+        draft.filter(has_text="the line are").wait_for(timeout=30_000)
+        assert INSULIN in page.get_by_test_id("stChatMessage").first.inner_text()
+        assert page.get_by_role("button", name="Stop").is_visible()
+        goes_on.set()
+        draft.filter(has_text="changed every 24").wait_for(timeout=30_000)
+        assert len(stub.calls) == 1  # it is the same answer, and not another
+    finally:
+        goes_on.set()
+        ends.set()
+    page.locator(".tk-answer").filter(has_text="are changed every 24 hours").wait_for(timeout=60_000)
+    assert page.get_by_test_id("stChatMessage").count() == 2
+
+
 def test_base_and_extractive_answer_side_by_side_and_a_vote_is_kept(
     opened: Callable[..., Any], shots: Path
 ) -> None:
@@ -228,6 +279,35 @@ def test_a_file_is_taken_in_asked_about_and_deleted_for_good(
     assert "1,240" not in page.locator(".tk-answer").inner_text()
 
 
+def test_a_file_goes_into_a_collection_which_is_listed_and_asked_by_itself(
+    opened: Callable[..., Any], tmp_path: Path, shots: Path
+) -> None:
+    (tmp_path / "glaze.md").write_text(GLAZE, encoding="utf-8")
+    page = opened(height=1000)
+    go(page, "Documents")
+    page.locator("input[type=file]").set_input_files([tmp_path / "glaze.md"])
+    name = page.get_by_role("combobox", name="Collection", exact=True)
+    name.fill('釉薬; "A|B"')
+    name.press("Enter")
+    page.get_by_role("button", name="Add files: 1").click()
+    page.get_by_text("1 added").wait_for(timeout=60_000)
+    listed = page.get_by_role("combobox", name="Collections")
+    listed.click()
+    page.get_by_role("option", name='釉薬; "A|B"').click()
+    page.keyboard.press("Escape")
+    page.get_by_text("1 documents").wait_for(timeout=30_000)
+    assert page.locator("[data-document]").count() == 1
+    page.screenshot(path=shots / "collections.png")
+    go_to_chat(page)
+    listed.click()
+    page.get_by_role("option", name='釉薬; "A|B"').click()
+    page.keyboard.press("Escape")
+    ask(page, "For how many minutes is glaze G-7 stirred?")
+    assert "20 minutes" in page.locator(".tk-answer").inner_text()
+    ask(page, INSULIN)
+    assert "24 hours" not in page.locator(".tk-answer").last.inner_text()
+
+
 def go_to_chat(page: Any) -> None:
     page.get_by_role("link", name=re.compile("^Chat$")).click()
     page.get_by_test_id("stChatInputTextArea").wait_for(timeout=30_000)
@@ -241,6 +321,24 @@ def test_feedback_is_given_and_the_adviser_advises(opened: Callable[..., Any]) -
     go(page, "Adaptation")
     page.get_by_role("button", name="Recommend").click()
     page.get_by_text("Costs over the months").wait_for(timeout=30_000)
+
+
+def test_an_evaluation_is_started_and_its_figures_are_shown(
+    opened: Callable[..., Any], tmp_path: Path, shots: Path
+) -> None:
+    row = {"id": 1, "question": INSULIN, "answer": "every 24 hours", "document": DOCUMENTS[0]}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    page = opened(height=1000)
+    go(page, "Quality")
+    page.get_by_role("tab", name="Evaluations").click()
+    page.get_by_text("No evaluation has ended yet.").wait_for(timeout=30_000)
+    page.locator("input[type=file]").set_input_files([tmp_path / "mine.jsonl"])
+    page.get_by_text("mine.jsonl").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.get_by_role("button", name="Cancel").wait_for(timeout=30_000)
+    page.get_by_role("combobox", name="Figure").wait_for(timeout=120_000)  # the page knows that it has ended
+    page.screenshot(path=shots / "evaluation.png")
+    assert page.get_by_text("Evaluation: extractive").count() == 1
 
 
 def test_scripts_in_a_question_a_name_and_a_passage_are_shown_and_never_run(

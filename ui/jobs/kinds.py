@@ -15,6 +15,8 @@ from retrieval.filter_text import parse_tags
 
 _NAME = r"^[\w][\w.-]*$"
 _PATH = "a folder or file below one of the setting job_roots; relative to the first of them that has it"
+MOST_ROWS = 2000
+"""Questions that an evaluation may be given in place of a file."""
 NameList = list[Annotated[str, Field(pattern=_NAME, max_length=100)]]
 
 
@@ -73,7 +75,7 @@ class EvaluationJob(_Request):
     questions: str = Field("", max_length=1000, description=f"a file of questions: {_PATH}")
     rows: list[dict[str, Any]] = Field(
         [],
-        max_length=2000,
+        max_length=MOST_ROWS,
         description="the questions, in place of a file: id, language, question, answer, document, page, answerable",
     )
     variants: NameList = Field([], max_length=10, description="the setting's unless given")

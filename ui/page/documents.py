@@ -11,6 +11,7 @@ from retrieval.records import DocumentSummary, document_key
 from ui import chat_view as view
 from ui.chat_documents import offer_work, show_work
 from ui.document_list import fitting, tags_shown
+from ui.page.collections import choose_collections, within
 from ui.page.document import show_document
 from ui.page.here import Here
 from ui.page.uploading import offer_upload
@@ -33,8 +34,8 @@ OUTCOMES = (
 def documents_page(here: Here) -> None:
     """Draw the page."""
     st.html(view.text_html(here.say("page_documents"), "title"))
-    offer_upload(here)
     documents = here.engine.documents(here.caller) or []
+    offer_upload(here, documents)
     if not documents:
         st.html(view.notice_html(here.say("no_documents")))
         return
@@ -81,7 +82,7 @@ def _list(here: Here, documents: Sequence[DocumentSummary], opened: str) -> None
         label_visibility="collapsed",
         icon=":material/search:",
     )
-    shown = fitting(documents, wanted)
+    shown = fitting(within(documents, choose_collections(here, documents, "listed_collections")), wanted)
     chunks = sum(row.chunks for row in shown)
     st.html(view.text_html(here.say("documents_count", documents=len(shown), chunks=chunks), "meta"))
     st.html(documents_html(here, shown, opened))

@@ -9,6 +9,7 @@ import streamlit as st
 
 from ui import chat_view as view
 from ui.jobs.jobs import Jobs
+from ui.page.evaluation_start import offer_evaluation
 from ui.page.here import Here
 from ui.page.rights import may_run
 
@@ -17,11 +18,12 @@ _FIRST = ("correct", "answer_f1", "supported_share", "refusal_recall")
 
 
 def show_evaluations(here: Here) -> None:
-    """Draw the history of the evaluation jobs of this server."""
+    """Draw the start of an evaluation, and the history of the evaluation jobs of this server."""
     if not may_run(here):
         st.html(view.notice_html(here.say("not_allowed"), "warn"))
         return
     jobs = Jobs(here.settings)
+    offer_evaluation(here, jobs)
     runs = history(
         [
             (job.ended_at or "", jobs.result(job.id))

@@ -8,15 +8,24 @@ import streamlit as st
 
 from kernel.answer import EXTRACTIVE
 from kernel.asking import MOST_SAMPLES, STEPPED
+from retrieval.records import DocumentSummary
 from ui import chat_view as view
 from ui.locales import label
+from ui.page.collections import choose_collections, where_of
 from ui.page.here import Here
 from ui.page.turn import How
 
 
-def choose_how(here: Here) -> How:
-    """Offer in the sidebar what a question is asked with; return what was chosen."""
+def choose_how(here: Here, documents: Sequence[DocumentSummary]) -> How:
+    """Offer in the sidebar what a question is asked with; return what was chosen.
+
+    Args:
+        here: the page.
+        documents: those that can be asked, of which the collections are offered.
+    """
     engine, settings, language = here.engine, here.settings, here.language
+    with st.sidebar:
+        narrowed = where_of(choose_collections(here, documents, "asked_collections"))
     usual = engine.default_variant()
     with st.sidebar.expander(here.say("options"), icon=":material/tune:"):
         # The empty name leaves the choice to the facade, which then minds the question's language.
@@ -49,7 +58,7 @@ def choose_how(here: Here) -> How:
         )
         trace = st.toggle(here.say("show_prompt"), help=here.say("show_prompt_help"), key="trace")
     where = tuple(part.strip() for part in filters.replace("；", ";").split(";") if part.strip())
-    return How(variant or None, technique, top_k, where, samples, trace)
+    return How(variant or None, technique, top_k, (*narrowed, *where), samples, trace)
 
 
 def select(

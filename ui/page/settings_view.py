@@ -14,6 +14,7 @@ from retrieval.stores.opening import shown
 from ui import chat_view as view
 from ui.page.here import Here
 from ui.page.rights import may_run
+from ui.page.setting_costs import setting_costs
 
 _NAMES_ONLY = ("functions", "variants")
 """Their addresses, headers and commands can hold what is secret."""
@@ -29,24 +30,34 @@ def settings_page(here: Here) -> None:
     st.html(view.text_html(here.say("settings_help", file=SETTINGS_FILE), "tagline"))
     wanted = st.text_input(here.say("settings_filter"), key="settings_filter", max_chars=100)
     changed = st.toggle(here.say("settings_changed"), key="settings_changed")
-    st.html(settings_html(here.settings, wanted, changed_only=changed))
+    st.html(settings_html(here, wanted, changed_only=changed))
 
 
-def settings_html(settings: Settings, wanted: str, *, changed_only: bool) -> str:
-    """Return the settings as a list: name, value, meaning, and the variable that sets it. Secrets are not shown."""
-    rows = []
+def settings_html(here: Here, wanted: str, *, changed_only: bool) -> str:
+    """Return the settings as a list: name, value, meaning, the variable that sets it, cost. Secrets are not shown."""
+    settings, rows = here.settings, []
     for name, field in type(settings).model_fields.items():
         is_set = name in settings.model_fields_set
         said = field.description or ""
-        if (changed_only and not is_set) or wanted.casefold() not in f"{name} {said}".casefold():
+        cost = _cost(here, name)
+        if (changed_only and not is_set) or wanted.casefold() not in f"{name} {said} {cost}".casefold():
             continue
         value = escape(_shown(settings, name))
         badge = ' <span class="tk-page">●</span>' if is_set else ""
         rows.append(
             f'<div class="tk-setting"><div><b>{escape(name)}</b>{badge} <code>{value}</code></div>'
-            f'<div class="tk-meta">{escape(said)} · TEKIO_{escape(name.upper())}</div></div>'
+            f'<div class="tk-meta">{escape(said)} · TEKIO_{escape(name.upper())}</div>'
+            f'<div class="tk-cost" lang="{here.language}">{escape(cost)}</div></div>'
         )
     return f'<div lang="en">{"".join(rows)}</div>'
+
+
+def _cost(here: Here, name: str) -> str:
+    cost = setting_costs().costs.get(name)
+    if cost is None:
+        return here.say("costs_nothing")
+    of = here.say("cost_joined").join(here.say(f"cost_of_{each}") for each in cost.of)
+    return here.say("costs", of=of, how=cost.said(here.language))
 
 
 def _shown(settings: Settings, name: str) -> str:

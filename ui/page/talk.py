@@ -27,7 +27,7 @@ def talk_page(here: Here) -> None:
     passages = sum(row.chunks for row in documents or [])
     talk = current(here)
     kept.sidebar(here, talk)
-    how = choose_how(here)
+    how = choose_how(here, documents or [])
     if (clicked := here.heard.source) is not None:
         talk.opened = clicked if clicked[0] < len(talk.turns) else None
     hero = st.empty()

@@ -14,9 +14,9 @@ from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import FineTuneJob
 from ui.jobs.records import Job
 from ui.page.here import Here
+from ui.page.job_box import show_job
 from ui.plaintext import one_line
 
-_EVERY_SECONDS = 2.0
 _SAID = "training_said"
 
 
@@ -29,9 +29,9 @@ def show_training(here: Here) -> None:
     if not (listed and not listed[0].has_ended):
         _wizard(here, jobs)
     if listed:
-        # Alone drawn again while it goes, so that nothing else of the page moves.
-        every = None if listed[0].has_ended else _EVERY_SECONDS
-        st.fragment(_show_job, run_every=every)(here, jobs, listed[0].id)
+        job = listed[0]
+        title = f"{here.say('training_of')} {one_line(str(job.options.get('name')))}"
+        show_job(here, jobs, job, title, lambda job: _show_figures(here, jobs, job))
 
 
 def losses(events: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
@@ -96,42 +96,17 @@ def _wizard(here: Here, jobs: Jobs) -> None:
     st.rerun()
 
 
-def _show_job(here: Here, jobs: Jobs, job_id: str) -> None:
-    job = jobs.get(job_id)
-    with st.container(border=True):
-        st.html(
-            view.text_html(
-                f"{here.say('training_of')} {one_line(str(job.options.get('name')))}", "panel-title"
-            )
+def _show_figures(here: Here, jobs: Jobs, job: Job) -> None:
+    curve = losses(jobs.events(job.id))
+    if len(curve) > 1:
+        names = [name for name in ("loss", "held_out") if any(name in point for point in curve)]
+        st.line_chart(
+            curve, x="step", y=names, x_label=here.say("step"), y_label=here.say("loss"), height=260
         )
-        st.html(view.text_html(here.say(f"job_{job.state}"), "meta"))
-        if not job.has_ended:
-            _show_progress(here, jobs, job)
-        elif job.state != "succeeded" and job.message:
-            st.html(view.notice_html(job.message, "error"))
-        curve = losses(jobs.events(job_id))
-        if len(curve) > 1:
-            names = [name for name in ("loss", "held_out") if any(name in point for point in curve)]
-            st.line_chart(
-                curve, x="step", y=names, x_label=here.say("step"), y_label=here.say("loss"), height=260
-            )
-        result = jobs.result(job_id)
-        if isinstance(result, Mapping):
-            held = result.get("figures")
-            st.html(figures_html(here, held if isinstance(held, Mapping) else result))
-    if job.has_ended and st.session_state.pop(f"running_{job_id}", False):
-        st.rerun()  # the whole page, whose wizard and adapters wait for this
-    if not job.has_ended:
-        st.session_state[f"running_{job_id}"] = True
-
-
-def _show_progress(here: Here, jobs: Jobs, job: Job) -> None:
-    done, total = job.progress.get("done"), job.progress.get("total")
-    text = one_line(str(job.progress.get("message") or job.message))[:120]
-    st.progress(min(1.0, done / total) if done and total else 0.0)
-    st.html(view.text_html(text, "meta"))
-    if st.button(here.say("cancel_job"), icon=":material/stop_circle:", key=f"cancel_{job.id}"):
-        jobs.cancel(job.id)
+    result = jobs.result(job.id)
+    if isinstance(result, Mapping):
+        held = result.get("figures")
+        st.html(figures_html(here, held if isinstance(held, Mapping) else result))
 
 
 def _number(value: Any) -> str:

@@ -13,9 +13,11 @@ from ingest.report import FileReport
 from kernel.library.results import Upload, UploadReport
 from retrieval.errors import TekioError
 from retrieval.filter_text import parse_tags
+from retrieval.records import DocumentSummary
 from ui import chat_view as view
 from ui.chat_engine import knows
 from ui.failures import describe
+from ui.page.collections import name_collection
 from ui.page.here import Here
 from ui.page.rights import may_change
 from ui.plaintext import one_line
@@ -27,8 +29,13 @@ _SAID = "library_said"
 _GOOD = ("ok", "unchanged", "removed")
 
 
-def offer_upload(here: Here) -> None:
-    """Offer to take in files; show what became of the last ones until the next."""
+def offer_upload(here: Here, documents: Sequence[DocumentSummary]) -> None:
+    """Offer to take in files; show what became of the last ones until the next.
+
+    Args:
+        here: the page.
+        documents: those that there are, whose collections are offered.
+    """
     if not knows(here.caller) or not may_change(here):
         return
     turn = st.session_state.setdefault(_ROUND, 0)
@@ -40,6 +47,7 @@ def offer_upload(here: Here) -> None:
         max_upload_size=here.settings.max_upload_mb,
     )
     if files:
+        collection = name_collection(here, documents, f"upload_collection_{turn}")
         tags = st.text_input(
             here.say("tags_field"), max_chars=1000, help=here.say("tags_help"), key=f"upload_tags_{turn}"
         )
@@ -49,7 +57,9 @@ def offer_upload(here: Here) -> None:
             icon=":material/upload:",
             key="upload_now",
         ):
-            st.session_state[_SAID] = _taken(here, [Upload(file.name, file) for file in files], tags)
+            st.session_state[_SAID] = _taken(
+                here, [Upload(file.name, file) for file in files], tags, collection
+            )
             st.session_state[_ROUND] = turn + 1  # an empty field for the next
             st.rerun()
     if said := st.session_state.get(_SAID, ""):
@@ -83,7 +93,7 @@ def outcome_html(here: Here, name: str, report: FileReport) -> str:
     return f'<div class="tk-notice tk-{kind}">{"<br>".join(parts)}</div>'
 
 
-def _taken(here: Here, files: Sequence[Upload], tags: str) -> str:
+def _taken(here: Here, files: Sequence[Upload], tags: str, collection: Sequence[str]) -> str:
     bar = st.progress(0.0, text=here.say("uploading", done=0, total=len(files)))
 
     def show(progress: Progress) -> None:
@@ -91,6 +101,7 @@ def _taken(here: Here, files: Sequence[Upload], tags: str) -> str:
         bar.progress(min(1.0, share), text=here.say("uploading", done=progress.done, total=progress.total))
 
     given = [part for part in tags.replace("；", ";").split(";") if part.strip()]
+    given += collection
     try:
         report = here.engine.library.upload(
             files, caller=here.caller, tags=parse_tags(given) or None, on_progress=show

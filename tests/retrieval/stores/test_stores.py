@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from retrieval.access import access, caller
 from retrieval.embedding import Embedded, EmbedderSignature
 from retrieval.errors import IndexMissingError, IndexSignatureError, UsageError
+from retrieval.filter_text import among, parse_filter
 from retrieval.filters import Filter, Matches, Not, Tagged, Where
 from retrieval.keyword_index import K1, B, inverse_frequency
 from retrieval.keyword_tokens import Term
@@ -140,6 +141,21 @@ def test_a_moved_and_a_tagged_document_are_found_by_what_they_are_now(index: Pas
     assert [state.name for state in index.states().values()] == ["turbine.txt"]
     (found,) = index.search("turbine", AXES[3], top_k=5, mode="keyword", where=Tagged("tags", "ward", "icu"))
     assert (found.document, found.title, found.text) == ("turbine.txt", "turbine", "the valve")
+
+
+def test_one_of_several_values_finds_the_documents_of_each(index: PassageIndex) -> None:
+    for place, (name, tags) in enumerate(
+        {"a": ("icu",), "b": ("or", "手順"), "c": ("lab",), "d": ()}.items()
+    ):
+        held = document(name, "the valve", language="ja" if name == "d" else "en", tags={"ward": tags})
+        index.replace(held, [Chunk("the valve", 0, 9)], AXES[place : place + 1], ["the valve"])
+    for text, wanted in (
+        (among("tag.ward", ["icu", "手順"]), ["a", "b"]),
+        (among("tag.ward", ["none"]), []),
+        (among("language", ["ja", "fr"]), ["d"]),
+        (among("document", ["a", "c"]), ["a", "c"]),
+    ):
+        assert sorted(names(index, "valve", 0, where=parse_filter(text))) == wanted
 
 
 def test_an_error_in_the_middle_leaves_everything_as_it_was(index: PassageIndex) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,18 @@ from streamlit.testing.v1 import AppTest
 from kernel.memories import Memories
 from kernel.settings import Settings, load_settings
 from plugins.memory.feedback import Feedback
+from retrieval.filter_text import parse_filter
+from retrieval.records import DocumentSummary
 from tests.ui.conftest import make_answer
+from ui.chat_engine import Engine
+from ui.jobs.jobs import Jobs
+from ui.jobs.kinds import EvaluationJob
 from ui.jobs.records import Job, JobsFolder
+from ui.page.collections import collections_of, where_of, within
 from ui.page.evaluations import history
 from ui.page.feedback import fitting
+from ui.page.here import Here
+from ui.page.setting_costs import setting_costs
 from ui.page.settings_view import settings_html
 
 if TYPE_CHECKING:
@@ -98,12 +107,53 @@ def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]
         store="postgresql://tekio:hidden@db/tekio",
         functions=[{"name": "hr", "mcp_url": "https://hr.example/hidden"}],
     )
-    shown = settings_html(settings, "", changed_only=False)
+    here = Here(Engine(load_settings()), None, "en", settings)
+    shown = settings_html(here, "", changed_only=False)
     assert "hidden" not in shown
     assert "hr" in shown
     assert "<b>top_k</b>" in shown
-    assert "<b>top_k</b>" not in settings_html(settings, "", changed_only=True)
-    assert "<b>store</b>" not in settings_html(settings, "top_k", changed_only=False)
+    assert "<b>top_k</b>" not in settings_html(here, "", changed_only=True)
+    assert "<b>store</b>" not in settings_html(here, "top_k", changed_only=False)
+
+
+def test_collections_are_the_tag_of_the_documents_and_become_one_filter() -> None:
+    def row(name: str, *collections: str) -> DocumentSummary:
+        tags = {"collection": collections} if collections else {}
+        return DocumentSummary(1, name, f"/{name}", name, "md", "en", None, 1, 9, "ok", "2026", tags=tags)
+
+    rows = [row("a", "b", "a;"), row("b", "b"), row("c")]
+    assert collections_of(rows) == ["a;", "b"]
+    assert within(rows, []) == rows
+    assert [each.document for each in within(rows, ["a;"])] == ["a"]
+    assert where_of([]) == ()
+    (text,) = where_of(["a;", '"b"'])
+    held = parse_filter(text)
+    assert [held({"tags": {"collection": [name]}}) for name in ("a;", '"b"', "a")] == [True, True, False]
+
+
+def test_every_setting_says_what_it_costs_or_is_named_as_free() -> None:
+    held = setting_costs()
+    named = [*held.costs, *held.free]
+    assert len(named) == len(set(named))
+    assert set(named) == set(Settings.model_fields)
+    for name, cost in held.costs.items():
+        assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", cost.ja), name
+        assert cost.en.isascii(), name
+
+
+@pytest.mark.parametrize(
+    ("language", "reranker", "free"),
+    [
+        ("en", "Costs memory, time: One more model in memory", "Costs nothing."),
+        ("ja", "影響(メモリ・時間): もう一つのモデル", "負担はありません。"),
+    ],
+)
+def test_a_setting_is_shown_with_what_it_costs_in_the_language_of_the_page(
+    scripted: type[ScriptedTekio], language: str, reranker: str, free: str
+) -> None:
+    here = Here(Engine(load_settings()), None, language, load_settings())
+    assert reranker in settings_html(here, "reranker", changed_only=False)
+    assert free in settings_html(here, "sample_seed", changed_only=False)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +215,54 @@ def test_evaluations_are_plotted_over_time(scripted: type[ScriptedTekio]) -> Non
     assert not shown.exception
     assert shown.selectbox(key="evaluation_metric").options == ["correct"]
     assert list(shown.dataframe[0].value["correct"]) == [0.75, 0.5]
+
+
+QUESTIONS = b'{"id": 1, "question": "How long?", "answer": "24 months"}\n{"id": 2, "question": "Who?"}\n'
+
+
+def test_an_evaluation_is_started_from_the_page_with_a_file_or_with_what_people_approved(
+    rated: Memories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[EvaluationJob] = []
+
+    def note(self: Jobs, request: EvaluationJob, *, by: str = "") -> None:
+        started.append(request)
+
+    monkeypatch.setattr(Jobs, "start", note)  # that a process does it, the tests of jobs show
+    monkeypatch.setattr(type(rated.store), "add", lambda *given, **named: None)  # needs the embedder
+    shown = page("evaluations", "show_evaluations")
+
+    def start(shown: AppTest) -> AppTest:
+        return next(button for button in shown.button if button.label == "Start").click().run()
+
+    shown = start(shown)
+    assert "nobody has approved or corrected an answer yet" in html_of(shown)
+    rated.rate(make_answer("How long?"), "down", correction="36 months.")
+    shown.multiselect(key="evaluation_variants").set_value(["base", "extractive"])
+    shown.number_input(key="evaluation_limit").set_value(7)
+    start(shown)
+    shown.file_uploader[0].set_value(("mine.jsonl", QUESTIONS.replace(b"Who?", b""), "application/jsonl"))
+    assert "mine.jsonl, line 2: not a question" in html_of(start(shown))
+    shown.file_uploader[0].set_value(("mine.jsonl", QUESTIONS.split(b"\n")[0], "application/jsonl"))
+    start(shown)
+    assert not shown.exception
+    asked, given = started
+    assert [(row["question"], row["answer"]) for row in asked.rows] == [("How long?", "36 months.")]
+    assert (asked.variants, asked.limit) == (["base", "extractive"], 7)
+    assert [row["id"] for row in given.rows] == [1]
+
+
+def test_an_evaluation_that_runs_shows_its_progress_and_is_cancelled(scripted: type[ScriptedTekio]) -> None:
+    job_id, made = JobsFolder(load_settings().jobs).make()
+    progress = {"done": 3, "total": 4, "message": "3 of 4 answers, base"}
+    with made.lock():  # as its process holds it
+        made.write(Job(job_id, "evaluation", "2026-03-01T12:00:00+00:00", [], {}, progress=progress))
+        shown = page("evaluations", "show_evaluations")
+        assert not shown.exception
+        assert "3 of 4 answers, base" in html_of(shown)
+        assert not [button for button in shown.button if button.label == "Start"]
+        shown.button(key=f"cancel_{job_id}").click().run()
+    assert made.cancel_file.exists()
 
 
 def test_results_of_another_shape_are_passed_over() -> None:
