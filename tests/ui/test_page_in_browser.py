@@ -308,6 +308,19 @@ def test_a_file_goes_into_a_collection_which_is_listed_and_asked_by_itself(
     assert "24 hours" not in page.locator(".tk-answer").last.inner_text()
 
 
+def test_the_field_for_files_speaks_the_language_of_the_page(opened: Callable[..., Any], shots: Path) -> None:
+    page = opened(locale="ja-JP")
+    go(page, "文書")
+    field = page.get_by_test_id("stFileUploaderDropzone")
+    field.get_by_role("button", name="ファイルを選ぶ").wait_for(timeout=30_000)
+    said = field.get_by_test_id("stFileUploaderDropzoneInstructions")
+    shown = said.evaluate("box => getComputedStyle(box, '::after').content")
+    assert shown == '"ここにドロップもできます(1ファイル 100MB まで)"'
+    assert said.locator("span").first.is_hidden()
+    assert field.get_by_text("Upload", exact=True).evaluate("text => text.clientWidth") <= 1
+    page.screenshot(path=shots / "upload-ja.png")
+
+
 def go_to_chat(page: Any) -> None:
     page.get_by_role("link", name=re.compile("^Chat$")).click()
     page.get_by_test_id("stChatInputTextArea").wait_for(timeout=30_000)

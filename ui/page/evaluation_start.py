@@ -16,10 +16,12 @@ from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import MOST_ROWS, EvaluationJob
 from ui.page.here import Here
 from ui.page.job_box import show_job
+from ui.page.uploader import uploader_box
 from ui.plaintext import one_line
 
 _SAID = "evaluation_said"
 _MOST_MB = 20
+_KINDS = ["jsonl"]
 _MOST_NAMES = 10
 
 
@@ -83,13 +85,14 @@ def _wizard(here: Here, jobs: Jobs) -> None:
     engine = here.engine
     st.html(view.text_html(here.say("evaluation_help"), "tagline"))
     with st.form("evaluation", border=False):
-        file = st.file_uploader(
-            here.say("evaluation_file"),
-            type=["jsonl"],
-            key="evaluation_file",
-            help=here.say("evaluation_file_help"),
-            max_upload_size=_MOST_MB,
-        )
+        with uploader_box(here, "evaluation_box", _MOST_MB, _KINDS):
+            file = st.file_uploader(
+                here.say("evaluation_file"),
+                type=_KINDS,
+                key="evaluation_file",
+                help=here.say("evaluation_file_help"),
+                max_upload_size=_MOST_MB,
+            )
         left, right = st.columns(2)
         with left:
             variants = st.multiselect(

@@ -20,6 +20,7 @@ from ui.failures import describe
 from ui.page.collections import name_collection
 from ui.page.here import Here
 from ui.page.rights import may_change
+from ui.page.uploader import uploader_box
 from ui.plaintext import one_line
 
 log = logging.getLogger("tekio.chat")
@@ -39,13 +40,15 @@ def offer_upload(here: Here, documents: Sequence[DocumentSummary]) -> None:
     if not knows(here.caller) or not may_change(here):
         return
     turn = st.session_state.setdefault(_ROUND, 0)
-    files = st.file_uploader(
-        here.say("upload"),
-        accept_multiple_files=True,
-        key=f"upload_{turn}",
-        help=here.say("upload_help"),
-        max_upload_size=here.settings.max_upload_mb,
-    )
+    most = here.settings.max_upload_mb
+    with uploader_box(here, "upload_box", most):
+        files = st.file_uploader(
+            here.say("upload"),
+            accept_multiple_files=True,
+            key=f"upload_{turn}",
+            help=here.say("upload_help"),
+            max_upload_size=most,
+        )
     if files:
         collection = name_collection(here, documents, f"upload_collection_{turn}")
         tags = st.text_input(

@@ -28,6 +28,7 @@ from ui.page.feedback import fitting
 from ui.page.here import Here
 from ui.page.setting_costs import setting_costs
 from ui.page.settings_view import settings_html
+from ui.page.uploader import css_text
 
 if TYPE_CHECKING:
     from tests.ui.conftest import ScriptedTekio
@@ -129,6 +130,12 @@ def test_collections_are_the_tag_of_the_documents_and_become_one_filter() -> Non
     (text,) = where_of(["a;", '"b"'])
     held = parse_filter(text)
     assert [held({"tags": {"collection": [name]}}) for name in ("a;", '"b"', "a")] == [True, True, False]
+
+
+def test_no_text_ends_the_string_of_a_style() -> None:
+    assert css_text("日本 a1") == '"日本 a1"'
+    hostile = css_text('x"; } </style><script>1</script>\\\n')
+    assert re.fullmatch(r'"(?:[\w ]|\\[0-9a-f]+ )*"', hostile)
 
 
 def test_every_setting_says_what_it_costs_or_is_named_as_free() -> None:
