@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from retrieval.errors import IndexDamagedError, TekioError, UsageError
 from retrieval.faiss_collection import FaissCollection
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 from retrieval.stores.interface import Row
-from retrieval.stores.opening import open_database
+from retrieval.stores.opening import Place, open_database
 
 AKI, BEN = "user:aki", "user:ben"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -234,12 +235,17 @@ def test_another_text_is_found_by_its_own_meaning_and_is_not_confirmed(store: Me
         store.edit(AKI, store.add(AKI, ENGLISH).id, answer="x")
 
 
-def test_what_was_edited_is_not_lost_when_its_old_text_is_said_again(store: MemoryStore) -> None:
-    first = store.add(AKI, ENGLISH)
-    store.edit(AKI, first.id, text=OTHER)
-    second = store.add(AKI, ENGLISH)
-    assert store.add(AKI, ENGLISH).id == second.id != first.id
-    assert {memory.id: memory.text for memory in store.listed(AKI)} == {first.id: OTHER, second.id: ENGLISH}
+def test_what_was_edited_keeps_its_id_and_is_not_lost_when_its_old_text_is_said_again(
+    place: Place, embedder: SentenceTransformerEmbedder
+) -> None:
+    with closing(MemoryStore(place, lambda: embedder)) as store:
+        first = store.add(AKI, ENGLISH)
+        assert store.edit(AKI, first.id, text=OTHER).id == first.id
+        second = store.add(AKI, ENGLISH)
+        assert store.add(AKI, ENGLISH).id == second.id != first.id
+        assert texts(store, AKI, OTHER)[0] == OTHER
+    with closing(MemoryStore(place, lambda: embedder)) as store:
+        assert {held.id: held.text for held in store.listed(AKI)} == {first.id: OTHER, second.id: ENGLISH}
 
 
 def test_one_wrong_id_deletes_nothing(store: MemoryStore) -> None:
