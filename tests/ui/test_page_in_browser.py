@@ -234,20 +234,30 @@ def test_base_and_extractive_answer_side_by_side_and_a_vote_is_kept(
     page.get_by_text("You voted for extractive").wait_for(timeout=30_000)
 
 
-def test_an_answer_that_streams_is_stopped_at_once_and_keeps_its_draft(opened: Callable[..., Any]) -> None:
+def test_an_answer_that_streams_is_stopped_at_once_and_keeps_its_draft(
+    opened: Callable[..., Any], stub: Stub
+) -> None:
+    ends = Event()
+
+    def answer(call: Call) -> None:
+        call.begin()
+        call.chunk(text="The wound is washed and the")
+        ends.wait(120)  # goes on until it is stopped
+
+    stub.script = answer
     page = opened()
     page.get_by_text("How to answer").click()
     page.get_by_role("combobox", name="Who answers").click()
-    page.get_by_role("option", name="base").click()
-    ask(
-        page,
-        "What has to be done, step by step, after a needlestick injury, and who is told of it?",
-        wait=False,
-    )
-    page.locator(".tk-draft").wait_for(timeout=120_000)
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_text("Stopped before the answer was finished").wait_for(timeout=5_000)
-    page.get_by_role("button", name="Stop").wait_for(state="detached", timeout=5_000)
+    page.get_by_role("option", name="far").click()
+    try:
+        ask(page, "What has to be done after a needlestick injury?", wait=False)
+        page.locator(".tk-draft").filter(has_text="The wound is washed").wait_for(timeout=60_000)
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("Stopped before the answer was finished").wait_for(timeout=30_000)
+        page.get_by_role("button", name="Stop").wait_for(state="detached", timeout=30_000)
+        assert "The wound is washed" in page.get_by_test_id("stChatMessage").last.inner_text()
+    finally:
+        ends.set()
 
 
 def test_a_file_is_taken_in_asked_about_and_deleted_for_good(

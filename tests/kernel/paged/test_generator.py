@@ -288,15 +288,22 @@ def test_an_answer_that_takes_too_long_is_cut_and_says_so(make: Make) -> None:
 
 
 def test_one_who_waits_too_long_is_told_that_the_model_is_busy(make: Make) -> None:
-    engine = make(slots=1, seconds=0.7, guessed=0)
+    engine = make(slots=1, seconds=600, guessed=0)
     begun = threading.Event()
-    ask(engine, QUESTIONS[0], ENDLESS, on_text=lambda _: begun.set())
-    begun.wait(30)
-    (first,) = engine.load()._running
-    first.seconds = 0.0  # so that it keeps its place
+    stop = threading.Event()
+    first = ask(engine, QUESTIONS[0], ENDLESS, on_text=lambda _: begun.set(), stop=stop)
+    begun.wait(60)
     second = ask(engine, QUESTIONS[1], ENDLESS)
+    line = engine.load()._waiting
+    until = time.monotonic() + 60
+    while not len(line) and time.monotonic() < until:
+        time.sleep(0.01)
+    (waiting,) = line
+    waiting.seconds = 0.001  # its time is over, and that of the one at work is not
     with pytest.raises(BusyError, match="busy"):
         second.result(60)
+    assert not first.done()
+    stop.set()
 
 
 def test_a_step_that_fails_fails_its_requests_and_the_next_is_answered(
