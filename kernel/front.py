@@ -292,8 +292,8 @@ def _is_whole(answer: Answer, root: Step) -> bool:
 
 
 def _digest(passages: Sequence[AnswerPassage]) -> bytes:
-    """Return what changes with passages, their places and their order; not with their scores."""
-    rows = [passage.model_dump(exclude={"score", "used"}) for passage in passages]
+    """Return what changes with passages, their places and their order; not with how they were found."""
+    rows = [passage.model_dump(exclude={"score", "used", "found_by"}) for passage in passages]
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode("utf-8", "surrogatepass")).digest()
 
 
