@@ -37,7 +37,9 @@ class TorchAdapters:
                     _check(name, layer, *(each.shape for each in adapter.parts[name]))
             found = stacked(adapters, [name], [layer.out_features])
             assert found is not None
-            ready.append((layer, [torch.from_numpy(each).to(self._model.device) for each in found]))
+            ready.append(
+                (layer, [torch.from_numpy(each).to(self._model.device, self._model.dtype) for each in found])
+            )
         for hook in self._hooks:
             hook.remove()
         self._hooks = [layer.register_forward_hook(self._changed(*matrices)) for layer, matrices in ready]
