@@ -100,10 +100,14 @@ class Authenticator:
         return Identity(who, key.scope, f"key:{key.id}", f"the key '{key.name}'", key.per_minute, key.max_kb)
 
 
+def is_admin(who: Caller, settings: Settings) -> bool:
+    """Say whether a user may do everything, over the API and on the page."""
+    return not set(settings.admins).isdisjoint(who.principals())
+
+
 def of_user(who: Caller, settings: Settings) -> Identity:
     """Return the identity of a user whom a proxy or an issuer of tokens has checked."""
-    is_admin = not set(settings.admins).isdisjoint(who.principals())
-    scope: Scope = "admin" if is_admin else settings.user_scope
+    scope: Scope = "admin" if is_admin(who, settings) else settings.user_scope
     return Identity(who, scope, f"user:{who.user}", f"the user '{who.user}'")
 
 

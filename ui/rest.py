@@ -45,7 +45,7 @@ from ui.rest_models import (
 )
 from ui.rest_openai import add_openai_routes
 from ui.rest_openapi import describe_wholly
-from ui.rest_stream import ClientGoneError, answer_unless_gone, begun, sse_events
+from ui.rest_stream import answer_gone, answer_unless_gone, begun, sse_events
 from ui.server_logs import redaction_of
 from ui.stopping import Stopping
 from ui.views import view_passage
@@ -105,6 +105,7 @@ def create_app(
         responses={status: _ERRORS[status] for status in (401, 403)},
     )
     install_error_handlers(app)
+    answer_gone(app)
     app.add_middleware(TraceContext)
     _add_doors(app, tekio, audit, allowed_hosts=allowed_hosts, exposed=exposed)
     add_docs(app)
@@ -196,12 +197,9 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) 
             )
             return stopping.watched(noted(request, answered))
 
-        try:
-            if body.stream or "text/event-stream" in request.headers.get("accept", ""):
-                return EventSourceResponse(sse_events(await begun(request, events)))
-            return await answer_unless_gone(request, events)
-        except ClientGoneError:
-            return Response(status_code=499)  # nobody reads it; the number is nginx's for this
+        if body.stream or "text/event-stream" in request.headers.get("accept", ""):
+            return EventSourceResponse(sse_events(await begun(request, events)))
+        return await answer_unless_gone(request, events)
 
     @app.post("/v1/search", responses=_ERRORS, tags=["answers"])
     async def search(body: SearchRequest, request: Request) -> SearchResponse:

@@ -35,7 +35,7 @@ from ui.openai_models import (
     UnsupportedError,
 )
 from ui.rest_models import events_described
-from ui.rest_stream import ClientGoneError, answer_unless_gone, begun
+from ui.rest_stream import answer_unless_gone, begun
 from ui.stopping import Stopping
 from ui.warmth import Warmth
 
@@ -136,14 +136,11 @@ def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stop
             )
             return stopping.watched(noted(request, answered))
 
-        try:
-            if body.stream:
-                usage = bool(body.stream_options and body.stream_options.include_usage)
-                stream = await begun(request, events)
-                return EventSourceResponse(completion_events(stream, sources=said.sources, usage=usage))
-            return completion(await answer_unless_gone(request, events), sources=said.sources)
-        except ClientGoneError:
-            return Response(status_code=499)
+        if body.stream:
+            usage = bool(body.stream_options and body.stream_options.include_usage)
+            stream = await begun(request, events)
+            return EventSourceResponse(completion_events(stream, sources=said.sources, usage=usage))
+        return completion(await answer_unless_gone(request, events), sources=said.sources)
 
     @app.post("/v1/embeddings", responses=_ERRORS, tags=["openai"])
     async def embeddings(body: EmbeddingsRequest) -> Embeddings:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from fastapi import FastAPI, Response
 from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 
@@ -110,6 +111,14 @@ async def _pump(
 
 class ClientGoneError(Exception):
     """The client closed the connection before its answer was ready."""
+
+
+def answer_gone(app: FastAPI) -> None:
+    """Have an application end the requests of clients that left."""
+
+    @app.exception_handler(ClientGoneError)
+    async def _gone(_request: Request, _error: ClientGoneError) -> Response:
+        return Response(status_code=499)  # nobody reads it; the number is nginx's for this
 
 
 async def answer_unless_gone(request: Request, ask: Callable[[], AsyncGenerator[AskEvent, None]]) -> Answer:

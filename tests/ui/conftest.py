@@ -35,6 +35,10 @@ from retrieval.access import Caller
 from retrieval.errors import IndexMissingError, UsageError
 from retrieval.records import DocumentSummary, Passage
 from tests.ui.serving import MRI, own_settings, served
+from ui.cli import main
+
+Run = Callable[..., tuple[int, str, str]]
+"""Runs a command of `tekio`; gives exit code, standard output and standard error."""
 
 PASSAGE_TEXT = (
     "Intro. The warranty lasts 24 months.\x1b[31m ![x](http://evil.example/p.png) <script>1</script>"
@@ -283,3 +287,17 @@ def mri(library: str) -> dict[str, Any]:
     response = httpx.post(f"{library}/v1/documents", files=files, data={"tag": "ward=radiology"}, timeout=120)
     assert response.status_code == 201, response.text
     return dict(response.json()["files"][0])
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run commands in this process. A module that needs more around them has a fixture of this name over this one."""
+
+    def call(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(args))
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, out, err
+
+    return call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ from plugins.retrieval_plugin import PLUGIN_NAME
 from retrieval.access import Caller, access, caller
 from retrieval.errors import UsageError
 from retrieval.records import Passage
+from tests.ui.conftest import Run
 from tests.ui.serving import served
-from ui.cli import main
 
 DOCUMENTS = {
     "kiln.md": "# Kiln\n\nThe kiln is fired at 1,240 degrees for nine hours.\n",
@@ -264,24 +264,12 @@ def test_the_page_lists_and_answers_what_its_user_may_read(
 # -- the command line ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(args))
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
-
-
 def documents_of(output: str) -> set[str]:
     return {row["document"] for row in json.loads(output)["documents"]}
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_command_line_shares_and_asks_for_somebody(run: Callable[..., tuple[int, str, str]]) -> None:
+def test_the_command_line_shares_and_asks_for_somebody(run: Run) -> None:
     assert documents_of(run("documents", "--json")[1]) == set(DOCUMENTS)
     assert documents_of(run("documents", "--json", "--as", "")[1]) == {"kiln.md"}
     assert documents_of(run("documents", "--json", "--as", "mori", "--group", "glazers")[1]) == set(DOCUMENTS)
@@ -311,9 +299,7 @@ def test_the_command_line_shares_and_asks_for_somebody(run: Callable[..., tuple[
         (("ingest", "docs", "--share", "role:x"), "user:NAME"),
     ],
 )
-def test_a_wrong_name_is_one_line_and_exit_2(
-    run: Callable[..., tuple[int, str, str]], args: tuple[str, ...], says: str
-) -> None:
+def test_a_wrong_name_is_one_line_and_exit_2(run: Run, args: tuple[str, ...], says: str) -> None:
     code, out, err = run(*args)
     assert (code, out) == (2, "")
     assert says in err

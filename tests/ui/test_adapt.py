@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,9 +11,7 @@ import pytest
 from kernel.app import Tekio
 from kernel.settings import Settings
 from tests.adaptation.conftest import make_embedder, write_documents
-from ui.cli import main
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.ui.conftest import Run
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +20,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def run(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Run:
     """Run `tekio adapt` in a folder with an index; return exit code, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
     for name, value in {
@@ -38,15 +33,7 @@ def run(
         monkeypatch.setenv(name, value)
     with closing(Tekio(Settings())) as tekio:
         tekio.ingest([write_documents(tmp_path / "documents")])
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["adapt", *args])
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
+    return lambda *args: run("adapt", *args)
 
 
 def test_without_a_gain_it_is_said_and_nothing_is_embedded_anew(run: Run, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,28 +11,16 @@ import pytest
 from retrieval.database import Database
 from retrieval.passages import PassageIndex
 from tests.retrieval.test_passages import SIGNATURE, put
-from ui.cli import main
+from tests.ui.conftest import Run
 
 
 @pytest.fixture
-def run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., tuple[int, str, str]]:
+def run(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(args))
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
+    return run
 
 
-def test_a_backup_is_made_and_put_back_and_nothing_is_replaced_unasked(
-    run: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
+def test_a_backup_is_made_and_put_back_and_nothing_is_replaced_unasked(run: Run, tmp_path: Path) -> None:
     code, out, err = run("backup", "all.tekio")
     assert (code, out) == (1, "")
     assert "nothing to back up" in err

@@ -13,14 +13,13 @@ import pytest
 
 from kernel.app import Tekio
 from kernel.settings import Settings
+from tests.ui.conftest import Run
 from tests.ui.serving import served
-from ui.cli import main
 from ui.rest import create_app
 
 if TYPE_CHECKING:
     from tests.ui.conftest import ScriptedTekio
 
-Run = Callable[..., tuple[int, str, str]]
 EXAMPLE = {
     "question": "How often is pump P-3 greased?",
     "passages": ["Pump P-3 is greased every 200 hours."],
@@ -29,18 +28,10 @@ EXAMPLE = {
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def run(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Run a command in an empty folder; return exit code, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(args))
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
+    return run
 
 
 def answer_json(scripted: type[ScriptedTekio], **changes: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,10 +16,8 @@ from kernel.chat.language_model import LanguageModel
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from tests.adaptation.conftest import THINGS, make_embedder, write_documents
-from ui.cli import main
+from tests.ui.conftest import Run
 from ui.commands.advise import _option
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +49,9 @@ def place(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(place: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Run:
     monkeypatch.chdir(place)
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(args))
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
+    return run
 
 
 SMALL = ("--rank", "2", "--layers", "0.1", "--pack", "512")

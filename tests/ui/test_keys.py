@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,11 +20,11 @@ from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.errors import UsageError
+from tests.ui.conftest import Run
 from tests.ui.serving import served
 from tests.ui.test_access import QUESTION, made, settle
 from ui.addresses import is_loopback
 from ui.authentication import require_guard
-from ui.cli import main
 from ui.rest import create_app
 from ui.scopes import named_scope, needed_scope
 
@@ -273,21 +273,7 @@ def test_beside_users_of_a_proxy_keys_hold_and_nobody_is_unnamed_any_more(proxie
 # -- commands -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(args))
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
-
-
-def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(
-    keys: KeyStore, run: Callable[..., tuple[int, str, str]]
-) -> None:
+def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(keys: KeyStore, run: Run) -> None:
     code, out, err = run("keys", "create", "ci", "--scope", "write", "--user", "robot", "--expires", "30")
     assert code == 0
     key = out.strip()
@@ -309,7 +295,7 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(
 
 
 def test_a_page_that_others_reach_needs_users_or_a_word_that_it_is_meant(
-    run: Callable[..., tuple[int, str, str]],
+    run: Run,
 ) -> None:
     code, out, err = run("chat", "--host", "0.0.0.0", "--port", "18474")
     assert (code, out) == (2, "")
@@ -318,7 +304,7 @@ def test_a_page_that_others_reach_needs_users_or_a_word_that_it_is_meant(
 
 
 def test_a_server_that_others_reach_needs_a_key_or_users(
-    keys: KeyStore, run: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+    keys: KeyStore, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, out, err = run("serve", "--host", "0.0.0.0", "--port", "18473")
     assert (code, out) == (2, "")

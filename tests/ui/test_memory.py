@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.access import caller
+from tests.ui.conftest import Run
 from tests.ui.serving import served
-from ui.cli import main
 
 SECRET = "The code of the safe of the kiln is 4711."
 QUESTION = "How many hours is the kiln fired?"
@@ -160,24 +160,16 @@ def test_a_history_over_the_api_makes_the_question_stand_alone(http: httpx.Clien
 
 
 @pytest.fixture
-def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def run(folder: Path, run: Run) -> Run:
     assert folder.is_dir()
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(list(args))
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
+    return run
 
 
 def rows(output: str) -> list[dict[str, Any]]:
     return list(json.loads(output)["memories"])
 
 
-def test_the_command_line_keeps_each_users_memory_apart(run: Callable[..., tuple[int, str, str]]) -> None:
+def test_the_command_line_keeps_each_users_memory_apart(run: Run) -> None:
     assert rows(run("memory", "list", "--json")[1]) == []
     (added,) = rows(run("memory", "add", SECRET, "--user", "aki", "--json")[1])
     assert [row["text"] for row in rows(run("memory", "list", "--user", "aki", "--json")[1])] == [SECRET]
@@ -200,7 +192,7 @@ def test_the_command_line_keeps_each_users_memory_apart(run: Callable[..., tuple
 
 
 def test_a_conversation_with_a_name_goes_on_and_is_its_users(
-    run: Callable[..., tuple[int, str, str]],
+    run: Run,
 ) -> None:
     code, out, _ = run("ask", "How long is the kiln K2 fired?", "--conversation", "plant", "--json")
     assert code == 0
@@ -230,16 +222,14 @@ def test_a_conversation_with_a_name_goes_on_and_is_its_users(
         (("memory", "feedback", "--everybody", "--user", "aki"), "owns the machine"),
     ],
 )
-def test_wrong_usage_is_one_line_with_exit_2(
-    run: Callable[..., tuple[int, str, str]], args: tuple[str, ...], says: str
-) -> None:
+def test_wrong_usage_is_one_line_with_exit_2(run: Run, args: tuple[str, ...], says: str) -> None:
     code, out, err = run(*args)
     assert (code, out) == (2, "")
     assert says in err
     assert len(err.strip().splitlines()) == 1
 
 
-async def test_feedback_is_listed_with_its_pairs(run: Callable[..., tuple[int, str, str]]) -> None:
+async def test_feedback_is_listed_with_its_pairs(run: Run) -> None:
     with closing(Tekio(load_settings())) as tekio:
         answer = await tekio.ask(QUESTION, caller=caller("aki"))
         tekio.memory.rate(answer, "down", correction="Nine hours.", caller=caller("aki"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.access import access
+from tests.ui.conftest import Run
 from ui.chat_documents import work_html
-from ui.cli import main
 from ui.rest import create_app
 
-Run = Callable[..., tuple[int, str, str]]
 TEXT = "# Pump P-3\n\nThe pump P-3 is greased every 200 hours. Its filter is changed after two weeks by the mechanic.\n"
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -46,19 +44,9 @@ def index(tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore) -> 
 
 
 @pytest.fixture
-def run(
-    index: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Run:
+def run(index: Path, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
-
-    def call(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([*args, "--index", str(index)])
-        out, err = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, out, err
-
-    return call
+    return lambda *args: run(*args, "--index", str(index))
 
 
 def test_a_summary_and_a_comparison_are_printed_with_their_sources(run: Run) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ui.authentication import is_admin
 from ui.page.here import Here
 
 
 def may_run(here: Here) -> bool:
     """Say whether somebody runs the service: starts jobs, chooses who answers, sees the settings."""
-    return here.caller is None or not set(here.settings.admins).isdisjoint(here.caller.principals())
+    return here.caller is None or is_admin(here.caller, here.settings)
 
 
 def may_change(here: Here) -> bool:
