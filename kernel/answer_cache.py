@@ -19,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.write_ahead import turn_on_write_ahead_log
+
 log = logging.getLogger("tekio.cache")
 
 _VERSION = 1
@@ -292,7 +294,7 @@ def _stored(row: Sequence[object]) -> Stored:
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+    turn_on_write_ahead_log(connection, within_seconds=_BUSY_SECONDS)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")  # what a document said is gone when it is

@@ -20,6 +20,7 @@ from retrieval.collection_store import CollectionStore
 from retrieval.documents import DocumentTable
 from retrieval.errors import IndexBusyError, IndexDamagedError, IndexMissingError, TekioError
 from retrieval.stores.interface import IndexDatabase
+from retrieval.write_ahead import turn_on_write_ahead_log
 
 SCHEMA_VERSION = 4
 DATABASE_FILE = "index.sqlite3"
@@ -166,7 +167,7 @@ class Database(IndexDatabase):
             connection = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            connection.execute("PRAGMA journal_mode = WAL")
+            turn_on_write_ahead_log(connection, within_seconds=_BUSY_SECONDS)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
         except sqlite3.OperationalError as error:

@@ -97,8 +97,9 @@ def test_another_version_of_the_file_is_emptied(tmp_path: Path) -> None:
     assert cache.get(b"a") is not None
 
 
-def test_threads_and_a_second_process_view_share_a_file(tmp_path: Path) -> None:
-    caches = [AnswerCache(tmp_path / "answers.sqlite") for _ in range(2)]
+@pytest.mark.parametrize("attempt", range(5))  # they open a new file at once, which is a race
+def test_threads_and_a_second_process_view_share_a_file(tmp_path: Path, attempt: int) -> None:
+    caches = [AnswerCache(tmp_path / f"answers{attempt}.sqlite") for _ in range(2)]
 
     def work(number: int) -> None:
         for step in range(20):
