@@ -229,6 +229,70 @@ class FunctionCall(_Frozen):
     ms: float
 
 
+class MemberAnswer(_Frozen):
+    """What one member of an ensemble answered, and what it counted for."""
+
+    variant: str
+    technique: str
+    answer: str = ""
+    refused: bool = False
+    confidence: float = 0.0
+    weight: float | None = Field(
+        default=None, description="what its voice counted; null where none were weighed"
+    )
+    score: float | None = Field(default=None, description="what the ensemble made of its answer")
+    group: int | None = Field(default=None, description="the answers that say the same have one number")
+    chosen: bool = Field(default=False, description="true for the answer that was taken")
+    error: str = Field(default="", description="why it gave no answer: it failed, or took too long")
+    cached: bool = Field(default=False, description="true where its answer was stored")
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    ms: float = 0.0
+
+
+class EnsembleReport(_Frozen):
+    """How an ensemble came to its answer."""
+
+    rule: str = Field(description="how the answer was found among those of the members")
+    members: list[MemberAnswer]
+    not_asked: list[str] = Field(
+        default=[], description="members that were not asked, since the answers before were sure enough"
+    )
+    tie: list[str] = Field(
+        default=[], description="the answers between which the vote was even, best supported first"
+    )
+    explanation: str = Field(default="", description="in words, in the language of the answer")
+
+
+class PipelineStep(_Frozen):
+    """What a step of a pipeline gave."""
+
+    name: str
+    kind: str
+    variant: str = Field(default="", description="who wrote it; empty where no model did")
+    output: Any = Field(default=None, description="text, a label, or an object; null where the step failed")
+    error: str = Field(default="", description="why it gave nothing; the steps behind it did not run")
+    ms: float = 0.0
+
+
+class PipelineReport(_Frozen):
+    """What the steps of a pipeline gave, in their order."""
+
+    steps: list[PipelineStep]
+
+
+class PolicyReport(_Frozen):
+    """What a policy chose for a question."""
+
+    variant: str
+    technique: str
+    temperature: float = 0.0
+    top_k: int
+    probability: float = Field(description="with which this was chosen")
+    default: bool = Field(description="true where this is the safe default")
+    reason: str = Field(default="", description="in words, in the language of the answer")
+
+
 class Answer(_Frozen):
     """A checked answer. A refusal has `refused` true, no citations, and says so in the question's language."""
 
@@ -269,6 +333,9 @@ class Answer(_Frozen):
     functions: list[FunctionCall] = Field(
         default=[], description="functions that were called, in their order; empty where none was"
     )
+    ensemble: EnsembleReport | None = Field(default=None, description="set where an ensemble answered")
+    pipeline: PipelineReport | None = Field(default=None, description="set where a pipeline answered")
+    policy: PolicyReport | None = Field(default=None, description="set where a policy chose who answers")
     passages: list[AnswerPassage]
     usage: Usage
     finish_reason: FinishReason

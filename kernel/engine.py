@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import Future, wait
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from kernel.chat.local_chat import LocalChatCompletion
 from kernel.chat.local_engines import TokenCounter
 from kernel.chat.other_engines import OtherEngines
 from kernel.chat.selector import StrictServiceSelector
+from kernel.composed.making import compose
 from kernel.conversation.listening import Listener
 from kernel.conversation.nearest import nearest_by
 from kernel.embedders import find_entailment, find_reranker
@@ -111,7 +113,7 @@ class Engine:
         self._memories = memories
         self._examples = examples
         self._reranker = find_reranker(settings, models)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a composed variant registers its members
         self._local = local
         self._variants: dict[str, Variant] = {}
         self._others = OtherEngines(
@@ -240,10 +242,18 @@ class Engine:
         return self._front.stream(asked, variant)
 
     def _flowing(self, asked: Asked, variant: Variant, root: Step) -> AsyncGenerator[AskEvent, None]:
+        if variant.composition is not None:
+            return variant.composition.stream(asked, self._by_member, root)
         # What writes is loaded while passages are searched for, not when its turn comes.
         speaks = variant.speaks(asked.language or detect_language(asked.question))
         self.begin_loading(variant.name if speaks else EXTRACTIVE)
         return self.flow(asked.caller).stream(asked, variant, root)
+
+    async def _by_member(self, asked: Asked, within: Step) -> AsyncGenerator[AskEvent, None]:
+        variant = await asyncio.to_thread(self.variant, asked.variant)
+        async with aclosing(self._front.within(asked, variant, within)) as events:
+            async for event in events:
+                yield event
 
     async def _passages_of(self, asked: Asked, variant: Variant) -> list[Passage] | None:
         """Return the passages that the flow would find; None where a model would have to be asked for the parts."""
@@ -388,12 +398,15 @@ class Engine:
             service, variant = self._others.make(name)
             self.kernel.add_service(service)
             return variant
+        if name in self._settings.composed:
+            variant_names(self._settings.adapters, [name])
+            return self._composed(name)
         folder, languages = None, frozenset(self._settings.generator_languages)
         local = self._local.engines()
         if name != BASE:
             folder = find_adapter(name, self._settings.adapters)
             if folder is None:
-                known = ", ".join(variant_names(self._settings.adapters, self._settings.variants))
+                known = ", ".join(variant_names(self._settings.adapters, self._settings.named_variants))
                 raise UsageError(
                     f"there is no variant '{name}'; there are {known}, or give an adapter's folder"
                 )
@@ -405,6 +418,21 @@ class Engine:
         )
         calls = may_call(self._settings.function_calling, local.folder)
         return Variant(name, languages, local.name, TokenCounter(local), self._revision(folder), calls)
+
+    def _composed(self, name: str) -> Variant:
+        composition = compose(name, self._settings)
+        members = [self.variant(member) for member in composition.members]
+        local = [member.model for member in members if member.model and self._is_local(member.name)]
+        return Variant(
+            name,
+            model=local[0] if local else "",
+            revision=":".join([composition.revision, *(member.revision for member in members)]),
+            composition=composition,
+        )
+
+    def _is_local(self, name: str) -> bool:
+        """Say whether a variant is computed by the language model of the settings."""
+        return name != EXTRACTIVE and name not in self._settings.named_variants
 
     def _revision(self, adapter: Path | None) -> str:
         """Return what changes with the weights of the base and of an adapter, and with how they are computed."""
@@ -439,8 +467,10 @@ class Engine:
         return parts
 
     def _load_variant(self, name: str) -> None:
-        self.variant(name)
-        if name != EXTRACTIVE and name not in self._settings.variants:
+        composition = self.variant(name).composition
+        for member in composition.members if composition is not None else ():
+            self._load_variant(member)
+        if self._is_local(name):
             self._local.load()
 
     def begin_loading(self, name: str) -> list[Future[None]]:

@@ -114,7 +114,7 @@ class Front:
         answer: Answer | None = None
         ended: BaseException | None = None
         try:
-            async with aclosing(self._events(asked, variant, root)) as events:
+            async with aclosing(self.within(asked, variant, root)) as events:
                 async for event in events:
                     if isinstance(event, AnswerEvent):
                         answer = event.answer
@@ -133,10 +133,12 @@ class Front:
             root.end(ended)
             self._metrics.record(root, answer)
 
-    async def _events(self, asked: Asked, variant: Variant, root: Step) -> AsyncGenerator[AskEvent, None]:
+    async def within(self, asked: Asked, variant: Variant, root: Step) -> AsyncGenerator[AskEvent, None]:
+        """Answer a question as a stream of events, with its steps within one that is under way."""
         if (
             self._cache is None
             or not asked.cache
+            or (variant.composition is not None and variant.composition.is_random)
             or not may_be_stored(asked)
             or await asyncio.to_thread(self._personal, asked)
         ):

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,8 +23,12 @@ from pydantic_settings import (
 
 from kernel.answer import Technique
 from kernel.answering.parts import MultiQuery
+from kernel.composed.circles import check_acyclic
 from kernel.conversation.history import FollowUps
+from kernel.ensembles.settings import EnsembleSettings
 from kernel.functions.ability import FunctionCalling
+from kernel.pipelines.settings import PipelineSettings
+from kernel.policies.settings import PolicySettings
 from kernel.variant_settings import VariantSettings, check_variant_names
 from plugins.external.attachment import Attachment, check_names
 from retrieval.errors import UsageError
@@ -92,6 +96,15 @@ class Settings(BaseSettings):
     variant: str = Field("base", description="who generates when a request does not say")
     variants: dict[str, VariantSettings] = Field(
         {}, description="variants that other engines compute, a table [variants.NAME] each"
+    )
+    ensembles: dict[str, EnsembleSettings] = Field(
+        {}, description="variants that make one answer of several members', a table [ensembles.NAME] each"
+    )
+    pipelines: dict[str, PipelineSettings] = Field(
+        {}, description="variants that answer in steps, a table [pipelines.NAME] each"
+    )
+    policies: dict[str, PolicySettings] = Field(
+        {}, description="variants that choose who answers each question, a table [policies.NAME] each"
     )
     trial_variant: str | None = Field(
         None, description="who generates for a share of the requests that do not say, blind, to be compared"
@@ -406,6 +419,26 @@ class Settings(BaseSettings):
     def _expand_homes(cls, value: list[Path]) -> list[Path]:
         return [path.expanduser() for path in value]
 
+    @model_validator(mode="after")
+    def _composed_of_others(self) -> Settings:
+        for kind in (self.ensembles, self.pipelines, self.policies):
+            check_variant_names(kind)
+        named = [*self.variants, *self.ensembles, *self.pipelines, *self.policies]
+        if twice := [name for name in self.composed if named.count(name) > 1]:
+            raise ValueError(f"two variants are named '{twice[0]}': rename one of them")
+        check_acyclic({name: made.asks for name, made in self.composed.items()})
+        return self
+
+    @property
+    def composed(self) -> dict[str, EnsembleSettings | PipelineSettings | PolicySettings]:
+        """The variants that make their answers of others' answers."""
+        return {**self.ensembles, **self.pipelines, **self.policies}
+
+    @property
+    def named_variants(self) -> list[str]:
+        """The names of all variants that the settings make."""
+        return [*self.variants, *self.composed]
+
     @property
     def place(self) -> Place:
         """Where the index is: a folder or an address."""
@@ -465,6 +498,10 @@ def load_settings(**overrides: object) -> Settings:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
+        if not field:
+            raise UsageError(
+                f"the settings do not fit each other: {message}; mend it in {SETTINGS_FILE}"
+            ) from error
         raise UsageError(
             f"setting '{field}' is wrong: {message[:1].lower()}{message[1:]}; mend it in {SETTINGS_FILE} "
             f"or in TEKIO_{field.partition('.')[0].upper()} (tekio config lists the settings)"

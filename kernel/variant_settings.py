@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
@@ -81,7 +81,7 @@ class VariantSettings(BaseModel):
         return self
 
 
-def check_variant_names(variants: Mapping[str, VariantSettings]) -> None:
+def check_variant_names(variants: Collection[str]) -> None:
     """Raise a ValueError where a variant's name is taken, or can be no name."""
     for name in variants:
         if name in (BASE, EXTRACTIVE):
@@ -102,6 +102,6 @@ def check_apart(variants: Collection[str], adapters: Collection[str], folder: Pa
     for name in variants:
         if name in adapters:
             raise UsageError(
-                f"two variants are named '{name}': an adapter in {folder} and the table [variants.{name}] of the "
-                "settings; rename one of them"
+                f"two variants are named '{name}': an adapter in {folder} and a table of the settings; "
+                "rename one of them"
             )

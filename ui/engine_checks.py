@@ -20,7 +20,7 @@ def other_engines(settings: Settings, *, fast: bool) -> Iterator[Check]:
     try:
         from kernel.chat.adapters import variant_names
 
-        variant_names(settings.adapters, settings.variants)
+        variant_names(settings.adapters, settings.named_variants)
     except TekioError as error:
         yield Check("variants", FAIL, describe(error), "rename the adapter's folder or the table")
     for name, told in settings.variants.items():

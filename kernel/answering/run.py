@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kernel.answer import (
     Answer,
@@ -26,6 +26,9 @@ from kernel.conversation.heard import Heard
 from plugins.prompt_functions import PromptPassage
 from retrieval.records import Passage, document_key
 from retrieval.stages import Step
+
+if TYPE_CHECKING:
+    from kernel.composed.composition import Composition
 
 
 class PromptCounter(Protocol):
@@ -50,6 +53,7 @@ class Variant:
     revision: str = ""
     calls_functions: bool = False
     window: int = 0
+    composition: Composition | None = None
 
     def prompt_room(self, wanted: int, max_new_tokens: int) -> int:
         """Return the most tokens of a prompt: as many as wanted, where the window has room for them and an answer."""

@@ -22,8 +22,9 @@ class Variants(FacadeBase):
     """Who and what there is to choose from."""
 
     def variants(self) -> list[str]:
-        """Name who can generate: `base`, `extractive`, the adapters that were found, and those of other engines."""
-        return variant_names(self.settings.adapters, self.settings.variants)
+        """Name who can generate: `base`, `extractive`, the adapters that were found, those of other engines,
+        and those that are composed of others."""
+        return variant_names(self.settings.adapters, self.settings.named_variants)
 
     def default_variant(self) -> str:
         """Return who answers where nobody is asked for by name: the index's own, else the setting."""

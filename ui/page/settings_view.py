@@ -16,7 +16,7 @@ from ui.page.here import Here
 from ui.page.rights import may_run
 from ui.page.setting_costs import setting_costs
 
-_NAMES_ONLY = ("functions", "variants")
+_NAMES_ONLY = ("functions", "variants", "ensembles", "pipelines", "policies")
 """Their addresses, headers and commands can hold what is secret."""
 _SECRET = re.compile(r"(?:^|_)(?:key|token|password|secret)$")
 

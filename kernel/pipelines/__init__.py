@@ -1,0 +1,1 @@
+"""Pipelines: variants whose answers are made in steps, which the settings name."""
