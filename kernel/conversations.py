@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kernel.answer import Answer
+from kernel.composed.bounds import bounded
 from plugins.memory.conversations import Conversation, ConversationStore, KeptTurn
 from plugins.memory.records import check_name, owner_of, stamp
 from plugins.memory.said import in_postgresql
@@ -60,12 +61,12 @@ class Conversations:
 
         Args:
             conversation: its name.
-            answer: is kept as it was shown, without its trace.
+            answer: is kept as it was shown, without its trace, and with reports of members and steps cut if long.
             caller: whose it is.
             more: what else its way in wants to find again, as JSON.
         """
         turn = Turn(answer.question, answer.answer, answer.asked or answer.question, answer.refused)
-        data = {**more, "answer": answer.model_dump(mode="json", exclude={"trace"})}
+        data = {**more, "answer": bounded(answer).model_dump(mode="json", exclude={"trace"})}
         return self._turns.add(owner_of(caller), conversation, turn, stamp(datetime.now(UTC)), data=data)
 
     def keep_unfinished(

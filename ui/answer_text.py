@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from kernel.answer import Answer, AnswerMemory, AnswerPassage, Citation, FunctionCall, Samples
 
 
-def print_answer(answer: Answer, *, draft: str | None) -> None:
+def print_answer(answer: Answer, *, draft: str | None, members: bool = False) -> None:
     """Print an answer with its sources.
 
     `draft` is what the person saw streaming, or None when nothing was shown: then, for a pipe, only the
-    final text and the sources are printed.
+    final text and the sources are printed. `members` prints as well how a composed answer was found.
     """
     from ui.views import cited_passage
 
@@ -46,10 +46,21 @@ def print_answer(answer: Answer, *, draft: str | None) -> None:
         _heading(label("functions", language))
         for call in answer.functions:
             print_text(function_line(call))
+    if members:
+        _print_found(answer)
     if sys.stdout.isatty():
         _aside(answer, stderr=False)
     else:  # a pipe gets the text and its sources; what casts doubt on them still reaches the person
         _aside(answer, stderr=True)
+
+
+def _print_found(answer: Answer) -> None:
+    from ui.composed_text import is_composed, lines
+
+    language = answer.language
+    if is_composed(answer):
+        _heading(label("how_found", language))
+        print_text("\n".join(lines(answer, language)))
 
 
 def _print_final(text: str, short: str) -> None:
@@ -93,6 +104,7 @@ def _passage_line(passage: AnswerPassage, language: str) -> str:
 
 def _aside(answer: Answer, *, stderr: bool) -> None:
     """Print what a person should know beside the text: marks, notices, the time."""
+    from ui.composed_text import summary
     from ui.views import seconds_of, stored_note
 
     language = answer.language
@@ -116,6 +128,8 @@ def _aside(answer: Answer, *, stderr: bool) -> None:
         _heading(label("notices", language), stderr=stderr)
         for notice in notices:
             console(stderr=stderr).print(f"- {one_line(notice)}")
+    if how := summary(answer, language):
+        console(stderr=stderr).print("\n" + how)
     parts = [label("seconds", language, seconds=seconds_of(answer)), answer.variant, answer.technique]
     if answer.usage.completion_tokens:
         usage = answer.usage

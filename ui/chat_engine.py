@@ -8,6 +8,7 @@ from typing import Any
 from ingest.report import FileReport
 from kernel import app
 from kernel.answer import Answer, AnswerPassage, AskEvent
+from kernel.composed.describing import VariantDescription
 from kernel.conversation.history import MOST_TURNS
 from kernel.documents.results import Comparison, Summary
 from kernel.library.library import Library
@@ -298,6 +299,10 @@ class Engine:
     def variants(self) -> list[str]:
         """Name who can answer."""
         return self._tekio.variants()
+
+    def variant_descriptions(self) -> list[VariantDescription]:
+        """Say of each who can answer what it is, and of composed ones whom they ask."""
+        return self._tekio.variant_descriptions()
 
     def summarize(self, document: str, *, variant: str | None, caller: Caller | None) -> Summary:
         """Summarise a document."""

@@ -65,6 +65,14 @@ button.tk-source:hover { border-color: #2f8f86; }
 /* White on the dark theme's light green is hard to read. */
 [data-testid="stMultiSelect"] span[title], [data-testid^="stBaseButton-primary"] p {
   color: light-dark(#fff, #0d1f1d) !important; }
+.tk-members { list-style: none; margin: .2rem 0 .6rem; padding: 0; }
+.tk-member { margin: 0; padding: .5rem .1rem .5rem .7rem; border-left: 3px solid transparent;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); overflow-wrap: anywhere; }
+.tk-taken { border-left-color: #2f8f86; background: color-mix(in srgb, #2f8f86 7%, transparent); }
+.tk-member-head { line-height: 1.7; }
+.tk-member-text { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .94rem; line-height: 1.7;
+  margin: .2rem 0; }
+.tk-chosen { background: color-mix(in srgb, #2f8f86 24%, transparent); font-weight: 600; }
 .tk-rejected { border-color: #c0392b; text-decoration: line-through; text-decoration-color: #c0392b88; }
 .tk-setting { padding: .5rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
 .tk-cost { font-size: .82rem; line-height: 1.6; overflow-wrap: anywhere; }

@@ -20,6 +20,7 @@ from kernel.conversations import kept_answer
 from plugins.memory.conversations import Conversation, KeptTurn
 from retrieval.errors import UsageError
 from ui.answer_text import source_line
+from ui.composed_text import lines as composed_lines
 from ui.locales import label
 from ui.plaintext import one_line, plain
 
@@ -82,6 +83,9 @@ def as_markdown(conversation: Conversation, turns: Sequence[KeptTurn], language:
         lines = [_escaped(line) for line in _sources(kept_answer(turn), language)]
         if lines:
             parts.append(f"**{label('sources', language)}**\n\n" + "\n".join(f"- {line}" for line in lines))
+        if found := _found(turn, language):
+            shown = "\n".join(f"> {_escaped(line)}  " for line in found)
+            parts.append(f"**{label('how_found', language)}**\n\n{shown}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -116,6 +120,7 @@ def as_pdf(conversation: Conversation, turns: Sequence[KeptTurn], language: str)
         "text": usual,
         "small": ParagraphStyle("small", usual, fontSize=8.5, leading=13, textColor=HexColor("#444444")),
     }
+    styles["inner"] = ParagraphStyle("inner", styles["small"], leftIndent=10)
 
     def paragraph(text: str, style: str) -> Paragraph:
         return Paragraph(escape(plain(text).strip()).replace("\n", "<br/>"), styles[style])
@@ -129,6 +134,9 @@ def as_pdf(conversation: Conversation, turns: Sequence[KeptTurn], language: str)
         if lines:
             story += [Spacer(1, 2), paragraph(label("sources", language), "small")]
             story += [paragraph(line, "small") for line in lines]
+        if found := _found(turn, language):
+            story += [Spacer(1, 2), paragraph(label("how_found", language), "small")]
+            story += [paragraph(line, "small" if line[:1] != " " else "inner") for line in found]
     held = BytesIO()
     margin = 20 * mm
     SimpleDocTemplate(
@@ -161,6 +169,12 @@ def _sources(answer: Answer | None, language: str) -> list[str]:
     if answer is None:
         return []
     return list(dict.fromkeys(source_line(each, language) for each in answer.citations))
+
+
+def _found(turn: KeptTurn, language: str) -> list[str]:
+    """Return how the answer of a turn was found, as lines; nothing where it was not to be told who answered."""
+    answer = kept_answer(turn)
+    return [] if answer is None or turn.data.get("blind") else composed_lines(answer, language)
 
 
 def _escaped(text: str) -> str:

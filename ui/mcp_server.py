@@ -26,6 +26,7 @@ from kernel.asking import ANSWER_LANGUAGES
 from retrieval.access import Caller
 from retrieval.errors import UsageError
 from retrieval.queries import MAX_TOP
+from ui.composed_text import summary
 from ui.failures import describe
 from ui.views import view_document, view_passage
 
@@ -167,7 +168,9 @@ def _over_documents(tekio: Tekio, asking: Asking) -> list[OfferedTool]:
             caller=asking.caller(),
         )
         asking.shown(given["question"], [each.document for each in answer.passages])
-        return answer.model_dump(mode="json", exclude={"passages", "timings_ms"})
+        how = summary(answer, answer.language)
+        shown = answer.model_dump(mode="json", exclude={"passages", "timings_ms"})
+        return {**shown, "how_found": how} if how else shown
 
     async def documents(given: Mapping[str, Any]) -> dict[str, Any]:
         whose = asking.caller()

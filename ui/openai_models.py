@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kernel.answer import AnswerPassage, Citation
+from kernel.answer import AnswerPassage, Citation, EnsembleReport, PipelineReport, PolicyReport
+from kernel.composed.describing import VariantDescription
 from retrieval.errors import UsageError
 from ui.rest_models import MULTI, WHERE
 
@@ -116,6 +117,9 @@ class TekioPart(BaseModel):
     notices: list[str]
     finish_reason: str = Field(description="in Tekio's own words, as of /v1/ask")
     timings_ms: dict[str, float]
+    ensemble: EnsembleReport | None = Field(None, description="set where an ensemble answered")
+    pipeline: PipelineReport | None = Field(None, description="set where a pipeline answered")
+    policy: PolicyReport | None = Field(None, description="set where a policy chose who answers")
 
 
 class AssistantMessage(BaseModel):
@@ -195,6 +199,7 @@ class Model(BaseModel):
     owned_by: Literal["tekio"] = "tekio"
     kind: Literal["answers", "embeddings"] = Field(description="for /v1/chat/completions, or /v1/embeddings")
     default: bool = Field(False, description="whether it answers where nobody is asked for by name")
+    variant: VariantDescription | None = Field(None, description="of one that answers: what it is")
 
 
 class Models(BaseModel):

@@ -221,9 +221,11 @@ def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) 
 
     @app.get("/v1/variants", tags=["answers"])
     async def variants() -> VariantsResponse:
-        """Name who can answer and how prompts can be built."""
+        """Name who can answer and how prompts can be built; say of composed variants whom they ask."""
+        found = await run_in_threadpool(tekio.variant_descriptions)
         return VariantsResponse(
-            variants=await run_in_threadpool(tekio.variants),
+            variants=[each.name for each in found],
+            details=found,
             techniques=await run_in_threadpool(tekio.techniques),
             default_variant=await run_in_threadpool(tekio.default_variant),
             default_technique=tekio.settings.technique.value,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kernel.composed.describing import VariantDescription
 from ui.views import DocumentView, PassageView
 
 WHERE = (
@@ -136,6 +137,9 @@ class VariantsResponse(BaseModel):
     """Who can answer, and how prompts can be built."""
 
     variants: list[str]
+    details: list[VariantDescription] = Field(
+        [], description="what each of them is, in the same order: its kind, and whom a composed one asks"
+    )
     techniques: list[str]
     default_variant: str
     default_technique: str

@@ -72,8 +72,8 @@ def add_openai_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stop
     def models() -> list[Model]:
         usual = tekio.default_variant()
         answering = [
-            Model(id=name, created=started, kind="answers", default=name == usual)
-            for name in tekio.variants()
+            Model(id=each.name, created=started, kind="answers", default=each.name == usual, variant=each)
+            for each in tekio.variant_descriptions()
         ]
         return [*answering, Model(id=embedder_name(tekio), created=started, kind="embeddings")]
 

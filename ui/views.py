@@ -10,7 +10,16 @@ from typing import Protocol
 
 from pydantic import BaseModel, Field
 
-from kernel.answer import Answer, AnswerPassage, Citation, FinishReason, Usage
+from kernel.answer import (
+    Answer,
+    AnswerPassage,
+    Citation,
+    EnsembleReport,
+    FinishReason,
+    PipelineReport,
+    PolicyReport,
+    Usage,
+)
 from retrieval.records import DocumentSummary, Passage, document_key
 from ui.locales import label
 
@@ -88,6 +97,9 @@ class DoneView(BaseModel):
     technique: str
     refused: bool
     timings_ms: dict[str, float]
+    ensemble: EnsembleReport | None = Field(None, description="set where an ensemble answered")
+    pipeline: PipelineReport | None = Field(None, description="set where a pipeline answered")
+    policy: PolicyReport | None = Field(None, description="set where a policy chose who answers")
 
 
 def view_citation(answer: Answer, citation: Citation) -> CitationView:

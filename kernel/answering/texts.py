@@ -51,6 +51,10 @@ _TEXTS = {
         "en": "Without a language model the documents' own sentences are given, in their language.",
         "ja": "言語モデルを使わないため、文書の文を文書の言語のまま示しています。",
     },
+    "one_member": {
+        "en": "'{name}' asks other variants, for questions alone: '{variant}' worked on the document by itself.",
+        "ja": "「{name}」は質問専用のため、文書全体の処理はメンバーの「{variant}」だけで行いました。",
+    },
     "unsure": {
         "en": "It is not certain that the documents answer this question: read the quotes.",
         "ja": "文書がこの質問に答えているかどうか確実ではありません。引用を確かめてください。",

@@ -201,8 +201,10 @@ class DocumentTasks:
         spoken = detect_language(" ".join(passage.text[:500] for passage in material.passages[:3]))
         own = spoken if spoken in LANGUAGES else LANGUAGES[0]
         language = language or own
-        variant = await asyncio.to_thread(self.engine.variant, name)
+        variant = await asyncio.to_thread(self._writing, name)
         notices = material.notices(language)
+        if variant.name != name:
+            notices.append(say("one_member", language, name=name, variant=variant.name))
         if variant.counter is not None and not variant.speaks(language, spoken):
             notices.append(
                 say("language_asked_for" if chosen else "language_not_spoken", language, model=variant.model)
@@ -211,6 +213,15 @@ class DocumentTasks:
         if variant.counter is None and language != own:
             notices.append(say("own_sentences", language))
         return variant, language, notices
+
+    def _writing(self, name: str) -> Variant:
+        """Return who writes for a variant: itself, or of one that asks others the first of them that can write."""
+        variant = self.engine.variant(name)
+        while variant.composition is not None:  # none asks itself by way of others
+            members = [self.engine.variant(member) for member in variant.composition.members]
+            able = [each for each in members if each.composition is not None or each.counter is not None]
+            variant = able[0] if able else Variant(EXTRACTIVE)
+        return variant
 
     def writer(self, variant: Variant, language: str, material: Material) -> Writer | None:
         """Return what writes of some material; None for a variant that is no language model."""

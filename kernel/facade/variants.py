@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kernel.answer import Technique
 from kernel.chat.adapters import variant_names
+from kernel.composed.describing import VariantDescription, describe_variants
 from kernel.facade.base import FacadeBase
 from kernel.functions.ability import why
 from kernel.functions.reports import FunctionsReport, report_functions
@@ -25,6 +26,10 @@ class Variants(FacadeBase):
         """Name who can generate: `base`, `extractive`, the adapters that were found, those of other engines,
         and those that are composed of others."""
         return variant_names(self.settings.adapters, self.settings.named_variants)
+
+    def variant_descriptions(self) -> list[VariantDescription]:
+        """Say what each of `variants` is: its kind, and of a composed one whom it asks and by which rule."""
+        return describe_variants(self.variants(), self.settings)
 
     def default_variant(self) -> str:
         """Return who answers where nobody is asked for by name: the index's own, else the setting."""

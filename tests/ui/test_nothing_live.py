@@ -28,10 +28,22 @@ HOSTILE = (
 PAGE = f"""
 from typing import ClassVar
 from kernel import app
+from tests.ui.composed import ensemble_answer, pipeline_answer, policy_answer
 from tests.ui.conftest import ScriptedTekio, make_answer
 
 HOSTILE = {HOSTILE!r}
 answer = make_answer(text=HOSTILE)
+ensemble = ensemble_answer().ensemble
+members = [each.model_copy(update={{"answer": HOSTILE, "variant": HOSTILE}}) for each in ensemble.members]
+pipeline = pipeline_answer(failed=True).pipeline
+steps = [each.model_copy(update={{"name": HOSTILE, "output": HOSTILE, "error": HOSTILE}}) for each in pipeline.steps]
+reports = {{
+    "ensemble": ensemble.model_copy(
+        update={{"members": members, "tie": [HOSTILE], "not_asked": [HOSTILE], "explanation": HOSTILE}}
+    ),
+    "pipeline": pipeline.model_copy(update={{"steps": steps}}),
+    "policy": policy_answer().policy.model_copy(update={{"reason": HOSTILE, "variant": HOSTILE}}),
+}}
 passage = answer.passages[0].model_copy(update={{"text": HOSTILE, "title": HOSTILE, "document": HOSTILE,
                                                 "headings": [HOSTILE], "also_in": [HOSTILE]}})
 citation = answer.citations[0].model_copy(update={{"quote": HOSTILE, "title": HOSTILE, "document": HOSTILE}})
@@ -39,7 +51,7 @@ citation = answer.citations[0].model_copy(update={{"quote": HOSTILE, "title": HO
 
 class Hostile(ScriptedTekio):
     answer = answer.model_copy(update={{"passages": [passage], "citations": [citation], "reasoning": HOSTILE,
-                                       "notices": [HOSTILE], "unsupported": [HOSTILE]}})
+                                       "notices": [HOSTILE], "unsupported": [HOSTILE], **reports}})
     tokens = (HOSTILE[:40], HOSTILE[40:90], HOSTILE[90:])
     error = None
     stuck = False
@@ -118,10 +130,15 @@ def test_the_chat_page_shows_hostile_text_as_text(chat_address: str, page: tuple
     opened.locator(".tk-answer").wait_for(timeout=60_000)
     opened.locator("button.tk-badge").first.click()
     opened.locator(".tk-panel").wait_for(timeout=30_000)
+    opened.locator("summary").filter(has_text="How this answer was found").click()
+    opened.locator(".tk-member-text").first.wait_for(timeout=30_000)
     for folded in opened.locator("details").all():
         folded.evaluate("element => element.open = true")
     assert f"http://{HOST}/p.png?q=1" in opened.locator(".tk-answer").inner_text()
     assert HOST in opened.locator(".tk-passage").first.inner_text()
+    members = opened.locator(".tk-member")
+    assert members.count() == 7
+    assert all(HOST in text for text in members.all_inner_texts())
     assert live_elements(opened) == []
     assert [address for address in asked if HOST in address] == []
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from adaptation.registry import AdapterState
     from kernel.model_store import ModelStore, ResolvedModel
     from kernel.settings import Settings
+    from ui.composed_checks import ComposedState
 
 FORMATS = ("vllm", "gguf", "safetensors")
 models_app = typer.Typer(
@@ -171,7 +172,7 @@ def default(
         raise UsageError("name a variant or give --unset, one of them")
     with opened(index) as tekio:
         if name is not None:
-            if name not in tekio.settings.variants:
+            if name not in tekio.settings.named_variants:
                 _check_worthy(name, force=force)
             tekio.keep_default_variant(name)
         elif unset:
@@ -267,6 +268,8 @@ def _used(settings: Settings) -> list[str]:
 def _list(*, as_json: bool) -> None:
     settings, store = _opened()
     used = _used(settings)
+    from ui.composed_checks import composed_states
+
     rows: list[dict[str, Any]] = [
         {
             "name": model.name,
@@ -283,6 +286,7 @@ def _list(*, as_json: bool) -> None:
     known = {row["name"] for row in rows}
     others = [name for name in used if name not in known]
     adapters = _states(settings, store)
+    composed = composed_states(settings)
     if as_json:
         print_json(
             {
@@ -291,6 +295,7 @@ def _list(*, as_json: bool) -> None:
                 "other": others,
                 "adapters": [state.as_dict() for state in adapters],
                 "variants": _others(settings),
+                "composed": [row.as_dict() for row in composed],
             }
         )
         return
@@ -320,6 +325,17 @@ def _list(*, as_json: bool) -> None:
     if others_made := _others(settings):
         print_text("")
         print_table(("variant", "engine", "model", "at"), [tuple(row.values()) for row in others_made])
+    if composed:
+        print_text("")
+        print_table(
+            ("composed", "kind", "of", "fitted", "can answer"),
+            [_composed_row(row) for row in composed],
+        )
+
+
+def _composed_row(state: ComposedState) -> tuple[str, ...]:
+    fitted = "" if state.fitted is None else "yes" if state.fitted else "no"
+    return state.described.name, state.described.kind, state.made_of, fitted, state.problem or "yes"
 
 
 def _others(settings: Settings) -> list[dict[str, str]]:

@@ -34,7 +34,10 @@ QuestionArgument = Annotated[str, typer.Argument(help="The question; - reads it 
 VariantOption = Annotated[
     str | None,
     typer.Option(
-        "--variant", help="Who answers: base, extractive, or an adapter's name.", show_default=False
+        "--variant",
+        help="Who answers: base, extractive, an adapter's name, or one of those that the settings make "
+        "(`tekio models`).",
+        show_default=False,
     ),
 ]
 TechniqueOption = Annotated[
@@ -143,6 +146,12 @@ ExplainFlag = Annotated[
 TraceFlag = Annotated[
     bool, typer.Option("--trace", help="Show the steps with their times, and the prompt, on standard error.")
 ]
+MembersFlag = Annotated[
+    bool,
+    typer.Option(
+        "--members", help="Show how a composed answer was found: members, weights and votes, or steps."
+    ),
+]
 NoCacheFlag = Annotated[
     bool, typer.Option("--no-cache", help="Answer anew, whatever is stored, and store nothing.")
 ]
@@ -175,6 +184,7 @@ def ask(
     max_new_tokens: NewTokensOption = None,
     max_prompt_tokens: PromptTokensOption = None,
     no_cache: NoCacheFlag = False,
+    members: MembersFlag = False,
     trace: TraceFlag = False,
     as_json: JsonFlag = False,
     index: IndexOption = None,
@@ -215,7 +225,7 @@ def ask(
     if as_json:
         print_json(answer.model_dump(mode="json"))
         return
-    print_answer(answer, draft=draft if live else None)
+    print_answer(answer, draft=draft if live else None, members=members)
     if answer.trace is not None:
         say_trace(answer.trace)
 

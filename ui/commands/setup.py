@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from ui.console import print_json, print_table, quiet_libraries
+from ui.console import print_json, print_table, print_text, quiet_libraries
 from ui.options import JsonFlag
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from kernel.settings import Settings
 
 
@@ -21,9 +24,9 @@ def config(as_json: JsonFlag = False) -> None:
     from kernel.settings import load_settings
 
     settings = load_settings()
-    rows = setting_rows(settings)
+    rows, tables = setting_rows(settings), list(table_rows(type(settings)))
     if as_json:
-        print_json({"settings": rows})
+        print_json({"settings": rows, "tables": tables})
         return
     print_table(
         ("setting", "value", "from", "meaning"),
@@ -35,6 +38,14 @@ def config(as_json: JsonFlag = False) -> None:
                 row["description"],
             )
             for row in rows
+        ],
+    )
+    print_text("")
+    print_table(
+        ("in a table", "unless given", "meaning"),
+        [
+            (row["name"], "" if row["needed"] else _shown(row["default"]), row["description"])
+            for row in tables
         ],
     )
 
@@ -64,3 +75,47 @@ def setting_rows(settings: Settings) -> list[dict[str, Any]]:
         {"name": name, "value": values[name], "from": origin(name), "description": field.description or ""}
         for name, field in type(settings).model_fields.items()
     ]
+
+
+def table_rows(model: type[BaseModel], before: str = "") -> Iterator[dict[str, Any]]:
+    """Yield name, default value and description of each field of the tables that settings are made of.
+
+    A table of a name that is the reader's own is called NAME; `[]` is each of a list.
+    """
+    from pydantic_core import PydanticUndefined, to_jsonable_python
+
+    for name, field in model.model_fields.items():
+        inner, mark = _table_of(field.annotation)
+        if before:
+            needed = field.is_required()
+            given = None if needed else field.get_default(call_default_factory=True)
+            yield {
+                "name": f"{before}.{name}",
+                "needed": needed or given is PydanticUndefined,
+                "default": to_jsonable_python(given),
+                "description": _with_choices(field.description or "", field.annotation),
+            }
+        if inner is not None:
+            yield from table_rows(inner, f"{before}.{name}{mark}".removeprefix("."))
+
+
+def _with_choices(description: str, annotation: Any) -> str:
+    """Return what a field means with the values that it can have, where they are few and are not named there."""
+    named = [str(value) for value in get_args(annotation)] if get_origin(annotation) is Literal else []
+    if all(name in description for name in named):
+        return description
+    return f"{description}: {', '.join(named)}" if description else ", ".join(named)
+
+
+def _table_of(annotation: Any) -> tuple[type[BaseModel] | None, str]:
+    """Return the table that a field holds, and how one of it is named behind the field."""
+    from pydantic import BaseModel
+
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, ""
+    mark = {dict: ".NAME", list: "[]"}.get(get_origin(annotation), "")
+    for part in get_args(annotation):
+        inner, more = _table_of(part)
+        if inner is not None:
+            return inner, mark + more
+    return None, ""

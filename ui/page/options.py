@@ -14,6 +14,7 @@ from ui.locales import label
 from ui.page.collections import choose_collections, where_of
 from ui.page.here import Here
 from ui.page.turn import How
+from ui.variant_text import made_of, variant_name
 
 
 def choose_how(here: Here, documents: Sequence[DocumentSummary]) -> How:
@@ -27,16 +28,21 @@ def choose_how(here: Here, documents: Sequence[DocumentSummary]) -> How:
     with st.sidebar:
         narrowed = where_of(choose_collections(here, documents, "asked_collections"))
     usual = engine.default_variant()
+    described = {each.name: each for each in engine.variant_descriptions()}
     with st.sidebar.expander(here.say("options"), icon=":material/tune:"):
         # The empty name leaves the choice to the facade, which then minds the question's language.
         variant = select(
             "variant",
-            ["", *engine.variants()],
+            ["", *described],
             default="",
-            name_of=lambda name: name or here.say("automatic", variant=usual),
+            name_of=lambda name: (
+                variant_name(described[name], language) if name else here.say("automatic", variant=usual)
+            ),
             language=language,
             explained=here.say("variant_help"),
         )
+        if (shown := described.get(variant or usual)) is not None and (told := made_of(shown, language)):
+            st.html(view.text_html(told, "meta"))
         technique = select(
             "technique",
             engine.techniques(),

@@ -9,6 +9,7 @@ import streamlit as st
 from kernel.answer import Answer, TraceStep
 from ui import chat_memory as memory
 from ui import chat_view as view
+from ui.page.found import show_found
 from ui.page.here import Here, icon_button
 from ui.page.talk_state import Talk, begin, go_back
 from ui.page.turn import Turn
@@ -48,6 +49,8 @@ def show_outcome(here: Here, turn: Turn, place: int | None) -> None:
             with st.expander(here.say("reasoning")):
                 st.html(view.text_html(answer.reasoning))
         st.html(answer_parts_html(answer, language, place, blind=turn.blind))
+        if not turn.blind:
+            show_found(here, answer)
         show_prompt(here, answer)
 
 

@@ -9,15 +9,19 @@ from typing import Any
 
 import streamlit as st
 
+from kernel.composed.describing import describe_variants
 from kernel.settings import SETTINGS_FILE, Settings
 from retrieval.stores.opening import shown
 from ui import chat_view as view
 from ui.page.here import Here
 from ui.page.rights import may_run
 from ui.page.setting_costs import setting_costs
+from ui.variant_text import made_of
 
-_NAMES_ONLY = ("functions", "variants", "ensembles", "pipelines", "policies")
+_NAMES_ONLY = ("functions", "variants")
 """Their addresses, headers and commands can hold what is secret."""
+_COMPOSED = ("ensembles", "pipelines", "policies")
+"""Shown by whom they ask and by which rule, without their prompts."""
 _SECRET = re.compile(r"(?:^|_)(?:key|token|password|secret)$")
 
 
@@ -42,7 +46,7 @@ def settings_html(here: Here, wanted: str, *, changed_only: bool) -> str:
         cost = _cost(here, name)
         if (changed_only and not is_set) or wanted.casefold() not in f"{name} {said} {cost}".casefold():
             continue
-        value = escape(_shown(settings, name))
+        value = escape(_shown(settings, name, here.language))
         badge = ' <span class="tk-page">●</span>' if is_set else ""
         rows.append(
             f'<div class="tk-setting"><div><b>{escape(name)}</b>{badge} <code>{value}</code></div>'
@@ -60,10 +64,13 @@ def _cost(here: Here, name: str) -> str:
     return here.say("costs", of=of, how=cost.said(here.language))
 
 
-def _shown(settings: Settings, name: str) -> str:
+def _shown(settings: Settings, name: str, language: str) -> str:
     value: Any = getattr(settings, name)
     if name == "store":
         return shown(value) if value else '""'
+    if name in _COMPOSED:
+        told = {each.name: made_of(each, language) for each in describe_variants(value, settings)}
+        return json.dumps(told, ensure_ascii=False)
     if name in _NAMES_ONLY:
         names = list(value) if isinstance(value, dict) else [each.name for each in value]
         return json.dumps(names, ensure_ascii=False)

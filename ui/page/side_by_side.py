@@ -14,6 +14,7 @@ from ui.chat_engine import knows
 from ui.failures import describe
 from ui.page.asking import Asking
 from ui.page.differences import differences
+from ui.page.found import show_found
 from ui.page.here import Here
 from ui.page.options import select
 from ui.page.outcome import progress_html, show_prompt
@@ -138,6 +139,7 @@ def _show_answer(here: Here, compared: Compared, turn: Turn, spans: Sequence[tup
         + view.meta_html(answer, here.language, blind=hidden)
     )
     if not hidden:
+        show_found(here, answer)
         show_prompt(here, answer)
 
 

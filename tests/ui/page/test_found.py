@@ -1,0 +1,83 @@
+"""The panel that says how an answer was found: members and steps as plain text, what was taken marked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kernel.settings import load_settings
+from tests.ui.composed import HOSTILE, ensemble_answer, pipeline_answer, policy_answer
+from tests.ui.conftest import make_answer
+from ui.chat_engine import Engine
+from ui.page.found import found_html
+from ui.page.here import Here
+from ui.page.settings_view import settings_html
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import ScriptedTekio
+
+_TAG = re.compile(r"<[^>]*>")
+
+
+def test_each_member_is_shown_with_what_it_counted_and_the_taken_one_is_marked() -> None:
+    shown = found_html(ensemble_answer(tie=True), "ja")
+    assert shown.count('<li class="tk-member') == 5
+    taken = shown.split('<li class="tk-member tk-taken">')[1].split("</li>")[0]
+    assert "✓ 採用" in taken
+    assert "重み 0.5 · スコア 0.81 · 確信度 72% · 保存済みの回答 · 1.2秒" in taken
+    assert "同じ内容の回答: 2件" in shown
+    assert "回答を控えた" in shown
+    assert "回答なし: it took longer than 5 s" in shown
+    assert "票が同数だった回答:" in shown
+    assert "先の回答が十分に確かだったため、尋ねなかったメンバー: big" in shown
+
+
+def test_words_that_no_other_member_says_are_marked() -> None:
+    shown = found_html(ensemble_answer(), "en")
+    assert '<mark class="tk-differs">36</mark>' in shown
+    assert "Marked: words that no other member says" in shown
+    answer = ensemble_answer()
+    assert answer.ensemble is not None
+    members = [
+        each.model_copy(update={"answer": f"word{place} " * 400})
+        for place, each in enumerate(answer.ensemble.members)
+    ]
+    many = answer.ensemble.model_copy(update={"members": members})
+    assert "tk-differs" not in found_html(answer.model_copy(update={"ensemble": many}), "en")
+
+
+def test_steps_and_a_choice_are_shown() -> None:
+    shown = found_html(pipeline_answer(failed=True), "en")
+    assert shown.index("2. mood") < shown.index("It stopped here: it gave no label")
+    assert shown.index("It stopped here") < shown.index("The steps behind it did not run")
+    assert "&quot;label&quot;: &quot;calm&quot;" in found_html(pipeline_answer(), "en")
+    assert "選択確率 85%" in found_html(policy_answer(), "ja")
+    assert found_html(make_answer(), "en") == ""
+
+
+def test_what_members_wrote_is_never_a_tag() -> None:
+    shown = found_html(ensemble_answer(text=HOSTILE), "en")
+    assert "&lt;script&gt;" in re.sub("</?mark[^>]*>", "", shown)
+    assert {tag.split()[0].strip("</>") for tag in _TAG.findall(shown)} <= {
+        "div",
+        "ul",
+        "li",
+        "span",
+        "b",
+        "mark",
+    }
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("en", "majority vote · members: extractive, base"), ("ja", "多数決")]
+)
+def test_the_page_of_settings_tells_whom_composed_variants_ask(
+    scripted: type[ScriptedTekio], language: str, told: str
+) -> None:
+    Path("tekio.toml").write_text('[ensembles.panel]\nmembers = ["extractive", "base"]\n', "utf-8")
+    here = Here(Engine(load_settings()), None, language, load_settings())
+    assert told in settings_html(here, "ensembles", changed_only=True)
