@@ -65,10 +65,12 @@ button.tk-source:hover { border-color: #2f8f86; }
 /* White on the dark theme's light green is hard to read. */
 [data-testid="stMultiSelect"] span[title], [data-testid^="stBaseButton-primary"] p {
   color: light-dark(#fff, #0d1f1d) !important; }
-.tk-members { list-style: none; margin: .2rem 0 .6rem; padding: 0; }
-.tk-member { margin: 0; padding: .5rem .1rem .5rem .7rem; border-left: 3px solid transparent;
+ul.tk-members.tk-members { list-style: none; margin: .2rem 0 .6rem; padding: 0; }
+li.tk-member { margin: 0; padding: .5rem .1rem .5rem .7rem; border-left: 3px solid transparent;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); overflow-wrap: anywhere; }
-.tk-taken { border-left-color: #2f8f86; background: color-mix(in srgb, #2f8f86 7%, transparent); }
+li.tk-member.tk-taken { border-left-color: #2f8f86; background: color-mix(in srgb, #2f8f86 6%, transparent); }
+.tk-taken .tk-meta { opacity: .8; }
+.tk-found-note { white-space: pre-line; overflow-wrap: anywhere; font-size: .93rem; line-height: 1.6; margin: .2rem 0; }
 .tk-member-head { line-height: 1.7; }
 .tk-member-text { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .94rem; line-height: 1.7;
   margin: .2rem 0; }

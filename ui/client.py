@@ -114,7 +114,7 @@ class Client:
         return self._post("/v1/search", SearchRequest(query=query, **options), SearchResponse).passages
 
     def variants(self) -> VariantsResponse:
-        """Name who can answer, and how prompts can be built."""
+        """Name who can answer, say of each what it is and whom it asks, and how prompts can be built."""
         return self._get("/v1/variants", VariantsResponse)
 
     # -- documents ----------------------------------------------------------------------------------------

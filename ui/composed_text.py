@@ -14,7 +14,7 @@ from kernel.ensembles.settings import TOKEN_RULES
 from ui.chat_view import technique_name
 from ui.locales import label
 from ui.plaintext import one_line, plain
-from ui.variant_text import figure, rule_name, step_name
+from ui.variant_text import figure, listed, rule_name, step_name
 
 _MOST_TEXT = 4000
 """Characters of an answer or an output that are shown."""
@@ -110,7 +110,8 @@ def _ensemble(report: EnsembleReport, language: str) -> list[Section]:
         notes.append("\n".join([label("members_tie", language), *tied]))
     if report.not_asked:
         notes.append(label("members_not_asked", language, names=", ".join(report.not_asked)))
-    found = [Section(rule_name(report.rule, language), (), tuple(notes))]
+    rule = rule_name(report.rule, language)
+    found = [Section(rule[:1].upper() + rule[1:], (), tuple(notes))]
     for group, members in _grouped(report.members):
         entries = tuple(_member(member, report.rule, language) for member in members)
         if group is None:
@@ -236,7 +237,7 @@ def _how(report: PolicyReport, language: str) -> str:
     parts.append(label("parts_passages", language, count=report.top_k))
     parts.append(label("choice_probability", language, probability=f"{report.probability:.0%}"))
     parts += [label("choice_default", language)] if report.default else []
-    return one_line(", ".join(parts))
+    return one_line(listed(parts, language))
 
 
 def _cut(text: str) -> str:

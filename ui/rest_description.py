@@ -11,6 +11,10 @@ connection stops the generation.
 `/v1/chat/completions`, `/v1/embeddings` and `/v1/models` speak OpenAI's protocol: a model is a variant, or the
 embedder; citations are in the field `tekio`, and as a list at the end of the text.
 
+A variant can be composed of others: `/v1/variants` tells of each what it is and whom it asks. How a composed answer was
+found is in the answer, in `done`, and in `tekio`: `ensemble` has what each member answered and counted for, `pipeline`
+what each step gave, `policy` what was chosen and why; what members and steps wrote is text to be shown, never markup.
+
 Errors are problem details (RFC 9457, `application/problem+json`): `type`, `title`, `status`, `detail` (what happened),
 `remedy` (what to do), with `error` beside them; on the addresses of OpenAI's protocol they have its form.
 
@@ -24,7 +28,7 @@ EVENTS = {
     "token": "`text`, a piece of the draft",
     "citation": "a citation, with `document_id`",
     "answer": "the whole checked answer",
-    "done": "`finish_reason`, `usage` and how long it took",
+    "done": "`finish_reason`, `usage`, how long it took, and how a composed answer was found",
     "error": "a problem, after which nothing comes",
 }
 """What the events of /v1/ask hold, in their order."""

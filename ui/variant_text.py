@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import get_args
 
 from kernel.composed.describing import VariantDescription, VariantPart
@@ -57,7 +58,12 @@ def _part(part: VariantPart, language: str) -> str:
         more.append(label("parts_temperature", language, temperature=figure(part.temperature)))
     if part.top_k is not None:
         more.append(label("parts_passages", language, count=part.top_k))
-    return f"{part.variant} ({', '.join(more)})" if more else part.variant
+    return f"{part.variant} ({listed(more, language)})" if more else part.variant
+
+
+def listed(parts: Iterable[str], language: str) -> str:
+    """Return parts in a row, as a language puts them."""
+    return ("、" if language == "ja" else ", ").join(parts)
 
 
 def figure(value: float) -> str:

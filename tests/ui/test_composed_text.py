@@ -41,7 +41,7 @@ def test_a_member_asked_in_several_ways_is_named_with_the_way() -> None:
 
 def test_members_that_say_the_same_stand_together_what_was_taken_first() -> None:
     first, agree, *rest = sections(ensemble_answer(tie=True), "en")
-    assert (first.title, first.notes[0]) == ("majority vote", "The most say 24 months.")
+    assert (first.title, first.notes[0]) == ("Majority vote", "The most say 24 months.")
     assert (
         first.notes[1]
         == "The vote was even between these answers:\n- It lasts 24 months.\n- It lasts 36 months."
@@ -91,7 +91,7 @@ def test_a_choice_is_told_with_its_probability_and_reason() -> None:
         "base, Few-shot, temperature 0.3, 4 passages, chosen with probability 85%, the safe default",
         "It did best with short questions.",
     )
-    assert summary(policy_answer(), "ja").startswith("選択: base, フューショット")
+    assert summary(policy_answer(), "ja").startswith("選択: base、フューショット")
 
 
 def test_an_answer_of_one_variant_has_nothing_to_tell() -> None:

@@ -36,7 +36,7 @@ def test_the_terminal_gets_a_line_and_with_members_the_whole(scripted: type[Scri
     assert "majority vote: extractive was chosen; 2 of 5 members say the same" in err
     assert "It lasts 36 months." not in out + err
     _, out, err = run("ask", "How long?", "--members")
-    assert "How this answer was found\nmajority vote\n  The most say 24 months." in out
+    assert "How this answer was found\nMajority vote\n  The most say 24 months." in out
     assert (
         "\n  - base · Zero-shot · weight 1 · confidence 50% · 0.8 s · 120 + 30 tokens\n    It lasts 36" in out
     )

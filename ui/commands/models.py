@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from adaptation.registry import AdapterState
     from kernel.model_store import ModelStore, ResolvedModel
     from kernel.settings import Settings
-    from ui.composed_checks import ComposedState
 
 FORMATS = ("vllm", "gguf", "safetensors")
 models_app = typer.Typer(
@@ -48,15 +47,18 @@ models_app.command("bench")(bench)
 
 @models_app.callback(invoke_without_command=True)
 def models(context: typer.Context, as_json: JsonFlag = False) -> None:
-    """List the known models, and the adapters over the base."""
+    """List the known models, the adapters over the base, and the variants that the settings make."""
     if context.invoked_subcommand is None:
-        _list(as_json=as_json)
+        list_models(as_json=as_json)
 
 
 @models_app.command("list")
 def list_models(as_json: JsonFlag = False) -> None:
-    """List the known models, and the adapters over the base."""
-    _list(as_json=as_json)
+    """List the known models, the adapters over the base, and the variants that the settings make."""
+    from ui.models_list import print_models
+
+    settings, store = _opened()
+    print_models(settings, store, _used(settings), as_json=as_json)
 
 
 @models_app.command("fetch")
@@ -93,7 +95,9 @@ def compare(first: AdapterArgument, second: AdapterArgument, as_json: JsonFlag =
     if as_json:
         print_json({"adapters": [state.as_dict() for state in states]})
         return
-    facts = [_facts(state) for state in states]
+    from ui.models_list import adapter_facts
+
+    facts = [adapter_facts(state) for state in states]
     names = list(dict.fromkeys([*facts[0], *facts[1]]))
     print_table(
         ("", first, second), [(name, facts[0].get(name, ""), facts[1].get(name, "")) for name in names]
@@ -265,109 +269,6 @@ def _used(settings: Settings) -> list[str]:
     return list(dict.fromkeys((embedder_source(settings), settings.generator)))
 
 
-def _list(*, as_json: bool) -> None:
-    settings, store = _opened()
-    used = _used(settings)
-    from ui.composed_checks import composed_states
-
-    rows: list[dict[str, Any]] = [
-        {
-            "name": model.name,
-            "kind": str(model.kind),
-            "languages": list(model.languages),
-            "licence": model.licence,
-            "size": model.size,
-            "package": f"{model.package} {model.version}",
-            "present": store.is_present(model.name),
-            "used": model.name in used,
-        }
-        for model in store.known()
-    ]
-    known = {row["name"] for row in rows}
-    others = [name for name in used if name not in known]
-    adapters = _states(settings, store)
-    composed = composed_states(settings)
-    if as_json:
-        print_json(
-            {
-                "cache": str(settings.cache),
-                "models": rows,
-                "other": others,
-                "adapters": [state.as_dict() for state in adapters],
-                "variants": _others(settings),
-                "composed": [row.as_dict() for row in composed],
-            }
-        )
-        return
-    print_table(
-        ("model", "kind", "languages", "licence", "size", "present", "in use"),
-        [
-            (
-                str(row["name"]),
-                str(row["kind"]),
-                ", ".join(str(code) for code in row["languages"]),
-                str(row["licence"]),
-                f"{row['size'] / 1e6:.0f} MB",
-                "yes" if row["present"] else "no",
-                "yes" if row["used"] else "",
-            )
-            for row in rows
-        ],
-    )
-    for name in others:
-        say(f"the settings also name {name}, a folder or a model of the Hugging Face hub")
-    if adapters:
-        print_text("")
-        print_table(
-            ("adapter", "method", "made", "held-out loss", "size", "earlier", "fits"),
-            [_row(state) for state in adapters],
-        )
-    if others_made := _others(settings):
-        print_text("")
-        print_table(("variant", "engine", "model", "at"), [tuple(row.values()) for row in others_made])
-    if composed:
-        print_text("")
-        print_table(
-            ("composed", "kind", "of", "fitted", "can answer"),
-            [_composed_row(row) for row in composed],
-        )
-
-
-def _composed_row(state: ComposedState) -> tuple[str, ...]:
-    fitted = "" if state.fitted is None else "yes" if state.fitted else "no"
-    return state.described.name, state.described.kind, state.made_of, fitted, state.problem or "yes"
-
-
-def _others(settings: Settings) -> list[dict[str, str]]:
-    """Return the variants that other engines compute; nobody is asked for it, `tekio doctor` does that."""
-    return [
-        {
-            "name": name,
-            "engine": told.engine,
-            "model": " + ".join(
-                str(part) for part in (told.model or settings.generator, told.adapter) if part
-            ),
-            "at": told.address or "this machine",
-        }
-        for name, told in settings.variants.items()
-    ]
-
-
-def _states(settings: Settings, store: ModelStore) -> list[AdapterState]:
-    """Return the adapters; held against the base, which is not fetched for it."""
-    from adaptation.registry import adapter_states, registered
-
-    if not registered(settings.adapters):
-        return []
-    if not store.is_present(settings.generator):
-        say(
-            f"{settings.generator} is not here, so it cannot be said which adapters fit it: `tekio models fetch`"
-        )
-        return []
-    base = store.resolve(settings.generator)
-    return adapter_states(settings.adapters, base=base.name, base_folder=base.folder)
-
-
 def _state(name: str) -> AdapterState:
     from adaptation.registry import state_of
 
@@ -376,51 +277,10 @@ def _state(name: str) -> AdapterState:
     return state_of(name, settings.adapters, base=base.name, base_folder=base.folder)
 
 
-def _row(state: AdapterState) -> tuple[str, ...]:
-    facts = _facts(state)
-    return (
-        state.name,
-        facts.get("method", ""),
-        facts.get("made", ""),
-        facts.get("held-out loss", ""),
-        facts["size"],
-        facts["earlier versions"],
-        "yes" if not state.problem else "no",
-    )
-
-
-def _facts(state: AdapterState) -> dict[str, str]:
-    card = state.card
-    facts = {"size": f"{state.size / 1e6:.1f} MB", "earlier versions": str(state.earlier)}
-    if card is None:
-        return facts
-    facts |= {
-        "base": card.base,
-        "method": card.method,
-        "made": card.made,
-        "languages": ", ".join(card.languages),
-    }
-    trained, recipe = card.training, card.recipe
-    if trained:
-        before, after = trained.get("held_out_before"), trained.get("held_out")
-        if after is not None:
-            facts["held-out loss"] = f"{after:.3f}" if before is None else f"{before:.3f} to {after:.3f}"
-        facts["rows"] = f"{trained['rows']:,}"
-        facts["steps"] = f"{trained['steps']:,}"
-        facts["seconds"] = f"{trained['seconds']:,.0f}"
-        facts["weights"] = f"{trained['parameters']:,}"
-    facts |= {
-        name: str(recipe[name]) for name in ("rank", "rate", "epochs", "seed") if recipe.get(name) is not None
-    }
-    if card.data_hash:
-        facts["data"] = card.data_hash[:12]
-    for name, change in (card.figures.get("figures") or {}).items():
-        facts[name] = f"{change['before']:.3f} to {change['after']:.3f}"
-    return facts
-
-
 def _told(state: AdapterState) -> list[str]:
-    facts = _facts(state)
+    from ui.models_list import adapter_facts
+
+    facts = adapter_facts(state)
     width = max(map(len, facts))
     lines = [f"{name:<{width}}  {value}" for name, value in facts.items()]
     if state.card is not None:

@@ -44,7 +44,7 @@ def found_html(answer: Answer, language: str) -> str:
 
 
 def _section_html(section: Section, spans: Sequence[Sequence[Span]], spoken: str, language: str) -> str:
-    notes = "".join(notice_html(note) for note in section.notes)
+    notes = "".join(text_html(note, "found-note") for note in section.notes)
     entries = [
         _entry_html(entry, spans[place] if place < len(spans) else (), spoken, language)
         for place, entry in enumerate(section.entries)
