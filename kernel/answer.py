@@ -243,6 +243,10 @@ class MemberAnswer(_Frozen):
     score: float | None = Field(default=None, description="what the ensemble made of its answer")
     group: int | None = Field(default=None, description="the answers that say the same have one number")
     chosen: bool = Field(default=False, description="true for the answer that was taken")
+    support: float = Field(default=0.0, description="how well the passages support its answer, 0 to 1")
+    answered_by: str = Field(
+        default="", description="who wrote it in the end: another than `variant` where its draft was given up"
+    )
     error: str = Field(default="", description="why it gave no answer: it failed, or took too long")
     cached: bool = Field(default=False, description="true where its answer was stored")
     prompt_tokens: int = 0

@@ -80,7 +80,7 @@ def answer_key(asked: Asked, variant: Variant, language: str, parts: Sequence[st
 def may_be_stored(asked: Asked) -> bool:
     """Say whether an answer could be given to somebody else who asks the same: not one that a conversation, a person's
     memory or a throw of dice is part of."""
-    if any(getattr(asked, name, None) for name in _PERSONAL):
+    if any(getattr(asked, name, None) for name in _PERSONAL) or asked.temperature > 0:
         return False
     return int(getattr(asked, _SAMPLES, 1) or 1) <= 1
 

@@ -90,7 +90,7 @@ def understood(question: str, options: AskOptions, settings: Settings, *, usual:
         raise UsageError("no functions can be called: the setting function_calling is off")
     where = tuple(options.get("where") or ())
     parse_filters(where)
-    technique = _technique(options.get("technique") or settings.technique, settings)
+    technique = check_technique(options.get("technique") or settings.technique, settings)
     conversation = check_name(options.get("conversation") or "")
     who = variant or default_variant(
         settings, question, usual=usual, caller=options.get("caller"), conversation=conversation
@@ -151,7 +151,12 @@ def _bounded(name: str, given: int | None, least: int, most: int) -> int:
     return given
 
 
-def _technique(name: str, settings: Settings) -> Technique | NamedTechnique:
+def check_technique(name: str, settings: Settings) -> Technique | NamedTechnique:
+    """Return a technique by its name.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
     own = [path.name for path in prompt_folders(settings.prompts)]
     if name in list(Technique):
         return Technique(name)

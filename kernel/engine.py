@@ -417,10 +417,25 @@ class Engine:
             LocalChatCompletion(service_id=name, generator=bound.generator, adapter=bound.adapter)
         )
         calls = may_call(self._settings.function_calling, local.folder)
-        return Variant(name, languages, local.name, TokenCounter(local), self._revision(folder), calls)
+        return Variant(
+            name, languages, local.name, TokenCounter(local), self._revision(folder), calls, goes_on=True
+        )
+
+    def revisions(self, names: Sequence[str]) -> dict[str, str]:
+        """Return what changes with each of several variants. Blocks.
+
+        Raises:
+            UsageError: there is no such variant.
+        """
+        return {name: self.variant(name).revision for name in names}
 
     def _composed(self, name: str) -> Variant:
-        composition = compose(name, self._settings)
+        composition = compose(
+            name,
+            self._settings,
+            embed=self.embed,
+            revision_of=lambda member: self.variant(member).revision,
+        )
         members = [self.variant(member) for member in composition.members]
         local = [member.model for member in members if member.model and self._is_local(member.name)]
         return Variant(

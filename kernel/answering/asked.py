@@ -14,7 +14,8 @@ from retrieval.access import Caller
 class Asked:
     """A question with what was said with it, checked. `chosen` says that the variant was asked for by name.
 
-    `strict` leaves out what no passage supports.
+    `strict` leaves out what no passage supports. `temperature` is how freely is written, 0 writes what is likeliest;
+    with `step_votes` several samples are voted on after each of their steps.
     """
 
     question: str
@@ -36,5 +37,7 @@ class Asked:
     follow_ups: FollowUps = "rules"
     memory: bool = True
     samples: int = 1
+    temperature: float = 0.0
+    step_votes: bool = False
     functions: bool | None = None
     """Whether functions may be called; None leaves it to the variant."""

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
+from semantic_kernel.contents import ChatHistory
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
 from kernel.answer import EXTRACTIVE
@@ -23,7 +24,8 @@ from kernel.answering.means import Means
 from kernel.answering.prompts import function_of, shows_examples
 from kernel.answering.rendering import prompt_arguments, rendered_messages
 from kernel.answering.run import Run
-from kernel.answering.sampling import sample
+from kernel.answering.sampling import Sampled, sample
+from kernel.answering.step_voting import Written, vote_by_steps
 from kernel.answering.texts import say
 from kernel.chat.chat_settings import GenerationSettings
 from kernel.chat.extractive_chat import ExtractiveSettings
@@ -112,25 +114,31 @@ class Drafting:
             raise
         _note_generation(step, run)
 
-    async def vote(self, run: Run, samples: int) -> None:
-        """Write several drafts, and take the one that is elected."""
+    async def vote(self, run: Run, samples: int, *, by_steps: bool = False) -> None:
+        """Write several drafts, and take the one that is elected; by steps, each step is elected.
+
+        Where a variant cannot write on from a draft, its whole drafts are voted on.
+        """
         settings = GenerationSettings(
             service_id=run.variant.name,
             max_new_tokens=run.max_new_tokens,
-            temperature=self._means.limits.sample_temperature,
+            temperature=run.temperature or self._means.limits.sample_temperature,
             seed=self._means.limits.sample_seed,
             drafts=samples,
         )
         with run.clock("generate") as step:
             try:
-                sampled = await sample(
-                    self._means.kernel,
-                    function_of(self._means.kernel, run),
-                    self._arguments(run, run.kept, settings),
-                    technique=run.technique.value,
-                    question=run.question,
-                    check=lambda text: check(self._means, run, text),
-                )
+                if by_steps and run.variant.goes_on:
+                    sampled = await self._by_steps(run, settings)
+                else:
+                    sampled = await sample(
+                        self._means.kernel,
+                        function_of(self._means.kernel, run),
+                        self._arguments(run, run.kept, settings),
+                        technique=run.technique.value,
+                        question=run.question,
+                        check=lambda text: check(self._means, run, text),
+                    )
             except Exception as error:
                 raise cause_of(error) from error
             facts = ("prompt_tokens", "completion_tokens", "finish_reason")
@@ -140,6 +148,36 @@ class Drafting:
         if sampled.samples.agreement < _AGREED:
             share = round(100 * sampled.samples.agreement)
             run.notices.append(say("disagreement", run.language, n=samples, share=share))
+
+    async def _by_steps(self, run: Run, settings: GenerationSettings) -> Sampled:
+        messages = await rendered_messages(
+            self._means.kernel, function_of(self._means.kernel, run), self._arguments(run, run.kept, None)
+        )
+        service: Any = self._means.kernel.services[run.variant.name]
+
+        async def go_on(draft: str, most: int, number: int) -> Written:
+            history = ChatHistory()
+            for message in (*messages, {"role": "assistant", "content": draft}):
+                history.add_message(message)
+            drawn = settings.model_copy(
+                update={"max_new_tokens": most, "seed": (settings.seed or 0) + number * settings.drafts}
+            )
+            found = await service.get_chat_message_contents(history, drawn)
+            counts = [message.metadata.get("completion_tokens", 0) for message in found]
+            return Written(
+                [str(message.content or "") for message in found],
+                found[0].metadata.get("prompt_tokens", 0),
+                sum(counts),
+            )
+
+        return await vote_by_steps(
+            go_on,
+            samples=settings.drafts,
+            question=run.question,
+            language=run.language,
+            max_new_tokens=run.max_new_tokens,
+            check=lambda text: check(self._means, run, text),
+        )
 
     async def _fit(self, run: Run) -> list[PromptPassage]:
         counter = run.variant.counter
@@ -186,7 +224,12 @@ class Drafting:
         if run.variant.name == EXTRACTIVE:
             sentences = [item.sentence.text for item in choose_sentences(run.ranking, run.parts)]
             return ExtractiveSettings(service_id=EXTRACTIVE, sentences=sentences)
-        return GenerationSettings(service_id=run.variant.name, max_new_tokens=run.max_new_tokens)
+        return GenerationSettings(
+            service_id=run.variant.name,
+            max_new_tokens=run.max_new_tokens,
+            temperature=run.temperature,
+            seed=self._means.limits.sample_seed if run.temperature else None,
+        )
 
 
 _FACTS = (

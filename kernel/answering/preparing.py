@@ -95,6 +95,7 @@ class Preparing:
             threshold=self._means.limits.threshold,
             contradictions=disagreeing,
             said=asked.question,
+            temperature=asked.temperature,
             heard=heard,
             evidence=examined.passages,
             fence=fence_of(question, passages),

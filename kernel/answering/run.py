@@ -43,7 +43,8 @@ class Variant:
     """Who generates: a service of the kernel, with what it can do. `counter` is None without a tokenizer;
     `revision` changes with the weights of the model and of the adapter; `calls_functions` says that it was made to,
     or that the settings say so. `window` is the most tokens of a prompt and its answer, where the variant itself would
-    not say that a prompt is too long before it is sent; 0: it does.
+    not say that a prompt is too long before it is sent; 0: it does. `goes_on` says that it writes on from the beginning
+    of an answer.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Variant:
     revision: str = ""
     calls_functions: bool = False
     window: int = 0
+    goes_on: bool = False
     composition: Composition | None = None
 
     def prompt_room(self, wanted: int, max_new_tokens: int) -> int:
@@ -120,6 +122,7 @@ class Run:
     pieces: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     said: str = ""
+    temperature: float = 0.0
     heard: Heard = field(default_factory=lambda: Heard(""))
     examples: str = ""
     prompt: str = ""  # another than the technique's

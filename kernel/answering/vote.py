@@ -27,13 +27,16 @@ class Elected:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
+    """What a final answer says, in a form that can be compared."""
+
     unknown: bool
     figures: frozenset[str]
     denials: int
     words: frozenset[str]
 
-    def is_same(self, other: _Said) -> bool:
+    def is_same(self, other: Said) -> bool:
+        """Say whether two answers say the same."""
         if self.unknown or other.unknown:
             return self.unknown == other.unknown
         if self.figures != other.figures or self.denials != other.denials:
@@ -54,10 +57,10 @@ def elect(answers: Sequence[str], question: str, support: Callable[[str], float]
         question: what was asked; its words count for nothing.
         support: says how well the passages support an answer.
     """
-    asked = frozenset(token.text for token in analyze(question))
-    groups: list[tuple[_Said, list[int]]] = []
+    asked = words_of(question)
+    groups: list[tuple[Said, list[int]]] = []
     for place, answer in enumerate(answers):
-        said = _said(answer, asked)
+        said = said_by(answer, asked)
         if said is None:
             continue
         for first, members in groups:
@@ -74,7 +77,13 @@ def elect(answers: Sequence[str], question: str, support: Callable[[str], float]
     return Elected(max(best, key=lambda place: support(answers[place])), most / len(answers))
 
 
-def _said(answer: str, asked: frozenset[str]) -> _Said | None:
+def words_of(question: str) -> frozenset[str]:
+    """Return the words of a question, which count for nothing in its answers."""
+    return frozenset(token.text for token in analyze(question))
+
+
+def said_by(answer: str, asked: frozenset[str]) -> Said | None:
+    """Return what a final answer says; None where it is empty. `asked` are the words of the question."""
     bare = MARKERS.sub(" ", answer)
     if not any(character.isalnum() for character in bare):
         return None
@@ -83,4 +92,4 @@ def _said(answer: str, asked: frozenset[str]) -> _Said | None:
         for token in analyze(bare)
         if token.is_content and not token.has_digit and token.text not in asked
     )
-    return _Said(admits_ignorance(bare), figure_values(bare), denials(bare), words)
+    return Said(admits_ignorance(bare), figure_values(bare), denials(bare), words)

@@ -57,7 +57,12 @@ class ChatTokenizer:
         return ids
 
     def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        """Return the prompt's ids: the messages in the model's own template, open for the assistant's turn."""
+        """Return the prompt's ids: the messages in the model's own template, open for the assistant's turn.
+
+        Where the last message is the assistant's, it is what its turn begins with.
+        """
+        begun = messages[-1]["content"] if messages and messages[-1]["role"] == "assistant" else ""
+        messages = messages[:-1] if begun else messages
         marks = [f"mark{secrets.token_hex(12)}end" for _ in messages]
         rendered = self._template.render(
             [{"role": item["role"], "content": mark} for item, mark in zip(messages, marks, strict=True)]
@@ -68,7 +73,7 @@ class ChatTokenizer:
             if not found:
                 raise TekioError(f"the chat template leaves out a message of the role '{message['role']}'")
             ids += self._obeyed(before) + self.encode_text(message["content"])
-        return ids + self._obeyed(rendered)
+        return ids + self._obeyed(rendered) + self.encode_text(begun)
 
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
         """Return the text of ids; `special` keeps special tokens."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from kernel.ensembles.kinds import Kind
+
 Rule = Literal["linear", "log_linear", "majority", "weighted", "borda", "run_off", "stacked"]
 TOKEN_RULES = ("linear", "log_linear")
 """The rules that mix what members would write next; the others are over whole answers."""
+MOST_MEMBERS = 16
+_LONGEST = 3600
 
 
 class MemberSettings(BaseModel):
@@ -19,6 +24,31 @@ class MemberSettings(BaseModel):
     variant: str
     technique: str | None = None
     weight: float = Field(1.0, description="what its voice counts")
+    weights: dict[Kind, float] = Field(
+        {}, description="what its voice counts for questions of a kind; weight for those that are not named"
+    )
+    temperature: float = Field(
+        0.0, ge=0, le=2, description="how freely it writes; 0 writes what is likeliest"
+    )
+    samples: int | None = Field(
+        None, ge=1, le=10, description="drafts that it writes and votes on, with steps before the answer"
+    )
+    step_votes: bool = Field(False, description="it votes on each step of its drafts, rather than on drafts")
+
+    @property
+    def name(self) -> str:
+        """What tells it from the other members."""
+        more = [
+            self.technique or "",
+            f"t={self.temperature:g}" if self.temperature else "",
+            f"n={self.samples}" if self.samples else "",
+            "steps" if self.step_votes else "",
+        ]
+        return "/".join([self.variant, *filter(None, more)])
+
+    def weight_for(self, kind: Kind) -> float:
+        """Return what its voice counts for a kind of question."""
+        return self.weights.get(kind, self.weight)
 
 
 class EnsembleSettings(BaseModel):
@@ -27,9 +57,25 @@ class EnsembleSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     members: list[MemberSettings] = Field(
-        description="variants by name, or tables with variant, technique and weight"
+        description="variants by name, or tables with variant, technique, temperature and weight"
     )
     rule: Rule = Field("majority", description="how one answer is made of the members'")
+    seconds: float = Field(120, gt=0, le=_LONGEST, description="longest time of a member's answer")
+    same_meaning: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="cosine of two answers' vectors from which they say the same; 0 compares words and figures alone",
+    )
+    if_below: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="ask members one by one, in their order, only while the answer so far is less sure than this",
+    )
+    fitted: Path | None = Field(
+        None, description="what `tekio adapt ensemble` wrote; in ensembles, beside the adapters, unless given"
+    )
 
     @field_validator("members", mode="before")
     @classmethod
@@ -40,14 +86,39 @@ class EnsembleSettings(BaseModel):
             else value
         )
 
+    @field_validator("fitted")
+    @classmethod
+    def _expand_home(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser()
+
     @model_validator(mode="after")
     def _weighed(self) -> EnsembleSettings:
-        if len(self.members) < 2:
-            raise ValueError("an ensemble needs two members at least")
-        weights = [member.weight for member in self.members]
-        if min(weights) < 0 or not sum(weights):
-            raise ValueError("the weights of its members may not be negative, nor all 0")
+        if not 2 <= len(self.members) <= MOST_MEMBERS:
+            raise ValueError(f"an ensemble has 2 to {MOST_MEMBERS} members")
+        names = [member.name for member in self.members]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(
+                f"the member '{twice[0]}' is named twice: give it another technique or temperature"
+            )
+        for weights in ([member.weight for member in self.members], *self._of_kinds()):
+            if min(weights) < 0 or not sum(weights):
+                raise ValueError("the weights of its members may not be negative, nor all 0")
+        self._check_options()
         return self
+
+    def _check_options(self) -> None:
+        by_tokens = self.rule in TOKEN_RULES
+        if by_tokens and (self.if_below is not None or self.same_meaning):
+            raise ValueError("if_below and same_meaning go with rules over whole answers")
+        if by_tokens and any(member.temperature or member.samples for member in self.members):
+            raise ValueError("temperature and samples of a member go with rules over whole answers")
+        for member in self.members:
+            if member.step_votes and (member.samples or 1) < 2:
+                raise ValueError("step_votes need samples of 2 or more")
+
+    def _of_kinds(self) -> list[list[float]]:
+        kinds = {kind for member in self.members for kind in member.weights}
+        return [[member.weight_for(kind) for member in self.members] for kind in sorted(kinds)]
 
     @property
     def asks(self) -> list[str]:

@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from kernel.answer import Answer, AnswerEvent, AskEvent, TraceStep
+from kernel.answer_key import program_digest, settings_digest
 from kernel.answering.answerability import AnswerabilityModel
+from kernel.answering.asked import Asked
 from kernel.asking import AskOptions, check_top_k, understood
 from kernel.facade.base import FacadeBase
 from kernel.ingestion import RESERVED_TOKENS
@@ -23,12 +25,14 @@ from retrieval.passages import ANSWERABILITY
 from retrieval.queries import check_query
 from retrieval.ranking import check_mode
 from retrieval.records import Passage
+from retrieval.stages import Step
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from kernel.answering.rendering import ShownPrompt
+    from kernel.ensembles.settings import MemberSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,58 @@ class Questions(FacadeBase):
         async with aclosing(engine.answered(asked, variant)) as events:
             async for event in events:
                 yield event
+
+    async def ask_member(
+        self, question: str, member: MemberSettings, *, where: Sequence[str] = (), seconds: float
+    ) -> tuple[Answer | None, str]:
+        """Answer a question as a member of an ensemble does, never from what is stored.
+
+        Args:
+            question: what is asked.
+            member: who answers, and how.
+            where: filters of the search.
+            seconds: longest time.
+
+        Returns:
+            The answer, or None and why there is none.
+        """
+        from kernel.ensembles.asking import Heard, hear
+
+        options: AskOptions = {"variant": member.variant, "where": where, "cache": False, "memory": False}
+        asked = understood(question, options, self.settings, usual=member.variant)
+        engine = await self._started()
+
+        async def ask(put: Asked, within: Step) -> AsyncGenerator[AskEvent, None]:
+            variant = await asyncio.to_thread(engine.variant, put.variant)
+            async with aclosing(engine.answered(put, variant)) as events:
+                async for event in events:
+                    yield event
+
+        heard = None
+        async with aclosing(hear(0, member, asked, ask, Step("member"), seconds)) as events:
+            async for event in events:
+                heard = event
+        assert isinstance(heard, Heard)
+        return heard.answer, heard.why
+
+    async def recorded_with(self, variants: Sequence[str]) -> dict[str, Any]:
+        """Return what answers of variants depend on beside the question, as JSON values.
+
+        Raises:
+            UsageError: there is no such variant.
+        """
+        engine = await self._started()
+        with self._any_index() as index:
+            state = [index.identity(), str(index.version())]
+        return {
+            "program": program_digest(),
+            "settings": settings_digest(self.settings),
+            "index": state,
+            "variants": await asyncio.to_thread(engine.revisions, variants),
+            "top_k": self.settings.top_k,
+            "technique": self.settings.technique.value,
+            "max_new_tokens": self.settings.max_new_tokens,
+        }
 
     async def measure(self, question: str, *, without_document: str | None = None) -> dict[str, float]:
         """Return the features from which it is estimated whether the documents answer a question.

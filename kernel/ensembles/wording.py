@@ -1,0 +1,69 @@
+"""What an ensemble says of how it came to its answer, in the language of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_TEXTS = {
+    "elected": {
+        "en": "{rule}: {chosen} was taken, {same} of {heard} answers say the same.",
+        "ja": "{rule}：{chosen}の回答を採用しました（{heard}件の回答のうち{same}件が同じ内容です）。",
+    },
+    "rejected": {
+        "en": "{rule}: none of the {heard} answers is likely to be right, so the question is refused.",
+        "ja": "{rule}：{heard}件の回答はいずれも正しい可能性が低いため、回答を控えました。",
+    },
+    "even": {
+        "en": " It was even between {count} answers; the best supported one was taken.",
+        "ja": " {count}件の回答が同数だったため、裏付けが最も強いものを採用しました。",
+    },
+    "alone": {
+        "en": "{chosen} was sure enough ({sureness:.2f}, {below:.2f} is asked for), so no other member was asked.",
+        "ja": "{chosen}の回答が十分確実だった（{sureness:.2f}、基準 {below:.2f}）ため、"
+        "ほかのメンバーには尋ねていません。",
+    },
+    "failed": {
+        "en": "The member {member} gave no answer ({why}); the others decided.",
+        "ja": "メンバー {member} は回答しませんでした（{why}）。ほかのメンバーで決めました。",
+    },
+    "late": {
+        "en": "it took longer than {seconds:g} seconds",
+        "ja": "{seconds:g} 秒を超えました",
+    },
+    "empty": {"en": "it wrote nothing", "ja": "何も書きませんでした"},
+    "only_first": {
+        "en": "There is something to remember here, and nothing to vote on: {chosen} alone was asked.",
+        "ja": "記憶する内容であり、投票の対象ではないため、{chosen}だけに尋ねました。",
+    },
+    "none": {
+        "en": "no member of the ensemble {name} answered; the first one: {why}",
+        "ja": "アンサンブル {name} のどのメンバーも回答しませんでした。最初のメンバー：{why}",
+    },
+}
+_RULES = {
+    "majority": {"en": "majority", "ja": "多数決"},
+    "weighted": {"en": "weighted vote", "ja": "重み付き投票"},
+    "borda": {"en": "Borda count", "ja": "ボルダ方式"},
+    "run_off": {"en": "instant run-off", "ja": "優先順位付き決選投票"},
+    "stacked": {"en": "fitted choice", "ja": "学習済みの選択"},
+}
+
+
+def tell(key: str, language: str, **values: object) -> str:
+    """Return a text in a language; in English where there is none."""
+    texts = _TEXTS[key]
+    return texts.get(language, texts["en"]).format(**values)
+
+
+def rule_in(rule: str, language: str) -> str:
+    """Name a rule in a language."""
+    return _RULES[rule].get(language, _RULES[rule]["en"])
+
+
+def explained(
+    rule: str, language: str, *, chosen: str | None, same: int, heard: int, tie: Sequence[int]
+) -> str:
+    """Return in words how an answer was elected; `chosen` is None where all were rejected."""
+    key = "rejected" if chosen is None else "elected"
+    said = tell(key, language, rule=rule_in(rule, language), chosen=chosen, same=same, heard=heard)
+    return said + (tell("even", language, count=len(tie)) if tie else "")
