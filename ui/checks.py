@@ -42,7 +42,7 @@ def run_checks(*, index: str | Path | None, fast: bool) -> list[Check]:
     rows.append(Check("settings", OK, "valid"))
     rows.extend(_models(settings))
     rows += [_engine(settings), _text_recognition(settings), *other_engines(settings, fast=fast)]
-    rows += composed_variants(settings, fast=fast)
+    rows += composed_variants(settings)
     # Opening an index fetches its embedder when that is missing; a check must not download anything.
     open_it = not fast and all(row.status == OK for row in rows if row.check == "model embedder")
     rows.append(_index_counts(settings) if open_it else _index_present(settings))

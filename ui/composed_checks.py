@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retrieval.errors import TekioError
-from ui.check_rows import FAIL, OK, WARN, Check
-from ui.failures import describe
+from ui.check_rows import FAIL, OK, Check
 from ui.plaintext import one_line
 
 if TYPE_CHECKING:
@@ -37,66 +35,32 @@ class ComposedState:
 def composed_states(settings: Settings) -> list[ComposedState]:
     """Return how each composed variant of the settings stands. No member is loaded or asked."""
     from kernel.composed.describing import describe_variants
+    from kernel.composed.standing import standing
     from ui.variant_text import made_of
 
-    return [
-        ComposedState(each, made_of(each, "en"), *_standing(each, settings))
-        for each in describe_variants(settings.composed, settings)
-    ]
+    states = []
+    for each in describe_variants(settings.composed, settings):
+        found = standing(each.name, settings)
+        states.append(ComposedState(each, made_of(each, "en"), found.fitted, one_line(found.problem)))
+    return states
 
 
-def composed_variants(settings: Settings, *, fast: bool) -> Iterator[Check]:
-    """Look whether the members of each are there and, unless it has to be fast, whether what it was fitted to fits."""
-    if fast:
-        for name, missing in _missing_of(settings).items():
-            if missing:
-                yield Check(f"variant {name}", FAIL, _lacks(missing), _MEND)
-        return
+def composed_variants(settings: Settings) -> Iterator[Check]:
+    """Look whether the members of each are there, and whether what was fitted for it is, and fits."""
     for state in composed_states(settings):
         name = f"variant {state.described.name}"
         if state.problem:
             yield Check(name, FAIL, state.problem, _MEND)
-        elif state.fitted is False:
-            yield Check(name, WARN, f"{state.made_of}; not fitted yet", _fitting(state.described))
+        elif state.fitted is False:  # it goes by what the settings say
+            yield Check(
+                name, OK, f"{state.described.kind}, {state.made_of}; not fitted", _fitting(state.described)
+            )
         else:
             fitted = "; fitted" if state.fitted else ""
             yield Check(name, OK, f"{state.described.kind}, {state.made_of}{fitted}")
 
 
-_MEND = "mend its table in the settings"
-
-
-def _missing_of(settings: Settings) -> dict[str, list[str]]:
-    """Return for each composed variant those that it asks and that are not there."""
-    from kernel.answer import BASE, EXTRACTIVE
-    from kernel.chat.adapters import find_adapter
-
-    known = {BASE, EXTRACTIVE, *settings.named_variants}
-
-    def is_there(name: str) -> bool:
-        return name in known or find_adapter(name, settings.adapters) is not None
-
-    return {
-        name: [asked for asked in made.asks if not is_there(asked)]
-        for name, made in settings.composed.items()
-    }
-
-
-def _lacks(missing: list[str]) -> str:
-    return one_line(f"it asks {', '.join(missing)}, which is no variant (`tekio models` lists them)")
-
-
-def _standing(described: VariantDescription, settings: Settings) -> tuple[bool | None, str]:
-    """Return whether a composed variant is fitted, and why it cannot answer."""
-    from kernel.composed.making import compose
-
-    if missing := _missing_of(settings)[described.name]:
-        return None, _lacks(missing)
-    try:
-        compose(described.name, settings)
-    except TekioError as error:
-        return None, describe(error)
-    return None, ""
+_MEND = "mend its table in the settings, or do what it says"
 
 
 def _fitting(described: VariantDescription) -> str:

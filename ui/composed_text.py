@@ -145,6 +145,10 @@ def _member(member: MemberAnswer, rule: str, language: str) -> Entry:
     if not member.error:
         if member.confidence:
             facts.append(label("member_confidence", language, confidence=f"{member.confidence:.0%}"))
+        if member.support:
+            facts.append(label("member_support", language, support=f"{member.support:.0%}"))
+        if member.answered_by not in ("", member.variant):
+            facts.append(label("member_by", language, name=one_line(member.answered_by)))
         if member.cached:
             facts.append(label("member_stored", language))
         if member.ms:

@@ -45,7 +45,10 @@ def made_of(described: VariantDescription, language: str) -> str:
     if described.kind == "policy":
         return one_line(label("parts_choices", language, names=names))
     rule = rule_name(described.rule, language)
-    return one_line(label("parts_members", language, rule=rule, names=names))
+    told = label("parts_members", language, rule=rule, names=names)
+    if described.if_below is not None:
+        told += " · " + label("parts_one_by_one", language, sure=f"{described.if_below:.0%}")
+    return one_line(told)
 
 
 def _part(part: VariantPart, language: str) -> str:
@@ -56,6 +59,8 @@ def _part(part: VariantPart, language: str) -> str:
         more.append(label("parts_weight", language, weight=figure(part.weight)))
     if part.temperature:
         more.append(label("parts_temperature", language, temperature=figure(part.temperature)))
+    if part.samples:
+        more.append(label("parts_samples", language, count=part.samples))
     if part.top_k is not None:
         more.append(label("parts_passages", language, count=part.top_k))
     return f"{part.variant} ({listed(more, language)})" if more else part.variant

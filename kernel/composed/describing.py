@@ -29,7 +29,8 @@ class VariantPart(BaseModel):
     weight: float | None = Field(None, description="what its voice counts; of an ensemble alone")
     name: str = Field("", description="of a step")
     step: str = Field("", description="kind of a step")
-    temperature: float | None = Field(None, description="of a choice")
+    temperature: float | None = Field(None, description="of a member or a choice; null for steps")
+    samples: int | None = Field(None, description="drafts on which a member votes by itself")
     top_k: int | None = Field(None, description="of a choice; null: as the question says")
 
 
@@ -44,6 +45,10 @@ class VariantDescription(BaseModel):
         "mixed token by token), ensemble, pipeline and policy ask other variants"
     )
     rule: str = Field("", description="of a blend or an ensemble: how one answer is made of the members'")
+    if_below: float | None = Field(
+        None,
+        description="of an ensemble that asks its members one by one: the confidence up to which it goes on",
+    )
     parts: list[VariantPart] = Field([], description="whom a composed variant asks, in their order")
 
     @property
@@ -61,11 +66,19 @@ def _describe(name: str, settings: Settings) -> VariantDescription:
     composed = settings.composed.get(name)
     if isinstance(composed, EnsembleSettings):
         members = [
-            VariantPart(variant=member.variant, technique=member.technique, weight=member.weight)
+            VariantPart(
+                variant=member.variant,
+                technique=member.technique,
+                weight=member.weight,
+                temperature=member.temperature,
+                samples=member.samples,
+            )
             for member in composed.members
         ]
         kind: VariantKind = "blend" if composed.rule in TOKEN_RULES else "ensemble"
-        return VariantDescription(name=name, kind=kind, rule=composed.rule, parts=members)
+        return VariantDescription(
+            name=name, kind=kind, rule=composed.rule, if_below=composed.if_below, parts=members
+        )
     if isinstance(composed, PipelineSettings):
         steps = [
             VariantPart(variant=step.variant or "", name=step.name, step=step.kind) for step in composed.steps

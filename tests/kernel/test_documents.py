@@ -78,6 +78,10 @@ def tekio(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> 
             prompts=[],
             cache=model_store.cache,
             max_new_tokens=40,
+            ensembles={
+                "outer": {"members": ["extractive", "panel"]},
+                "panel": {"members": ["extractive", "base"]},
+            },
         )
     )
     app.ingest([root / "docs"])
@@ -112,6 +116,18 @@ async def test_a_summary_of_a_model_is_checked_sentence_by_sentence(tekio: Tekio
     assert summary.usage.prompt_tokens > 0
     if summary.variant == "extractive":
         assert any("No passage supported" in notice for notice in summary.notices)
+
+
+async def test_of_a_composed_variant_the_first_that_writes_works_on_a_document_and_is_named(
+    tekio: Tekio,
+) -> None:
+    summary = await tekio.summarize("old.md", variant="outer")
+    assert summary.usage.prompt_tokens > 0
+    assert summary.variant in ("base", "extractive"), "the draft may have had no support"
+    assert (
+        "'outer' asks other variants, for questions alone: 'base' worked on the document by itself."
+        in summary.notices
+    )
 
 
 async def test_a_document_longer_than_a_prompt_is_summarised_in_parts(

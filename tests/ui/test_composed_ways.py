@@ -136,18 +136,57 @@ actions = [{variant = "extractive"}, {variant = "base", technique = "few_shot", 
 """
 
 
-def test_models_and_doctor_name_members_that_are_missing(scripted: type[ScriptedTekio], run: Run) -> None:
-    Path("tekio.toml").write_text(COMPOSED, "utf-8")
+def test_models_and_doctor_say_why_a_composed_variant_cannot_answer(
+    scripted: type[ScriptedTekio], run: Run
+) -> None:
+    Path("tekio.toml").write_text(COMPOSED + UNFIT, "utf-8")
+    Path("broken.json").write_text("{", "utf-8")
     _, out, _ = run("models", "--json")
-    mix = next(row for row in json.loads(out)["composed"] if row["name"] == "mix")
-    assert (mix["kind"], mix["rule"]) == ("blend", "linear")
-    assert "it asks mine, which is no variant" in mix["problem"]
+    rows = {row["name"]: row for row in json.loads(out)["composed"]}
+    assert (rows["mix"]["kind"], rows["mix"]["rule"]) == ("blend", "linear")
+    assert "it asks mine, which is no variant" in rows["mix"]["problem"]
+    assert (rows["stacked"]["fitted"], rows["broken"]["fitted"], rows["weighed"]["fitted"]) == (
+        False,
+        True,
+        False,
+    )
+    assert (rows["panel"]["fitted"], rows["panel"]["problem"]) == (None, "")
+    assert "`tekio adapt ensemble stacked" in rows["stacked"]["problem"]
+    _, out, _ = run("models")
+    assert "panel\tensemble\tmajority vote · members: extractive, base (Few-shot, weight 2)\t\tyes" in out
+
+    code, _, err = run("models", "default", "mix")
+    assert (code, "'mix' cannot answer: it asks mine" in err) == (2, True)
+
     code, out, _ = run("doctor", "--fast", "--json")
     checks = {row["check"]: row for row in json.loads(out)["checks"]}
     assert code == 1
-    assert checks["variant mix"]["status"] == "fail"
-    assert "mine" in checks["variant mix"]["found"]
-    assert "variant panel" not in checks
+    stands = {name: checks[f"variant {name}"]["status"] for name in rows}
+    assert {name for name, status in stands.items() if status == "fail"} == {
+        "mix",
+        "stacked",
+        "broken",
+        "odd",
+    }
+    assert "broken.json is no fitted ensemble" in checks["variant broken"]["found"]
+    assert "there is no technique 'nonesuch'" in checks["variant odd"]["found"]
+    assert "not fitted" in checks["variant weighed"]["found"]
+
+
+UNFIT = """
+[ensembles.stacked]
+members = ["extractive", "base"]
+rule = "stacked"
+[ensembles.broken]
+members = ["extractive", "base"]
+rule = "stacked"
+fitted = "broken.json"
+[ensembles.weighed]
+members = ["extractive", "base"]
+rule = "weighted"
+[ensembles.odd]
+members = ["extractive", {variant = "base", technique = "nonesuch"}]
+"""
 
 
 def test_the_fields_of_tables_are_told_by_config(scripted: type[ScriptedTekio], run: Run) -> None:

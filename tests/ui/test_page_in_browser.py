@@ -66,6 +66,7 @@ def settings(
         "CACHE": str(model_store.cache),
         "VARIANT": "extractive",
         "VARIANTS": json.dumps({"far": {"engine": "openai", "address": stub.url, "model": "m"}}),
+        "ENSEMBLES": json.dumps({"panel": {"members": ["extractive", "base"]}}),
     }
     with pytest.MonkeyPatch.context() as patch:
         for name, value in values.items():
@@ -232,6 +233,46 @@ def test_base_and_extractive_answer_side_by_side_and_a_vote_is_kept(
     page.screenshot(path=shots / "side-by-side.png", full_page=True)
     page.get_by_role("button", name="This is the best").nth(1).click()
     page.get_by_text("You voted for extractive").wait_for(timeout=30_000)
+
+
+def test_the_members_of_an_ensemble_are_unfolded_in_every_size_and_found_again(
+    opened: Callable[..., Any], shots: Path
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = opened()
+    page.get_by_text("How to answer").click()
+    page.get_by_role("combobox", name="Who answers").click()
+    page.get_by_role("option", name="panel · ensemble").click()
+    page.get_by_text("majority vote · members: extractive, base").wait_for(timeout=30_000)
+    ask(page, INSULIN)
+    address = page.url
+
+    def unfold(at: Any, title: str) -> Any:
+        at.locator("summary").filter(has_text=title).click()
+        members = at.locator(".tk-member")
+        members.nth(1).wait_for(timeout=30_000)
+        at.wait_for_timeout(500)  # until it is open
+        return members
+
+    def grave(at: Any) -> list[Any]:
+        found = axe.run(at).response["violations"]
+        return [each for each in found if each["impact"] in ("serious", "critical")]
+
+    members = unfold(page, "How this answer was found")
+    assert sorted(members.locator("b").all_inner_texts()) == ["base", "extractive"]
+    assert any("24 hours" in text for text in members.locator(".tk-member-text").all_inner_texts())
+    assert page.locator(".tk-taken").count() == 1
+    assert all("weight 1" in text for text in members.all_inner_texts())
+    page.screenshot(path=shots / "members.png")
+    assert grave(page) == []
+    again = opened(locale="ja-JP", scheme="dark", width=390)  # a telephone
+    again.goto(address)
+    again.locator(".tk-answer").wait_for(timeout=60_000)
+    members = unfold(again, "この回答の決まり方")
+    assert again.locator(".tk-taken").get_by_text("採用").is_visible()
+    assert members.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth + 1)")
+    again.screenshot(path=shots / "members-dark-390.png")
+    assert grave(again) == []
 
 
 def test_an_answer_that_streams_is_stopped_at_once_and_keeps_its_draft(

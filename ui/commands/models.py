@@ -176,7 +176,9 @@ def default(
         raise UsageError("name a variant or give --unset, one of them")
     with opened(index) as tekio:
         if name is not None:
-            if name not in tekio.settings.named_variants:
+            if name in tekio.settings.composed:
+                _check_answers(name, tekio.settings)
+            elif name not in tekio.settings.variants:
                 _check_worthy(name, force=force)
             tekio.keep_default_variant(name)
         elif unset:
@@ -186,6 +188,14 @@ def default(
         print_json({"variant": usual, "setting": tekio.settings.variant})
     else:
         print_text(f"{usual} answers over this index where nobody is asked for by name")
+
+
+def _check_answers(name: str, settings: Settings) -> None:
+    """Refuse to have a composed variant answer by default that cannot."""
+    from kernel.composed.standing import standing
+
+    if problem := standing(name, settings).problem:
+        raise UsageError(f"'{name}' cannot answer: {problem}")
 
 
 def _check_worthy(name: str, *, force: bool) -> None:
