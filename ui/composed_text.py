@@ -182,6 +182,8 @@ def _vote_in_short(report: EnsembleReport, language: str) -> list[str]:
         parts = [f"{rule}: {', '.join(weighed)}"]
     elif chosen is None:
         parts = [label("found_none", language, rule=rule, asked=asked)]
+    elif asked == 1:
+        parts = [label("found_alone", language, chosen=chosen.variant)]
     elif chosen.group is None:
         name = _name(chosen, report.members, language)
         parts = [label("found_chosen", language, rule=rule, chosen=name, asked=asked)]

@@ -34,6 +34,9 @@ def test_a_member_asked_in_several_ways_is_named_with_the_way() -> None:
     assert summary(answer, "en").startswith(
         "chosen by a trained model: base (Few-shot) was chosen of 5 members"
     )
+    alone = EnsembleReport(rule="majority", members=report.members[:1], not_asked=["base"])
+    answer = make_answer().model_copy(update={"ensemble": alone})
+    assert summary(answer, "en") == "extractive alone was asked · not asked: base"
     nobody = [MemberAnswer(variant="base", technique="", error="no")]
     answer = make_answer().model_copy(update={"ensemble": EnsembleReport(rule="own", members=nobody)})
     assert summary(answer, "en") == "own: no answer of 1 members was chosen · without an answer: base"
