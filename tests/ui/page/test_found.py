@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from kernel.settings import load_settings
 from tests.ui.composed import HOSTILE, ensemble_answer, pipeline_answer, policy_answer
@@ -19,7 +22,15 @@ from ui.page.settings_view import settings_html
 if TYPE_CHECKING:
     from tests.ui.conftest import ScriptedTekio
 
+CHAT = Path(__file__).parents[3] / "ui" / "chat.py"
 _TAG = re.compile(r"<[^>]*>")
+
+
+@pytest.fixture(autouse=True)
+def cleared() -> Iterator[None]:
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
 
 
 def test_each_member_is_shown_with_what_it_counted_and_the_taken_one_is_marked() -> None:
@@ -81,3 +92,41 @@ def test_the_page_of_settings_tells_whom_composed_variants_ask(
     Path("tekio.toml").write_text('[ensembles.panel]\nmembers = ["extractive", "base"]\n', "utf-8")
     here = Here(Engine(load_settings()), None, language, load_settings())
     assert told in settings_html(here, "ensembles", changed_only=True)
+
+
+OUTCOME = """
+import streamlit as st
+from kernel.settings import load_settings
+from tests.ui.composed import ensemble_answer
+from ui.chat_engine import Engine
+from ui.page.here import Here
+from ui.page.outcome import show_outcome
+from ui.page.turn import Turn
+
+if "engine" not in st.session_state:
+    st.session_state["engine"] = Engine(load_settings())
+here = Here(st.session_state["engine"], None, "en", load_settings())
+show_outcome(here, Turn("How long?", answer=ensemble_answer(), blind={blind}), None)
+"""
+
+
+@pytest.mark.parametrize("blind", [False, True])
+def test_who_answered_is_not_told_where_it_is_not_to_be(scripted: type[ScriptedTekio], blind: bool) -> None:
+    page = AppTest.from_string(OUTCOME.format(blind=blind), default_timeout=30).run()
+    assert not page.exception
+    shown = "\n".join(str(element.proto.body) for element in page.get("html"))
+    assert [each.label for each in page.expander] == ([] if blind else ["How this answer was found"])
+    assert ("tk-member" in shown) is not blind
+
+
+def test_a_composed_variant_is_chosen_by_its_kind_and_tells_whom_it_asks(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("tekio.toml").write_text('[ensembles.panel]\nmembers = ["extractive", "base"]\n', "utf-8")
+    monkeypatch.setattr(scripted, "variants", lambda self: ["base", "extractive", "panel"])
+    page = AppTest.from_file(str(CHAT), default_timeout=30).run()
+    chosen = next(box for box in page.selectbox if "panel · ensemble" in box.options)
+    chosen.set_value("panel").run()
+    assert not page.exception
+    told = "\n".join(str(element.proto.body) for element in page.get("html"))
+    assert "majority vote · members: extractive, base" in told
