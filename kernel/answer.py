@@ -274,7 +274,19 @@ class PipelineStep(_Frozen):
     name: str
     kind: str
     variant: str = Field(default="", description="who wrote it; empty where no model did")
-    output: Any = Field(default=None, description="text, a label, or an object; null where the step failed")
+    type: Literal["text", "answer", "label", "object", "list"] | None = Field(
+        default=None, description="of its output; null where the step failed"
+    )
+    output: Any = Field(
+        default=None,
+        description="text, a label, a list, an object, or an answer without its passages; null where the step failed",
+    )
+    scores: dict[str, float] | None = Field(
+        default=None, description="of a label: the share of each there was to choose from, together 1"
+    )
+    notices: list[str] = Field(default=[], description="what the reader should know of it")
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
     error: str = Field(default="", description="why it gave nothing; the steps behind it did not run")
     ms: float = 0.0
 

@@ -19,6 +19,7 @@ from kernel.conversations import Conversations
 from kernel.embedders import find_embedder
 from kernel.facade.documents import DocumentWork
 from kernel.facade.keeping import Keeping
+from kernel.facade.pipelines import PipelineWork
 from kernel.facade.questions import Questions
 from kernel.facade.variants import Variants
 from kernel.facade.whole_documents import WholeDocuments
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 _MIB = 2**20
 
 
-class Tekio(DocumentWork, Keeping, Questions, WholeDocuments, Variants):
+class Tekio(DocumentWork, Keeping, Questions, WholeDocuments, PipelineWork, Variants):
     """A Tekio over one index. Opening it is cheap: models are loaded once, when first needed."""
 
     def __init__(self, settings: Settings, *, on_message: Callable[[str], None] | None = None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Seque
 from concurrent.futures import Future, wait
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,11 @@ from retrieval.selection import Selection
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 from retrieval.stages import Step, step, under_way
 
+if TYPE_CHECKING:
+    from kernel.pipelines.events import PipelineEvent
+    from kernel.pipelines.running import Given, Pipeline
+    from kernel.pipelines.seq2seq import Translators
+
 Embedded = tuple[NDArray[np.float32], NDArray[np.float32]]
 _EMBEDDED_BYTES = 16 << 20
 """Memory for the vectors of questions and of their tokens: some hundreds."""
@@ -112,6 +117,8 @@ class Engine:
         self._embedder = embedder
         self._memories = memories
         self._examples = examples
+        self.toolbox = toolbox
+        self._translators: Translators | None = None
         self._reranker = find_reranker(settings, models)
         self._lock = threading.RLock()  # a composed variant registers its members
         self._local = local
@@ -346,6 +353,10 @@ class Engine:
         held |= {query: self._embedded.put(query, each) for query, each in zip(missing, made, strict=True)}
         return [found for query in queries if (found := held[query]) is not None]
 
+    def embed_alike(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts that are compared with each other, shape (n, dimension), each of length one. Blocks."""
+        return self._embedder.embed_queries(texts)
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts as passages are, shape (n, dimension), each of length one. Blocks."""
         return self._embedder.embed_passages(texts)
@@ -430,12 +441,7 @@ class Engine:
         return {name: self.variant(name).revision for name in names}
 
     def _composed(self, name: str) -> Variant:
-        composition = compose(
-            name,
-            self._settings,
-            embed=self.embed,
-            revision_of=lambda member: self.variant(member).revision,
-        )
+        composition = compose(name, self._settings, self)
         members = [self.variant(member) for member in composition.members]
         local = [member.model for member in members if member.model and self._is_local(member.name)]
         return Variant(
@@ -444,6 +450,35 @@ class Engine:
             revision=":".join([composition.revision, *(member.revision for member in members)]),
             composition=composition,
         )
+
+    def pipeline(self, name: str) -> Pipeline:
+        """Return a pipeline of the settings with what its steps are done with. Loads no model.
+
+        Raises:
+            UsageError: there is no such pipeline.
+        """
+        from kernel.pipelines.running import Pipeline  # its steps stand on the engine
+        from kernel.pipelines.seq2seq import Translators
+        from kernel.pipelines.work import Means as StepMeans
+
+        told = self._settings.pipelines.get(name)
+        if told is None:
+            known = ", ".join(self._settings.pipelines) or "none"
+            raise UsageError(f"there is no pipeline '{name}'; there are {known}")
+        with self._lock:
+            if self._translators is None:
+                self._translators = Translators(self._models.resolve)
+            limits = self._settings.max_prompt_tokens, self._settings.max_new_tokens
+            means = StepMeans(self, self._index, self._translators, *limits)
+        return Pipeline(name, told, means, self._settings.surroundings)
+
+    def run_pipeline(self, name: str, given: Given, root: Step) -> AsyncGenerator[PipelineEvent, None]:
+        """Run a pipeline as a stream of events, see `Pipeline.events`."""
+        return self.pipeline(name).events(given, self._by_member, root)
+
+    def keeps_grammars(self, name: str) -> bool:
+        """Say whether a variant can be held to a grammar: one that another engine computes cannot."""
+        return self._is_local(name)
 
     def _is_local(self, name: str) -> bool:
         """Say whether a variant is computed by the language model of the settings."""
@@ -511,6 +546,8 @@ class Engine:
     def close(self) -> None:
         """End the language model and the servers that were started, and send what is waiting to be sent."""
         self._others.close()
+        if self._translators is not None:
+            self._translators.close()
         self._local.close()
         self._tracing.close()
         self._metrics.close()

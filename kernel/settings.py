@@ -21,16 +21,18 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from kernel.answer import Technique
+from kernel.answer import BASE, EXTRACTIVE, Technique
 from kernel.answering.parts import MultiQuery
 from kernel.composed.circles import check_acyclic
 from kernel.conversation.history import FollowUps
 from kernel.ensembles.settings import EnsembleSettings
 from kernel.functions.ability import FunctionCalling
+from kernel.pipelines.checks import Surroundings, check_pipelines
 from kernel.pipelines.settings import PipelineSettings
 from kernel.policies.settings import PolicySettings
 from kernel.variant_settings import VariantSettings, check_variant_names
 from plugins.external.attachment import Attachment, check_names
+from plugins.prompt_folders import prompt_folders
 from retrieval.errors import UsageError
 from retrieval.stores.opening import Place, beside, is_address
 
@@ -427,7 +429,27 @@ class Settings(BaseSettings):
         if twice := [name for name in self.composed if named.count(name) > 1]:
             raise ValueError(f"two variants are named '{twice[0]}': rename one of them")
         check_acyclic({name: made.asks for name, made in self.composed.items()})
+        check_pipelines(self.pipelines, self.surroundings)
         return self
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What the steps of pipelines are held against."""
+        own = {BASE: self.generator_languages, EXTRACTIVE: []}
+        own |= {name: told.languages or self.generator_languages for name, told in self.variants.items()}
+
+        def is_known(name: str) -> bool:
+            places = (self.adapters / name, Path(name).expanduser())
+            return name in own or name in self.composed or any(place.is_dir() for place in places)
+
+        return Surroundings(
+            usual=self.variant,
+            composed=self.composed,
+            languages=own.get,
+            is_known=is_known,
+            prompts=[folder.name for folder in prompt_folders(self.prompts)],
+            plugins=[*self.own_functions, *(each.name for each in self.functions)],
+        )
 
     @property
     def composed(self) -> dict[str, EnsembleSettings | PipelineSettings | PolicySettings]:
@@ -436,8 +458,9 @@ class Settings(BaseSettings):
 
     @property
     def named_variants(self) -> list[str]:
-        """The names of all variants that the settings make."""
-        return [*self.variants, *self.composed]
+        """The names of all variants that the settings make and that answer questions."""
+        silent = [name for name, pipeline in self.pipelines.items() if pipeline.answering is None]
+        return [*self.variants, *(name for name in self.composed if name not in silent)]
 
     @property
     def place(self) -> Place:

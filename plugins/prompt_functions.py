@@ -31,6 +31,7 @@ CHOOSE_FUNCTION = "choose_function"
 REWRITE_QUESTION = "rewrite_question"
 SUMMARIZE_CONVERSATION = "summarize_conversation"
 SUMMARIZE, COMPARE, EXTRACT = "summarize", "compare", "extract"
+TRANSLATE, CLASSIFY = "translate_text", "classify_text"
 SHIPPED_FUNCTIONS = (
     *TECHNIQUES,
     SUB_QUESTIONS,
@@ -40,6 +41,8 @@ SHIPPED_FUNCTIONS = (
     SUMMARIZE,
     COMPARE,
     EXTRACT,
+    TRANSLATE,
+    CLASSIFY,
 )
 KNOWN_VARIABLES = frozenset({"question", "passages", "examples", "document", "text"})
 LANGUAGES = ("en", "ja")
@@ -53,6 +56,8 @@ _VARIABLES_OF = {
     SUMMARIZE: ("document",),
     COMPARE: ("document", "text"),
     EXTRACT: ("document", "text"),
+    TRANSLATE: ("source", "target", "text"),
+    CLASSIFY: ("labels", "text"),
 }
 _STEPS = ("chain_of_thought", "hybrid")
 _LABELS = {

@@ -35,6 +35,7 @@ from ui.commands.ingest import ingest
 from ui.commands.keys import keys_app
 from ui.commands.memory import memory_app
 from ui.commands.models import models_app
+from ui.commands.pipeline import pipeline_app
 from ui.commands.query import ask, documents, search
 from ui.commands.reading import compare, extract, summarize
 from ui.commands.servers import chat, serve
@@ -65,6 +66,7 @@ app.add_typer(cache_app, name="cache")
 app.add_typer(models_app, name="models")
 app.add_typer(memory_app, name="memory")
 app.add_typer(keys_app, name="keys")
+app.add_typer(pipeline_app, name="pipeline")
 for _of_documents in (prompts, summarize, compare, extract, backup, restore):
     app.command()(_of_documents)
 app.add_typer(examples_app, name="examples")

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from fastapi import FastAPI, Response
 from sse_starlette import ServerSentEvent
@@ -24,13 +24,19 @@ if TYPE_CHECKING:
 log = logging.getLogger("tekio.rest")
 
 T = TypeVar("T")
+E = TypeVar("E", bound="_Event")
 _QUEUED_EVENTS = 64
+_LAST = ("answer", "done")
+"""The events after which a stream of the facade has ended."""
 
 
-async def begun(
-    request: Request, ask: Callable[[], AsyncGenerator[AskEvent, None]]
-) -> AsyncGenerator[AskEvent, None]:
-    """Wait for a stream's first event and return the stream, which ends with the answer or raises.
+class _Event(Protocol):
+    @property
+    def type(self) -> str: ...
+
+
+async def begun(request: Request, ask: Callable[[], AsyncGenerator[E, None]]) -> AsyncGenerator[E, None]:
+    """Wait for a stream's first event and return the stream, which ends with `answer` or `done`, or raises.
 
     The stream runs in a task of its own. The server ends a response whose client left by cancelling it
     again and again, which would also cut down the stream's own cleaning up; the task is cancelled once.
@@ -39,10 +45,10 @@ async def begun(
         ClientGoneError: the client closed the connection before it.
         TekioError: what the facade raised before it: the response has not begun, so that it can say so by its status.
     """
-    queue: asyncio.Queue[AskEvent | Exception] = asyncio.Queue(_QUEUED_EVENTS)
+    queue: asyncio.Queue[E | Exception] = asyncio.Queue(_QUEUED_EVENTS)
     task = asyncio.create_task(_pump(ask, queue))
     try:
-        first = await _unless_gone(request, queue.get())
+        first = await unless_gone(request, queue.get())
         if isinstance(first, Exception):
             raise first
     except BaseException:
@@ -52,13 +58,13 @@ async def begun(
 
 
 async def _following(
-    first: AskEvent, queue: asyncio.Queue[AskEvent | Exception], task: asyncio.Task[None]
-) -> AsyncGenerator[AskEvent, None]:
-    item: AskEvent | Exception = first
+    first: E, queue: asyncio.Queue[E | Exception], task: asyncio.Task[None]
+) -> AsyncGenerator[E, None]:
+    item: E | Exception = first
     try:
         while not isinstance(item, Exception):
             yield item
-            if item.type == "answer":
+            if item.type in _LAST:
                 return
             item = await queue.get()
         raise item
@@ -95,9 +101,7 @@ def _sent(event: str, data: str) -> ServerSentEvent:
     return ServerSentEvent(event=event, data=data)
 
 
-async def _pump(
-    ask: Callable[[], AsyncGenerator[AskEvent, None]], queue: asyncio.Queue[AskEvent | Exception]
-) -> None:
+async def _pump(ask: Callable[[], AsyncGenerator[E, None]], queue: asyncio.Queue[E | Exception]) -> None:
     try:
         async with aclosing(ask()) as events:
             async for event in events:
@@ -128,10 +132,15 @@ async def answer_unless_gone(request: Request, ask: Callable[[], AsyncGenerator[
         ClientGoneError: it did.
         TekioError: what the facade raised.
     """
-    return await _unless_gone(request, _last_answer(ask))
+    return await unless_gone(request, _last_answer(ask))
 
 
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for some work, which is cancelled when the client closes the connection.
+
+    Raises:
+        ClientGoneError: it did.
+    """
     working = asyncio.create_task(work)
     leaving = asyncio.create_task(_until_disconnected(request))
     try:

@@ -31,6 +31,7 @@ _TABLE: tuple[tuple[str, str, Needed], ...] = (
     ("POST", "/v1/chat/completions", "read"),
     ("POST", "/v1/embeddings", "read"),
     ("GET", "/v1/variants", "read"),
+    ("GET POST", "/v1/pipelines/**", "read"),
     ("GET", "/v1/models/**", "read"),
     ("POST", "/mcp", "read"),
     # What is the caller's own, and what a person adds to the collection.

@@ -75,6 +75,11 @@ class AnswerFlow:
                     yield TokenEvent(text=piece)
         yield AnswerEvent(answer=await self._finishing.finish(run))
 
+    async def hear(self, asked: Asked, variant: Variant, root: Step) -> str:
+        """Return a question of a conversation as it stands alone; nothing is recalled."""
+        silent = replace(asked, memory=False)
+        return (await self._means.listener.hear(self._means.kernel, silent, variant, Clock(root))).question
+
     async def parts(self, question: str, variant: Variant, way: MultiQuery) -> tuple[str, ...]:
         """Return the parts of a question, see `find_parts`; a model that splits it is the variant."""
         return await self._preparing.parts(question, variant, way)

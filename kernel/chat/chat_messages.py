@@ -71,4 +71,6 @@ def metadata_of(done: Generation) -> dict[str, Any]:
         "drafted_tokens": done.drafted_tokens,
         "accepted_tokens": done.accepted_tokens,
     }
+    if done.log_probability is not None:
+        told["log_probability"] = done.log_probability
     return told | {name: count for name, count in more.items() if count}

@@ -44,6 +44,8 @@ class Generation:
         reused_tokens: of the prompt, whose states were kept from before.
         drafted_tokens: that were guessed ahead.
         accepted_tokens: of those, that the model itself would have written.
+        log_probability: of all that was written with its end, by the model without the grammar that held it, in nats;
+            None where no grammar did.
     """
 
     text: str
@@ -55,6 +57,7 @@ class Generation:
     reused_tokens: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    log_probability: float | None = None
 
 
 class Generator(Protocol):

@@ -233,6 +233,7 @@ class LanguageModel:
             torch.manual_seed(sampling.seed)
         with torch.inference_mode(), self._generating(adapter, ids) as (model, prompt, more):
             inputs = torch.tensor([prompt], device=model.device)
+            within = self._within(sampling.grammar, prompt=len(prompt))
             output = model.generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
@@ -244,13 +245,15 @@ class LanguageModel:
                 streamer=streamer,
                 **more,
                 **sampling.choice(),
-                logits_processor=self._within(sampling.grammar, prompt=len(prompt)),
+                logits_processor=within,
             )
         new = output[0, len(prompt) :].tolist()
         reason, kept, written = how_it_ended(new, self.tokenizer.stop_ids, stop)
         seconds = time.perf_counter() - started
         first = (streamer.first_token_at or time.perf_counter()) - started
-        return Generation(self.tokenizer.decode(new[:kept]), len(ids), written, reason, first, seconds)
+        likely = within[0].ended(output[0].tolist()) if within else None
+        text = self.tokenizer.decode(new[:kept])
+        return Generation(text, len(ids), written, reason, first, seconds, log_probability=likely)
 
     def _within(self, grammar: str | None, *, prompt: int) -> list[Any]:
         """Return what holds a generation within a grammar."""

@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from kernel.asking import check_technique
 from kernel.composed.composition import Composition
 from kernel.ensembles.answers import AnswerEnsemble
-from kernel.ensembles.clusters import Embed
 from kernel.ensembles.fitted import fitted_place, read_fitted
 from kernel.ensembles.settings import TOKEN_RULES
 from kernel.settings import Settings
 from retrieval.errors import UsageError
 
+if TYPE_CHECKING:
+    from kernel.engine import Engine
 
-def compose(name: str, settings: Settings, *, embed: Embed, revision_of: Callable[[str], str]) -> Composition:
-    """Return how a composed variant of the settings makes its answers.
 
-    Args:
-        name: of the variant.
-        settings: what they say of it.
-        embed: gives vectors of texts; it is not called by this.
-        revision_of: gives what changes with a variant, which is found for it.
+def compose(name: str, settings: Settings, engine: Engine) -> Composition:
+    """Return how a composed variant of the settings makes its answers. Loads no model.
 
     Raises:
         UsageError: what it was fitted to cannot be read, or does not fit the settings.
     """
     if name in settings.ensembles and settings.ensembles[name].rule not in TOKEN_RULES:
-        return _of_answers(name, settings, embed, revision_of)
+        return _of_answers(name, settings, engine)
+    if name in settings.pipelines:
+        from kernel.pipelines.composition import PipelineComposition  # its steps stand on the engine
+
+        return PipelineComposition.of(engine.pipeline(name))
     raise UsageError(f"there is no variant '{name}'")
 
 
-def _of_answers(
-    name: str, settings: Settings, embed: Embed, revision_of: Callable[[str], str]
-) -> AnswerEnsemble:
+def _of_answers(name: str, settings: Settings, engine: Engine) -> AnswerEnsemble:
     told = settings.ensembles[name]
     for member in told.members:
         if member.technique is not None:
             check_technique(member.technique, settings)
     place = fitted_place(name, told, settings.adapters)
-    revisions = {each: revision_of(each) for each in told.asks}
-    fitted = read_fitted(name, told, place, revisions)
-    return AnswerEnsemble(name, told, embed=embed, fitted=fitted)
+    fitted = read_fitted(name, told, place, engine.revisions(told.asks))
+    return AnswerEnsemble(name, told, embed=engine.embed, fitted=fitted)

@@ -248,10 +248,11 @@ def test_the_members_of_an_ensemble_are_unfolded_in_every_size_and_found_again(
     address = page.url
 
     def unfold(at: Any, title: str) -> Any:
+        # A run that draws the page anew would fold it again.
+        at.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=60_000)
         at.locator("summary").filter(has_text=title).click()
         members = at.locator(".tk-member")
         members.nth(1).wait_for(timeout=30_000)
-        at.wait_for_timeout(500)  # until it is open
         return members
 
     def grave(at: Any) -> list[Any]:
@@ -269,7 +270,7 @@ def test_the_members_of_an_ensemble_are_unfolded_in_every_size_and_found_again(
     again.goto(address)
     again.locator(".tk-answer").wait_for(timeout=60_000)
     members = unfold(again, "この回答の決まり方")
-    assert again.locator(".tk-taken").get_by_text("採用").is_visible()
+    again.locator(".tk-taken").get_by_text("採用").wait_for(timeout=30_000)
     assert members.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth + 1)")
     again.screenshot(path=shots / "members-dark-390.png")
     assert grave(again) == []

@@ -31,6 +31,8 @@ class Chooser:
         self._sampling = sampling
         self._mask = mask
         self._random = np.random.default_rng(sampling.seed)
+        self.log_probability: float | None = None if mask is None else 0.0
+        """Of what was chosen within a grammar, by the logits without it, in nats."""
 
     def choose(self, logits: Floats, before: Sequence[int]) -> int:
         """Return the next token.
@@ -42,11 +44,14 @@ class Chooser:
         sampling = self._sampling
         if sampling.repetition_penalty != 1.0:
             logits = _penalised(logits, before, sampling.repetition_penalty)
+        free = logits
         if self._mask is not None:
             logits = np.where(self._mask.allowed(len(logits)), logits, -np.inf).astype(np.float32)
         token = int(logits.argmax()) if sampling.temperature <= 0 else self._sample(logits)
-        if self._mask is not None:
+        if self._mask is not None and self.log_probability is not None:
             self._mask.take(token)
+            most = float(free.max())
+            self.log_probability += float(free[token]) - most - float(np.log(np.exp(free - most).sum()))
         return token
 
     def _sample(self, logits: Floats) -> int:

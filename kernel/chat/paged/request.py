@@ -144,6 +144,7 @@ class Request:
                 self.reused,
                 self.drafted,
                 self.accepted,
+                self.chooser.log_probability,
             )
         )
 
