@@ -25,10 +25,12 @@ class ComposedState:
     """Whether something was fitted for it that is used; None where nothing can be."""
     problem: str
     """Why it cannot answer; empty where it can."""
+    answers: bool = True
+    """False for a pipeline that is run, and not asked."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it stands in the JSON."""
-        rest = {"of": self.made_of, "fitted": self.fitted, "problem": self.problem}
+        rest = {"of": self.made_of, "fitted": self.fitted, "problem": self.problem, "answers": self.answers}
         return self.described.model_dump(mode="json") | rest
 
 
@@ -41,7 +43,9 @@ def composed_states(settings: Settings) -> list[ComposedState]:
     states = []
     for each in describe_variants(settings.composed, settings):
         found = standing(each.name, settings)
-        states.append(ComposedState(each, made_of(each, "en"), found.fitted, one_line(found.problem)))
+        states.append(
+            ComposedState(each, made_of(each, "en"), found.fitted, one_line(found.problem), found.answers)
+        )
     return states
 
 

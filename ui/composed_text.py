@@ -5,48 +5,18 @@ What members answered and steps gave is models' and documents' text: it is retur
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from kernel.answer import Answer, EnsembleReport, MemberAnswer, PipelineReport, PipelineStep, PolicyReport
+from kernel.answer import Answer, EnsembleReport, MemberAnswer
 from kernel.ensembles.settings import TOKEN_RULES
 from ui.chat_view import technique_name
+from ui.found_parts import Entry, Section, cut
 from ui.locales import label
 from ui.plaintext import one_line, plain
-from ui.variant_text import figure, listed, rule_name, step_name
+from ui.steps_text import choice_section, how_chosen, steps_section
+from ui.variant_text import figure, rule_name
 
-_MOST_TEXT = 4000
-"""Characters of an answer or an output that are shown."""
 _MOST_TIED = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A member, or a step."""
-
-    name: str
-    detail: str
-    """How it was asked; what kind of step it is."""
-    text: str = ""
-    """What it answered or gave."""
-    facts: tuple[str, ...] = ()
-    error: str = ""
-    """Why it gave nothing, in words."""
-    chosen: bool = False
-    refused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Entries that belong together: members that say the same, the steps of a pipeline."""
-
-    title: str
-    entries: tuple[Entry, ...] = ()
-    notes: tuple[str, ...] = ()
-    """What is to be known of all of them; each may have several lines."""
-    is_vote: bool = False
-    """Whether its entries answer the same question as those of other such sections, so that they can be compared."""
 
 
 def is_composed(answer: Answer) -> bool:
@@ -58,11 +28,11 @@ def sections(answer: Answer, language: str) -> list[Section]:
     """Return how an answer was found; nothing of an answer that one variant gave by itself."""
     found: list[Section] = []
     if answer.policy is not None:
-        found.append(_choice(answer.policy, language))
+        found.append(choice_section(answer.policy, language))
     if answer.ensemble is not None:
         found += _ensemble(answer.ensemble, language)
     if answer.pipeline is not None:
-        found.append(_pipeline(answer.pipeline, language))
+        found.append(steps_section(answer.pipeline, language))
     return found
 
 
@@ -70,7 +40,7 @@ def summary(answer: Answer, language: str) -> str:
     """Return in one line how an answer was found; empty for one that a variant gave by itself."""
     parts: list[str] = []
     if answer.policy is not None:
-        parts.append(label("found_choice", language, how=_how(answer.policy, language)))
+        parts.append(label("found_choice", language, how=how_chosen(answer.policy, language)))
     if answer.ensemble is not None:
         parts += _vote_in_short(answer.ensemble, language)
     if answer.pipeline is not None:
@@ -85,11 +55,13 @@ def lines(answer: Answer, language: str) -> list[str]:
     """Return how an answer was found as plain lines, those within others indented."""
     found: list[str] = []
     for section in sections(answer, language):
-        found.append(section.title)
-        found += [f"  {line}" for note in section.notes for line in plain(note).splitlines()]
+        notes = [f"  {line}" for note in section.notes for line in plain(note).splitlines()]
+        found += [section.title, *notes] if section.notes_first else [section.title]
         for entry in section.entries:
             found.append(f"  - {head(entry, language)}")
             found += [f"    {line}" for line in (entry.error or entry.text).splitlines()]
+            found += [f"    ({note})" for note in entry.notes]
+        found += [] if section.notes_first else notes
     return found
 
 
@@ -98,9 +70,6 @@ def head(entry: Entry, language: str) -> str:
     marks = [label("member_chosen", language)] if entry.chosen else []
     marks += [label("member_refused", language)] if entry.refused else []
     return one_line(" · ".join(part for part in (entry.name, entry.detail, *marks, *entry.facts) if part))
-
-
-# -- ensembles ------------------------------------------------------------------------------------------------
 
 
 def _ensemble(report: EnsembleReport, language: str) -> list[Section]:
@@ -117,6 +86,8 @@ def _ensemble(report: EnsembleReport, language: str) -> list[Section]:
         if group is None:
             apart = any(member.group is not None for member in report.members)
             title = label("members_apart" if apart else "members", language)
+        elif len(report.members) == 1:
+            title = label("members", language)
         elif len(members) == 1:
             title = label("members_alone", language)
         else:
@@ -157,7 +128,7 @@ def _member(member: MemberAnswer, rule: str, language: str) -> Entry:
             facts.append(
                 label("tokens", language, prompt=member.prompt_tokens, completion=member.completion_tokens)
             )
-    text = _cut(plain(member.answer).strip())
+    text = cut(plain(member.answer).strip())
     if not (text or member.error or rule in TOKEN_RULES):  # members of a blend write one text together
         text = label("member_empty", language)
     return Entry(
@@ -165,6 +136,7 @@ def _member(member: MemberAnswer, rule: str, language: str) -> Entry:
         technique_name(member.technique, language) if member.technique else "",
         text,
         tuple(facts),
+        (),
         label("member_failed", language, error=one_line(member.error)) if member.error else "",
         member.chosen and rule not in TOKEN_RULES,
         member.refused,
@@ -204,50 +176,6 @@ def _name(member: MemberAnswer, members: Iterable[MemberAnswer], language: str) 
     if sum(each.variant == member.variant for each in members) == 1 or not member.technique:
         return member.variant
     return f"{member.variant} ({technique_name(member.technique, language)})"
-
-
-# -- pipelines and policies -------------------------------------------------------------------------------------
-
-
-def _pipeline(report: PipelineReport, language: str) -> Section:
-    entries = tuple(_step(number, step, language) for number, step in enumerate(report.steps, 1))
-    stopped = any(step.error for step in report.steps)
-    return Section(label("steps", language), entries, (label("steps_not_run", language),) if stopped else ())
-
-
-def _step(number: int, step: PipelineStep, language: str) -> Entry:
-    output = step.output
-    if output is not None and not isinstance(output, str):
-        output = json.dumps(output, ensure_ascii=False, indent=2, default=str)
-    detail = step_name(step.kind, language)
-    return Entry(
-        one_line(f"{number}. {step.name}"),
-        one_line(f"{detail} · {step.variant}" if step.variant else detail),
-        _cut(plain(output or "").strip()),
-        (label("seconds", language, seconds=step.ms / 1000),) if step.ms else (),
-        label("step_failed", language, error=one_line(step.error)) if step.error else "",
-    )
-
-
-def _choice(report: PolicyReport, language: str) -> Section:
-    notes = [_how(report, language), *([report.reason] if report.reason else [])]
-    return Section(label("choice", language), (), tuple(notes))
-
-
-def _how(report: PolicyReport, language: str) -> str:
-    parts = [report.variant]
-    if report.technique:
-        parts.append(technique_name(report.technique, language))
-    if report.temperature:
-        parts.append(label("parts_temperature", language, temperature=figure(report.temperature)))
-    parts.append(label("parts_passages", language, count=report.top_k))
-    parts.append(label("choice_probability", language, probability=f"{report.probability:.0%}"))
-    parts += [label("choice_default", language)] if report.default else []
-    return one_line(listed(parts, language))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
 
 
 def _short(text: str) -> str:

@@ -83,7 +83,9 @@ def print_models(settings: Settings, store: ModelStore, used: Sequence[str], *, 
 
 def _composed_row(state: ComposedState) -> tuple[str, ...]:
     fitted = "" if state.fitted is None else "yes" if state.fitted else "no"
-    return state.described.name, state.described.kind, state.made_of, fitted, state.problem or "yes"
+    name = state.described.name
+    can = state.problem or ("yes" if state.answers else f"no step answers: `tekio pipeline run {name}`")
+    return name, state.described.kind, state.made_of, fitted, can
 
 
 def _others(settings: Settings) -> list[dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kernel.answer import Answer, EnsembleReport, MemberAnswer, PipelineStep
+from kernel.answer import Answer, EnsembleReport, MemberAnswer, PipelineReport, PipelineStep
 
 MOST_PARTS = 64
 """Members or steps that are kept."""
@@ -21,12 +21,16 @@ def bounded(answer: Answer) -> Answer:
     if answer.ensemble is not None:
         changed["ensemble"] = _ensemble(answer.ensemble)
     if answer.pipeline is not None:
-        steps = [_step(step) for step in answer.pipeline.steps[:MOST_PARTS]]
-        changed["pipeline"] = answer.pipeline.model_copy(update={"steps": steps})
+        changed["pipeline"] = bounded_steps(answer.pipeline)
     if answer.policy is not None:
         reason = _cut(answer.policy.reason, _MOST_SAID)
         changed["policy"] = answer.policy.model_copy(update={"reason": reason})
     return answer.model_copy(update=changed) if changed else answer
+
+
+def bounded_steps(report: PipelineReport) -> PipelineReport:
+    """Return what steps gave, cut to a bounded size."""
+    return report.model_copy(update={"steps": [_step(step) for step in report.steps[:MOST_PARTS]]})
 
 
 def _ensemble(report: EnsembleReport) -> EnsembleReport:
@@ -54,7 +58,10 @@ def _step(step: PipelineStep) -> PipelineStep:
         output = output if len(written) <= MOST_CHARACTERS else written
     if isinstance(output, str):
         output = _cut(output, MOST_CHARACTERS)
-    return step.model_copy(update={"output": output, "error": _cut(step.error, _MOST_SAID)})
+    notices = [_cut(notice, _MOST_SAID) for notice in step.notices[:MOST_PARTS]]
+    return step.model_copy(
+        update={"output": output, "error": _cut(step.error, _MOST_SAID), "notices": notices}
+    )
 
 
 def _cut(text: str, most: int) -> str:

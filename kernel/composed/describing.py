@@ -24,7 +24,9 @@ class VariantPart(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    variant: str = Field("", description="empty for a step that no variant of its own writes")
+    variant: str = Field(
+        "", description="of a step its variant or its model; empty where it names none of its own"
+    )
     technique: str | None = Field(None, description="null: as the question says")
     weight: float | None = Field(None, description="what its voice counts; of an ensemble alone")
     name: str = Field("", description="of a step")
@@ -81,7 +83,8 @@ def _describe(name: str, settings: Settings) -> VariantDescription:
         )
     if isinstance(composed, PipelineSettings):
         steps = [
-            VariantPart(variant=step.variant or "", name=step.name, step=step.kind) for step in composed.steps
+            VariantPart(variant=step.variant or step.model, name=step.name, step=step.kind)
+            for step in composed.steps
         ]
         return VariantDescription(name=name, kind="pipeline", parts=steps)
     if composed is not None:

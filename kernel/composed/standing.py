@@ -24,6 +24,8 @@ class Standing:
     """Whether something was fitted for it; None where nothing can be."""
     problem: str = ""
     """Why it cannot answer; empty where it can."""
+    answers: bool = True
+    """False for a pipeline of which no step answers, so that it is run, and not asked."""
 
 
 def standing(name: str, settings: Settings) -> Standing:
@@ -37,7 +39,7 @@ def standing(name: str, settings: Settings) -> Standing:
             problem=f"it asks {', '.join(missing)}, which is no variant (`tekio models` lists them)"
         )
     if isinstance(made, PipelineSettings):
-        return Standing()
+        return Standing(answers=made.answering is not None)
     parts = made.members if isinstance(made, EnsembleSettings) else made.actions
     fitted = None
     try:

@@ -60,19 +60,34 @@ def ensemble_answer(
 
 
 def pipeline_answer(*, failed: bool = False, language: str = "en") -> Answer:
-    """Three steps, or two of which the second failed."""
+    """Four steps, or two of which the second failed."""
     steps = [
-        PipelineStep(name="to-english", kind="translate", variant="base", output="How long?", ms=700),
+        PipelineStep(
+            name="to-english",
+            kind="translate",
+            variant="base",
+            type="text",
+            output="How long?",
+            notices=["The text was read in 2 pieces."],
+            prompt_tokens=40,
+            completion_tokens=5,
+            ms=700,
+        ),
         PipelineStep(
             name="mood",
             kind="classify",
             variant="base",
-            output=None if failed else {"label": "calm", "score": 0.9},
+            type=None if failed else "label",
+            output=None if failed else "calm",
+            scores=None if failed else {"angry": 0.1, "calm": 0.9},
             error="it gave no label" if failed else "",
         ),
-        PipelineStep(name="own", kind="stamp", output="25"),
+        PipelineStep(
+            name="ask", kind="answer", type="answer", output={"answer": "24 months.", "variant": "base"}
+        ),
+        PipelineStep(name="own", kind="stamp", type="object", output={"months": 24}),
     ]
-    report = PipelineReport(steps=steps[: 2 if failed else 3])
+    report = PipelineReport(steps=steps[: 2 if failed else 4])
     return _answer(language).model_copy(update={"variant": "round", "pipeline": report})
 
 

@@ -73,12 +73,15 @@ def test_members_that_say_the_same_stand_together_what_was_taken_first() -> None
 
 def test_steps_are_numbered_and_the_one_that_failed_is_told() -> None:
     (steps,) = sections(pipeline_answer(), "en")
-    assert [(each.name, each.detail) for each in steps.entries] == [
-        ("1. to-english", "translate · base"),
-        ("2. mood", "classify · base"),
-        ("3. own", "stamp"),
+    assert [(each.name, each.detail, each.text) for each in steps.entries[:3]] == [
+        ("1. to-english", "translate · base", "How long?"),
+        ("2. mood", "classify · base", "calm"),
+        ("3. ask", "answer", "24 months."),
     ]
-    assert json.loads(steps.entries[1].text) == {"label": "calm", "score": 0.9}
+    assert steps.entries[0].facts == ("0.7 s", "40 + 5 tokens")
+    assert steps.entries[0].notes == ("The text was read in 2 pieces.",)
+    assert steps.entries[1].facts == ("calm 90%", "angry 10%")
+    assert (steps.entries[3].detail, json.loads(steps.entries[3].text)) == ("stamp", {"months": 24})
     assert steps.notes == ()
     (steps,) = sections(pipeline_answer(failed=True), "ja")
     assert steps.entries[1].error == "ここで止まりました: it gave no label"

@@ -130,7 +130,9 @@ members = ["extractive", {variant = "base", technique = "few_shot", weight = 2}]
 members = ["base", "mine"]
 rule = "linear"
 [pipelines.round]
-steps = [{name = "in", kind = "translate", variant = "base"}, {name = "own", kind = "answer"}]
+steps = [{name = "in", kind = "translate", variant = "base", to = "en"}, {name = "own", kind = "answer"}]
+[pipelines.mood]
+steps = [{name = "mood", kind = "classify", labels = ["calm", "angry"], variant = "base"}]
 [policies.chooser]
 actions = [{variant = "extractive"}, {variant = "base", technique = "few_shot", temperature = 0.3, top_k = 4}]
 """
@@ -153,6 +155,7 @@ def test_models_and_doctor_say_why_a_composed_variant_cannot_answer(
     assert (rows["panel"]["fitted"], rows["panel"]["problem"]) == (None, "")
     assert "`tekio adapt ensemble stacked" in rows["stacked"]["problem"]
     _, out, _ = run("models")
+    assert "no step answers: `tekio pipeline run mood`" in out
     assert "panel\tensemble\tmajority vote · members: extractive, base (Few-shot, weight 2)\t\tyes" in out
 
     code, _, err = run("models", "default", "mix")

@@ -13,7 +13,9 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from time import monotonic
 
-from kernel.answer import AskEvent
+from kernel.answer import AskEvent, PipelineReport
+from kernel.composed.bounds import bounded_steps
+from kernel.pipelines.events import StepFailedError
 from retrieval.errors import TekioError
 from ui.bridge import Bridge
 from ui.failures import describe
@@ -85,6 +87,8 @@ class Asking:
                         turn.answer = event.answer
         except asyncio.CancelledError:
             raise
+        except StepFailedError as error:
+            turn.error, turn.steps = describe(error), bounded_steps(PipelineReport(steps=error.result.steps))
         except TekioError as error:
             turn.error = describe(error)
         except Exception as error:

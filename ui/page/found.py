@@ -8,12 +8,14 @@ from html import escape
 
 import streamlit as st
 
-from kernel.answer import Answer
+from kernel.answer import Answer, PipelineReport
 from ui.chat_view import Span, marked_html, notice_html, text_html
-from ui.composed_text import Entry, Section, is_composed, sections
+from ui.composed_text import is_composed, sections
+from ui.found_parts import Entry, Section
 from ui.locales import label
 from ui.page.differences import differences
 from ui.page.here import Here
+from ui.steps_text import steps_section
 
 _MOST_COMPARED = 6_000
 """Characters of all members' answers together beyond which it is not looked for where they differ."""
@@ -24,6 +26,13 @@ def show_found(here: Here, answer: Answer) -> None:
     if is_composed(answer):
         with st.expander(here.say("how_found"), icon=":material/account_tree:"):
             st.html(found_html(answer, here.language))
+
+
+def show_steps(here: Here, report: PipelineReport) -> None:
+    """Offer to read what the steps of a pipeline gave before one failed, so that there is no answer."""
+    with st.expander(here.say("how_found"), icon=":material/account_tree:"):
+        section = steps_section(report, here.language)
+        st.html(_section_html(section, (), here.language, here.language))
 
 
 def found_html(answer: Answer, language: str) -> str:
@@ -50,8 +59,7 @@ def _section_html(section: Section, spans: Sequence[Sequence[Span]], spoken: str
         for place, entry in enumerate(section.entries)
     ]
     listed = f'<ul class="tk-members">{"".join(entries)}</ul>' if entries else ""
-    # What a pipeline's steps gave comes before what is to be known of those that did not run.
-    return text_html(section.title, "heading") + (notes + listed if section.is_vote else listed + notes)
+    return text_html(section.title, "heading") + (notes + listed if section.notes_first else listed + notes)
 
 
 def _entry_html(entry: Entry, spans: Sequence[Span], spoken: str, language: str) -> str:
@@ -69,6 +77,7 @@ def _entry_html(entry: Entry, spans: Sequence[Span], spoken: str, language: str)
             f'<div class="tk-member-text" lang="{code}">{marked_html(entry.text, spans, "tk-differs")}</div>'
         )
     wrong = notice_html(entry.error, "error") if entry.error else ""
+    text += "".join(text_html(note, "meta") for note in entry.notes)
     facts = text_html(" · ".join(entry.facts), "meta") if entry.facts else ""
     return f'<li class="tk-member{" tk-taken" if entry.chosen else ""}">{head}{text}{wrong}{facts}</li>'
 

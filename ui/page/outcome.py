@@ -9,7 +9,7 @@ import streamlit as st
 from kernel.answer import Answer, TraceStep
 from ui import chat_memory as memory
 from ui import chat_view as view
-from ui.page.found import show_found
+from ui.page.found import show_found, show_steps
 from ui.page.here import Here, icon_button
 from ui.page.talk_state import Talk, begin, go_back
 from ui.page.turn import Turn
@@ -41,6 +41,8 @@ def show_outcome(here: Here, turn: Turn, place: int | None) -> None:
     language, answer = here.language, turn.answer
     if turn.error:
         st.html(view.notice_html(f"{here.say('failed')}: {turn.error}", "error"))
+        if turn.steps is not None and not turn.blind:
+            show_steps(here, turn.steps)
     elif answer is None:
         draft = view.text_html(turn.draft, "draft") if turn.draft else ""
         st.html(draft + view.notice_html(here.say("stopped"), "warn"))

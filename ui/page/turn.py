@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from kernel.answer import Answer
+from kernel.answer import Answer, PipelineReport
 from kernel.conversations import kept_answer
 from plugins.memory.conversations import KeptTurn
 
@@ -42,10 +42,13 @@ class Turn:
     reading: int = 0
     """How many passages were found."""
     how: How = field(default_factory=How)
+    steps: PipelineReport | None = None
+    """What the steps of a pipeline gave before one failed, so that there is no answer."""
 
     def kept(self) -> dict[str, Any]:
         """Return what is kept of it beside the answer."""
-        return {"how": asdict(self.how), "blind": self.blind, "error": self.error}
+        steps = {"steps": self.steps.model_dump(mode="json")} if self.steps else {}
+        return {"how": asdict(self.how), "blind": self.blind, "error": self.error, **steps}
 
 
 def turn_of(kept: KeptTurn) -> Turn:
@@ -60,6 +63,7 @@ def turn_of(kept: KeptTurn) -> Turn:
         number=kept.id,
     )
     turn.how = _how(data.get("how"))
+    turn.steps = _steps(data.get("steps"))
     return turn
 
 
@@ -73,3 +77,10 @@ def _how(data: object) -> How:
         return How(where=tuple(data.get("where") or ()), **known)
     except TypeError:
         return How()
+
+
+def _steps(data: object) -> PipelineReport | None:
+    try:
+        return PipelineReport.model_validate(data) if data else None
+    except ValueError:  # of another Tekio
+        return None

@@ -11,7 +11,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from kernel.pipelines.events import PipelineResult, StepFailedError
 from kernel.settings import load_settings
+from retrieval.errors import TekioError
 from tests.ui.composed import HOSTILE, ensemble_answer, pipeline_answer, policy_answer
 from tests.ui.conftest import make_answer
 from ui.chat_engine import Engine
@@ -63,8 +65,8 @@ def test_words_that_no_other_member_says_are_marked() -> None:
 def test_steps_and_a_choice_are_shown() -> None:
     shown = found_html(pipeline_answer(failed=True), "en")
     assert shown.index("2. mood") < shown.index("It stopped here: it gave no label")
-    assert shown.index("It stopped here") < shown.index("The steps behind it did not run")
-    assert "&quot;label&quot;: &quot;calm&quot;" in found_html(pipeline_answer(), "en")
+    assert shown.index("It stopped here") < shown.index("none behind it ran")
+    assert "&quot;months&quot;: 24" in found_html(pipeline_answer(), "en")
     assert "選択確率 85%" in found_html(policy_answer(), "ja")
     assert found_html(make_answer(), "en") == ""
 
@@ -108,6 +110,28 @@ if "engine" not in st.session_state:
 here = Here(st.session_state["engine"], None, "en", load_settings())
 show_outcome(here, Turn("How long?", answer=ensemble_answer(), blind={blind}), None)
 """
+
+
+def test_steps_before_one_that_failed_are_kept_with_the_question_and_shown(
+    scripted: type[ScriptedTekio],
+) -> None:
+    report = pipeline_answer(failed=True).pipeline
+    assert report is not None
+    result = PipelineResult(pipeline="round", output=None, output_type="text", steps=report.steps)
+    scripted.error = StepFailedError(
+        "the step 'mood' failed: it gave no label", result, TekioError("no label")
+    )
+    page = AppTest.from_file(str(CHAT), default_timeout=30).run()
+    page.chat_input[0].set_value("How long?").run()
+    for _ in range(2):  # as it was asked, and as it is found again
+        shown = "\n".join(str(element.proto.body) for element in page.get("html"))
+        assert "the step &#x27;mood&#x27; failed: it gave no label" in shown
+        assert "1. to-english" in shown
+        assert "It stopped here: it gave no label" in shown
+        name = page.query_params["c"]
+        page = AppTest.from_file(str(CHAT), default_timeout=30)
+        page.query_params["c"] = name
+        page.run()
 
 
 @pytest.mark.parametrize("blind", [False, True])
