@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adaptation.ensembles.recording import Asking, Records
+from adaptation.ensembles.recording import Asking, Recorded, Records
 from kernel.ensembles.election import Elected, Elector
 from kernel.ensembles.settings import EnsembleSettings
 from kernel.ensembles.voices import Voice
@@ -28,6 +28,7 @@ class Case:
         refused: what a refusal is worth.
         ms: how long each member took, alone, shape (members,).
         tokens: that each member took, shape (members,).
+        f1: token F1 of each member's answer, shape (members,); None where there is no text to compare with.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Case:
     refused: float
     ms: NDArray[np.float64]
     tokens: NDArray[np.float64]
+    f1: NDArray[np.float64] | None = None
 
     def worth_of(self, elected: Elected) -> float:
         """Return what the answer is worth that was elected."""
@@ -76,6 +78,13 @@ def cases_of(
                     [usage.prompt_tokens + usage.completion_tokens if usage else 0 for usage in usages],
                     np.float64,
                 ),
+                f1=_f1s(each, one),
             )
         )
     return found
+
+
+def _f1s(asking: Asking, records: Sequence[Recorded]) -> NDArray[np.float64] | None:
+    if asking.f1 is None:
+        return None
+    return np.array([asking.f1(record.answer) if record.answer else 0.0 for record in records])

@@ -23,7 +23,8 @@ _EVERY = 10
 class Asking:
     """A question to be recorded: `group` names what may not be both learned from and measured on, its document.
 
-    `worth` says what an answer to it is worth, 0 to 1; `refused` what a refusal is.
+    `worth` says what an answer to it is worth, 0 to 1; `refused` what a refusal is; `f1` its token F1 with an expected
+    one, where there is one.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Asking:
     worth: Callable[[Answer], float]
     refused: float
     where: tuple[str, ...] = ()
+    f1: Callable[[Answer], float] | None = None
 
 
 class Recorded(BaseModel):

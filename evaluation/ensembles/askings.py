@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from adaptation.ensembles.recording import Asking
@@ -26,9 +26,10 @@ def askings_of(items: Sequence[Item], *, without_documents: bool = False) -> lis
             item.id,
             item.question,
             item.group or item.id,
-            _worth(item),
+            partial(worth_of, item),
             float(not item.answerable),
             item.where,
+            partial(f1_of, item) if item.answerable and item.answers else None,
         )
         for item in items
     ]
@@ -56,18 +57,20 @@ def refused(answer: Answer) -> float:
 def worth_of(item: Item, answer: Answer) -> float:
     """Return what an answer is worth, 0 to 1.
 
-    Of an answerable question it is the token F1 with the nearest expected answer, where there are texts to compare
-    with, else whether the class is named, else the share of the expected places that are cited; of another whether it
-    was refused.
+    Of an answerable question it is 1 where the answer holds an expected one whole, however long it is, else the token
+    F1 with the nearest; without texts to compare with, whether the class is named, or the share of the expected places
+    that are cited. Of another question it is whether it was refused.
     """
     if not item.answerable:
         return refused(answer)
     scores = answer_scores(item, answer)
-    for name in ("f1", "label_right", "citation_recall"):
-        if (score := scores.get(name)) is not None:
-            return score
+    for names in (("f1", "contains"), ("label_right",), ("citation_recall",)):
+        told = [score for name in names if (score := scores.get(name)) is not None]
+        if told:
+            return max(told)
     return float(not answer.refused)
 
 
-def _worth(item: Item) -> Callable[[Answer], float]:
-    return partial(worth_of, item)
+def f1_of(item: Item, answer: Answer) -> float:
+    """Return the token F1 of an answer with the nearest expected one, 0 for a refusal."""
+    return answer_scores(item, answer).get("f1") or 0.0

@@ -26,6 +26,7 @@ class Taken:
     Attributes:
         name: of the way.
         worth: of each answer, 0 to 1.
+        f1: its token F1, NaN where there is no text to compare with.
         refused: whether the question was refused.
         tokens: prompt and completion, of all members that were asked.
         ms: the members' times, one after the other.
@@ -35,6 +36,7 @@ class Taken:
 
     name: str
     worth: NDArray[np.float64]
+    f1: NDArray[np.float64]
     refused: NDArray[np.bool_]
     tokens: NDArray[np.float64]
     ms: NDArray[np.float64]
@@ -49,6 +51,7 @@ def of_member(cases: Sequence[Case], place: int, name: str) -> Taken:
     return Taken(
         name,
         np.array([case.worth[place] for case in cases]),
+        np.array([np.nan if case.f1 is None else case.f1[place] for case in cases]),
         np.array(refused, np.bool_),
         np.array([case.tokens[place] for case in cases]),
         ms,
@@ -89,15 +92,17 @@ def of_ensemble(
             if one_by_one and elector.is_enough(elected):
                 break
         ms = case.ms[asked]
-        if elected is None:
-            worth, refused = 0.0, False
-        elif elected.place is None:
+        worth, f1, refused = 0.0, 0.0, False
+        if elected is not None and elected.place is None:
             worth, refused = case.refused, True
-        else:
-            worth, refused = float(case.worth[heard[elected.place][0].member]), elected.answer.refused
-        rows.append((worth, refused, case.tokens[asked].sum(), ms.sum(), ms.max(), len(asked)))
-    table = np.array(rows, np.float64)
-    return Taken(name, table[:, 0], table[:, 1] > 0, table[:, 2], table[:, 3], table[:, 4], table[:, 5])
+        elif elected is not None and elected.place is not None:
+            member = heard[elected.place][0].member
+            worth, refused = float(case.worth[member]), elected.answer.refused
+            f1 = 0.0 if case.f1 is None else float(case.f1[member])
+        f1 = np.nan if case.f1 is None else f1
+        rows.append((worth, f1, refused, case.tokens[asked].sum(), ms.sum(), ms.max(), len(asked)))
+    table = np.array(rows, np.float64).T
+    return Taken(name, table[0], table[1], table[2] > 0, *table[3:])
 
 
 def figures(taken: Taken, answerable: NDArray[np.bool_]) -> dict[str, Any]:
@@ -111,6 +116,8 @@ def figures(taken: Taken, answerable: NDArray[np.bool_]) -> dict[str, Any]:
     }
     if answerable.any():
         found["answerable"] = _mean(taken.worth[answerable])
+    if (told := ~np.isnan(taken.f1)).any():
+        found["token_f1"] = _mean(taken.f1[told])
     if not answerable.all():
         values = _refusal_f1s(taken.refused, answerable)
         found["refusal_f1"] = {
@@ -126,6 +133,8 @@ def difference(before: Taken, after: Taken, answerable: NDArray[np.bool_]) -> di
     found: dict[str, Any] = {"of": before.name, "worth": _paired(before.worth, after.worth)}
     if answerable.any():
         found["answerable"] = _paired(before.worth[answerable], after.worth[answerable])
+    if (told := ~np.isnan(before.f1)).any():
+        found["token_f1"] = _paired(before.f1[told], after.f1[told])
     if not answerable.all():
         values = _refusal_f1s(after.refused, answerable) - _refusal_f1s(before.refused, answerable)
         found["refusal_f1"] = {

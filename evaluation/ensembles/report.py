@@ -130,7 +130,7 @@ def rows_of(found: Mapping[str, Any]) -> list[list[str]]:
     return [
         [
             way,
-            *(_value(values.get(key)) for key in ("worth", "answerable", "refusal_f1")),
+            *(_value(values.get(key)) for key in ("worth", "answerable", "token_f1", "refusal_f1")),
             f"{values['tokens']:.0f}",
             f"{values['ms_side_by_side']:.0f}",
             f"{values['ms']:.0f}",
@@ -143,7 +143,8 @@ def rows_of(found: Mapping[str, Any]) -> list[list[str]]:
 HEAD = (
     "",
     "worth of an answer",
-    "answerable: token F1",
+    "of answerable ones",
+    "token F1",
     "refusal F1",
     "tokens",
     "ms side by side",
@@ -225,5 +226,5 @@ def _gain(figure: Mapping[str, Any]) -> str:
 
 
 def _more(gain: Mapping[str, Any]) -> str:
-    named = (("answerable", "token F1"), ("refusal_f1", "refusal F1"))
+    named = (("token_f1", "token F1"), ("refusal_f1", "refusal F1"))
     return "".join(f", {label} {_gain(gain[key])}" for key, label in named if key in gain)

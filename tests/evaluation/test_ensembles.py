@@ -31,6 +31,7 @@ def case(number: int, *rights: bool, refused: float = 0.0, confidence: float = 0
         refused,
         np.array([5.0, 10.0, 20.0]),
         np.array([0.0, 100.0, 100.0]),
+        None if refused else np.array([0.4 if right else 0.1 for right in rights]),
     )
 
 
@@ -47,6 +48,8 @@ def test_the_report_shows_gain_cost_time_and_what_each_member_adds() -> None:
     assert found["whole"]["worth"]["value"] == 1.0
     assert found["gain"]["worth"]["difference"] == pytest.approx(1 / 3)
     assert found["gain"]["worth"]["interval"][0] > 0
+    assert found["whole"]["token_f1"]["value"] == pytest.approx(0.4)
+    assert found["gain"]["token_f1"]["difference"] == pytest.approx(0.1)
     assert found["whole"]["tokens"] == 200
     assert (found["whole"]["ms_side_by_side"], found["whole"]["ms"]) == (20, 35)
     assert [each["adds"]["worth"]["difference"] > 0 for each in found["without"]] == [True] * 3
@@ -82,7 +85,9 @@ def test_refusals_are_measured_by_their_f1_and_a_question_without_its_documents_
     assert without.where == ("document!=d1.md",)
     assert here.group == without.group
     assert (here.worth(answer(refused=True)), without.worth(answer(refused=True))) == (0.0, 1.0)
-    assert here.worth(answer(DISCARDED)) > 0.3
+    assert here.worth(answer(DISCARDED)) == 1.0  # it holds the expected text whole
+    assert here.f1 is not None
+    assert 0.3 < here.f1(answer(DISCARDED)) < 1.0
     unanswerable = [case(n, False, False, False, refused=1.0) for n in range(4)]
     found = report("three", told("majority", 3), [*CASES, *unanswerable], lambda of: Elector(of, no_vectors))
     assert found["whole"]["refusal_f1"]["value"] == 0.0
