@@ -128,6 +128,7 @@ class Engine:
             base_file=lambda: models.gguf(settings.generator),
             languages=settings.generator_languages,
             threads=settings.threads,
+            resolve=models.resolve,
         )
         self._found: Remembered[Hashable, tuple[Passage, ...]] = Remembered(settings.passage_cache)
         self._embedded: Remembered[str, Embedded] = Remembered(_EMBEDDED_BYTES, _size)

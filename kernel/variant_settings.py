@@ -13,7 +13,7 @@ from kernel.answer import BASE, EXTRACTIVE
 from plugins.external.attachment import is_address
 from retrieval.errors import UsageError
 
-RemoteEngine = Literal["openai", "llama.cpp"]
+RemoteEngine = Literal["openai", "llama.cpp", "seq2seq"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _LONGEST_WORD = 20
@@ -26,7 +26,8 @@ class VariantSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     engine: RemoteEngine = Field(
-        description="openai: a server that speaks its protocol; llama.cpp: its server"
+        description="openai: a server that speaks its protocol; llama.cpp: its server; seq2seq: an encoder-decoder "
+        "model such as a T5, in this process"
     )
     address: str = Field(
         "", description="openai: where the server's protocol begins, http://127.0.0.1:8000/v1"
@@ -34,7 +35,7 @@ class VariantSettings(BaseModel):
     model: str = Field(
         "",
         description="openai: name of the model or adapter on that server; llama.cpp: a GGUF file, empty: that of "
-        "the base model",
+        "the base model; seq2seq: a model's folder, or its name",
     )
     adapter: Path | None = Field(None, description="llama.cpp: a LoRA in a GGUF file, over the model")
     key: str = Field("", description="openai: NAME of the environment variable that holds the key")
@@ -76,8 +77,11 @@ class VariantSettings(BaseModel):
                 raise ValueError("an adapter on a server is a name: give it as the model")
         elif self.address or self.key:
             raise ValueError(
-                "address and key belong to the engine openai; Tekio starts llama.cpp's server itself"
+                "address and key belong to the engine openai; Tekio starts llama.cpp's server itself, and computes "
+                "seq2seq itself"
             )
+        elif self.engine == "seq2seq" and (not self.model or self.adapter is not None):
+            raise ValueError("the engine seq2seq needs a model, and takes no adapter")
         return self
 
 

@@ -19,6 +19,7 @@ from ui.commands.backup import backup, restore
 from ui.commands.cache import cache_app
 from ui.commands.dataset import adapt_dataset
 from ui.commands.doctor import doctor
+from ui.commands.ensembles import adapt_ensemble, evaluate_ensemble
 from ui.commands.evaluate import evaluate
 from ui.commands.evaluate_adapter import evaluate_adapter
 from ui.commands.evaluate_answers import evaluate_answers
@@ -60,6 +61,7 @@ _evaluations.command("regress")(evaluate_regress)
 _evaluations.command("trial")(evaluate_trial)
 _evaluations.command("calibrate")(evaluate_calibrate)
 _evaluations.command("injection")(evaluate_injection)
+_evaluations.command("ensemble")(evaluate_ensemble)
 app.add_typer(_evaluations, name="evaluate")
 app.add_typer(index_app, name="index")
 app.add_typer(cache_app, name="cache")
@@ -81,6 +83,7 @@ _adaptations.command("train")(adapt_train)
 _adaptations.command("methods")(adapt_methods)
 _adaptations.command("retriever")(adapt_retriever)
 _adaptations.command("reembed")(reembed)
+_adaptations.command("ensemble")(adapt_ensemble)
 app.add_typer(_adaptations, name="adapt")
 
 ingest_app = typer.Typer(

@@ -26,6 +26,8 @@ def other_engines(settings: Settings, *, fast: bool) -> Iterator[Check]:
     for name, told in settings.variants.items():
         if told.engine == "llama.cpp":
             yield _files(name, told)
+        elif told.engine == "seq2seq":
+            yield Check(f"variant {name}", OK, f"encoder-decoder, {told.model}")
         elif not fast:
             yield _server(name, told)
 

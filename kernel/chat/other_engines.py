@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
+
 from kernel.answering.run import PromptCounter, Variant
 from kernel.variant_settings import VariantSettings
 from retrieval.errors import UsageError
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from kernel.chat.llama.server import LlamaServer
     from kernel.chat.remote.breaker import CircuitBreaker
     from kernel.chat.remote.place import Place
-    from kernel.chat.remote.remote_chat import RemoteChatCompletion
+    from kernel.chat.seq2seq import Seq2SeqGenerator
+    from kernel.model_store import ResolvedModel
 
 _SAMPLES = 16
 
@@ -30,6 +33,7 @@ class OtherEngines:
         base_file: gives the base model as GGUF, for a variant that names no model.
         languages: of a variant that names none.
         threads: of a server that is started here; 0 leaves it to the server.
+        resolve: gives the folder of a model by its name, for encoder-decoder models.
         find: gives llama.cpp's server; None looks for it.
     """
 
@@ -40,17 +44,20 @@ class OtherEngines:
         base_file: Callable[[], Path],
         languages: Sequence[str],
         threads: int = 0,
+        resolve: Callable[[str], ResolvedModel] | None = None,
         find: Callable[[], ServerProgram] | None = None,
     ) -> None:
         self._variants = variants
         self._base_file = base_file
         self._languages = languages
         self._threads = threads
+        self._resolve = resolve
         self._find = find
         self._breakers: dict[str, CircuitBreaker] = {}
         self._servers: dict[Path, LlamaServer] = {}
+        self._own: list[Seq2SeqGenerator] = []
 
-    def make(self, name: str) -> tuple[RemoteChatCompletion, Variant]:
+    def make(self, name: str) -> tuple[ChatCompletionClientBase, Variant]:
         """Return a variant and its service; takes seconds where a file has to be looked at or fetched.
 
         Raises:
@@ -62,6 +69,8 @@ class OtherEngines:
         from kernel.chat.remote.remote_chat import RemoteChatCompletion
 
         told = self._variants[name]
+        if told.engine == "seq2seq":
+            return self._of_own(name, told)
         make = self._of_llama if told.engine == "llama.cpp" else self._of_address
         place, counter, key, model, revision = make(name, told)
         remote = Remote(
@@ -101,6 +110,20 @@ class OtherEngines:
         place = LlamaPlace(server, number)
         parts = [_digest(path) for path in (file, told.adapter) if path is not None]
         return place, LlamaCounter(place), str(file), file.stem, ":".join(["llama.cpp", *parts])
+
+    def _of_own(self, name: str, told: VariantSettings) -> tuple[ChatCompletionClientBase, Variant]:
+        from kernel.chat.local_chat import LocalChatCompletion
+        from kernel.chat.seq2seq import Seq2SeqGenerator
+
+        if self._resolve is None:
+            raise UsageError(f"nothing finds the model of '{name}'")
+        found = self._resolve(told.model)
+        generator = Seq2SeqGenerator(found.name, found.folder, window=told.window)
+        self._own.append(generator)
+        service = LocalChatCompletion(service_id=name, generator=generator)
+        languages = frozenset(told.languages or self._languages)
+        revision = f"seq2seq:{found.revision}"
+        return service, Variant(name, languages, found.name, generator, revision, window=told.window)
 
     def _file_of(self, told: VariantSettings) -> Path:
         return (Path(told.model).expanduser() if told.model else self._base_file()).absolute()
@@ -143,6 +166,8 @@ class OtherEngines:
         """End the servers that were started."""
         for server in self._servers.values():
             server.close()
+        for generator in self._own:
+            generator.close()
 
 
 def _digest(path: Path) -> str:
