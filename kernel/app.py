@@ -10,6 +10,8 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from kernel.answer import Answer
@@ -70,6 +72,8 @@ class Tekio(DocumentWork, Keeping, Questions, WholeDocuments, PipelineWork, Vari
         self._toolbox: Toolbox | None = None
         self._library: Library | None = None
         self._loading = Loading()
+        self._apart: Tekio | None = None
+        self._apart_folder: TemporaryDirectory[str] | None = None
 
     @contextmanager
     def _stored_answers(self) -> Iterator[AnswerCache]:
@@ -185,6 +189,18 @@ class Tekio(DocumentWork, Keeping, Questions, WholeDocuments, PipelineWork, Vari
                 )
             return self._engine
 
+    async def _started_apart(self) -> Engine:
+        return await asyncio.to_thread(self._start_apart)
+
+    def _start_apart(self) -> Engine:
+        with self._lock:
+            if self._apart is None:
+                self._apart_folder = TemporaryDirectory(prefix="tekio-")
+                place = {"index": Path(self._apart_folder.name) / "index", "store": "", "answer_cache": False}
+                self._apart = Tekio(self.settings.model_copy(update=place), on_message=self._say)
+                self._apart._open_index(create=True)
+            return self._apart._start()
+
     async def figures(self) -> tuple[bytes, str] | None:
         """Return what Prometheus reads, and its media type; None where the settings do not offer it."""
         return (await self._started()).figures() if self.settings.prometheus else None
@@ -232,6 +248,9 @@ class Tekio(DocumentWork, Keeping, Questions, WholeDocuments, PipelineWork, Vari
             if self._index is not None:
                 self._index.close()
             self.memory.close()
+            if self._apart is not None and self._apart_folder is not None:
+                self._apart.close()
+                self._apart_folder.cleanup()
             if self._toolbox is not None:
                 self._toolbox.close()
-            self._engine = self._index = self._toolbox = None
+            self._engine = self._index = self._toolbox = self._apart = self._apart_folder = None

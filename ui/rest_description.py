@@ -8,6 +8,9 @@ whole checked answer), and last, always, `done` (with `finish_reason` and `usage
 first event is told by the status, as without a stream. A connection that ends without either was cut. Closing the
 connection stops the generation.
 
+`POST /v1/pipelines/{name}` does the same for the steps of a pipeline: `step`, `passages`, `token`, `step_done`, and
+last `done` or `error`, which holds what the steps before gave.
+
 `/v1/chat/completions`, `/v1/embeddings` and `/v1/models` speak OpenAI's protocol: a model is a variant, or the
 embedder; citations are in the field `tekio`, and as a list at the end of the text.
 

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kernel.pipelines.events import StepFailedError
 from retrieval.errors import (
     BusyError,
     ConflictError,
@@ -55,13 +56,14 @@ INTERNAL_MESSAGE = "something went wrong inside Tekio; its log says what"
 
 def kind_of(error: Exception) -> tuple[int, ErrorDetail]:
     """Return the status and the body's detail for an error; of an unforeseen one nothing is told."""
+    cause = error.cause if isinstance(error, StepFailedError) else error
     for kind, status, name in _KINDS:
-        if isinstance(error, kind):
+        if isinstance(cause, kind):
             return status, ErrorDetail(
-                type=getattr(error, "code", name),
+                type=getattr(cause, "code", name),
                 message=describe(error),
-                retry_after=_when_to_ask_again(error),
-                param=getattr(error, "param", None),
+                retry_after=_when_to_ask_again(cause),
+                param=getattr(cause, "param", None),
             )
     return 500, ErrorDetail(type="internal", message=INTERNAL_MESSAGE)
 

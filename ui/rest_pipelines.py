@@ -24,10 +24,9 @@ from kernel.pipelines.events import (
 )
 from retrieval.errors import NotFoundError, TekioError, UsageError
 from ui.audit import note_shown
-from ui.failures import describe
 from ui.identity import caller_in
 from ui.rest_errors import body_of
-from ui.rest_models import ErrorDetail, ErrorResponse, events_described
+from ui.rest_models import ErrorResponse, events_described
 from ui.rest_problems import PROBLEM_JSON
 from ui.rest_stream import begun, told, unless_gone
 from ui.stopping import Stopping
@@ -170,6 +169,5 @@ async def _sent(events: AsyncGenerator[PipelineEvent, None]) -> AsyncIterator[Se
 
 def _failure(error: StepFailedError) -> tuple[int, dict[str, Any]]:
     """Return the status and the body of a step that failed: of its kind of error, with what there is so far."""
-    status, detail = told(error.cause)
-    detail = ErrorDetail(**{**detail.model_dump(), "message": describe(error)})
+    status, detail = told(error)
     return status, {**body_of(status, detail), "result": error.result.model_dump(mode="json")}

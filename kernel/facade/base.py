@@ -62,3 +62,7 @@ class FacadeBase(ABC):
     @abstractmethod
     async def _started(self) -> Engine:
         """Return what answers questions, made when it is first needed."""
+
+    @abstractmethod
+    async def _started_apart(self) -> Engine:
+        """Return what works on texts where there is no index, made when it is first needed."""

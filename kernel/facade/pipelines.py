@@ -15,10 +15,11 @@ from kernel.pipelines.settings import StepSettings
 from kernel.settings import Settings
 from retrieval.access import Caller
 from retrieval.analysis import detect_language
-from retrieval.errors import TekioError, UsageError
+from retrieval.errors import IndexMissingError, TekioError, UsageError
 
 if TYPE_CHECKING:
     from kernel.answering.asked import Asked
+    from kernel.engine import Engine
 
 
 class PipelineWork(FacadeBase):
@@ -82,14 +83,14 @@ class PipelineWork(FacadeBase):
         Raises:
             UsageError: there is no such pipeline, or nothing to do.
             StepFailedError: a step failed; has what those before it gave.
-            IndexMissingError: there is no index yet.
+            IndexMissingError: there is no index yet, and a step answers from it.
         """
         self.pipeline(name)
         check_language(language)
         from kernel.pipelines.running import Given, check_given
 
         check_given(text)
-        engine = await self._started()
+        engine = await self._engine_for(name)
         options: AskOptions = {"caller": caller, "cache": cache}
         asking = _Asking(self.settings, options)
         given = Given(text, language or detect_language(text), caller, asking)
@@ -98,6 +99,15 @@ class PipelineWork(FacadeBase):
             async with aclosing(engine.run_pipeline(name, given, root)) as events:
                 async for event in events:
                     yield event
+
+    async def _engine_for(self, name: str) -> Engine:
+        """Return what does a pipeline's steps; one that works on its text alone needs no index."""
+        try:
+            return await self._started()
+        except IndexMissingError:
+            if any(step.kind == "answer" for step in self.settings.pipelines[name].steps):
+                raise
+            return await self._started_apart()
 
 
 @dataclass(frozen=True, slots=True)

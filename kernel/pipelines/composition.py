@@ -5,6 +5,7 @@ What the documents say stays as it is: citations, quotes and passages are those 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -93,11 +94,14 @@ class PipelineComposition:
             StepFailedError: a step failed before there was an answer.
         """
         if fact_to_remember(asked.question) is not None:
-            async for event in ask(self._of_member(asked, self.first), root):
-                yield event
+            async with aclosing(ask(self._of_member(asked, self.first), root)) as remembered:
+                async for event in remembered:
+                    yield event
             return
         heard = await self._heard(asked, root)
-        given = Given(heard.question, detect_language(heard.question), asked.caller, self._asking(heard))
+        language = asked.language or detect_language(heard.question)
+        asking = _Asking(heard, is_translated=self.final.kind != "answer")
+        given = Given(heard.question, language, asked.caller, asking)
         try:
             async with aclosing(self.pipeline.events(given, ask, root)) as events:
                 async for happened in events:
@@ -124,7 +128,7 @@ class PipelineComposition:
         if not asked.history or asked.follow_ups == "off" or self._takes_input(self.first):
             return asked
         engine = self.pipeline.means.engine
-        member = engine.variant(self.pipeline.around.writer_of(self.first))
+        member = await asyncio.to_thread(engine.variant, self.pipeline.around.writer_of(self.first))
         heard = await engine.flow(asked.caller).hear(asked, member, root)
         return replace(asked, question=heard, history=())
 
@@ -133,9 +137,6 @@ class PipelineComposition:
 
     def _of_member(self, asked: Asked, step: StepSettings) -> Asked:
         return replace(asked, variant=self.pipeline.around.writer_of(step), chosen=bool(step.variant))
-
-    def _asking(self, asked: Asked) -> _Asking:
-        return _Asking(asked)
 
     def _answer(self, result: PipelineResult, asked: Asked, heard: Asked, root: Step, *more: str) -> Answer:
         answer = result.answer
@@ -167,6 +168,8 @@ class _Asking:
     """Makes the question of a step that answers out of what was said with the pipeline's."""
 
     asked: Asked
+    is_translated: bool
+    """Whether its answer is translated, so that it is no matter of the step in which language it is given."""
 
     def __call__(self, step: StepSettings, question: str, variant: str) -> Asked:
         same = question == self.asked.question
@@ -178,7 +181,7 @@ class _Asking:
             technique=Technique(step.technique) if step.technique else self.asked.technique,
             top_k=step.top_k or self.asked.top_k,
             where=(*self.asked.where, *step.where),
-            language=self.asked.language if same else None,
+            language=self.asked.language if same and not self.is_translated else None,
             history=self.asked.history if same else (),
             trace=False,
         )

@@ -61,6 +61,7 @@ def describe_pipelines(pipelines: Mapping[str, PipelineSettings], around: Surrou
 
 
 def _step(step: StepSettings, pipeline: PipelineSettings, around: Surroundings) -> StepView:
+    model = {"model": step.by} if step.model else {}
     said = step.model_dump(
         mode="json", by_alias=True, exclude_unset=True, exclude=_TOLD_APART | {"arguments"}
     )
@@ -70,5 +71,5 @@ def _step(step: StepSettings, pipeline: PipelineSettings, around: Surroundings) 
         input=pipeline.sources(step),
         variant=around.writer_of(step),
         gives=pipeline.types[step.name],
-        parameters=said,
+        parameters=said | model,
     )

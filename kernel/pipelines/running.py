@@ -122,7 +122,7 @@ class Pipeline:
         run = _Run({INPUT: Made("text", given.text)})
         for step in self.settings.ordered:
             who = self.around.writer_of(step)
-            tell(StepBegunEvent(name=step.name, kind=step.kind, variant=who))
+            tell(StepBegunEvent(name=step.name, kind=step.kind, variant=who or step.by))
             started = time.perf_counter()
             try:
                 work = await self._begun(step, who, given, run, tell)
@@ -230,7 +230,7 @@ def _reported(work: Work, made: Made, started: float) -> PipelineStep:
     return PipelineStep(
         name=work.step.name,
         kind=work.step.kind,
-        variant=work.variant.name or work.step.model,
+        variant=work.variant.name or work.step.by,
         type=made.type,
         output=made.shown,
         scores=work.scores or None,
@@ -243,7 +243,7 @@ def _reported(work: Work, made: Made, started: float) -> PipelineStep:
 
 def _failed(step: StepSettings, who: str, cause: TekioError, started: float) -> PipelineStep:
     return PipelineStep(
-        name=step.name, kind=step.kind, variant=who or step.model, error=str(cause), ms=_ms(started)
+        name=step.name, kind=step.kind, variant=who or step.by, error=str(cause), ms=_ms(started)
     )
 
 

@@ -9,6 +9,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ _MOST_TOKENS = 480
 """Of a piece where the model does not say how much it reads; MarianMT's positions end at 512."""
 _TOGETHER = 8
 _SENTENCEPIECE = "pip install 'tekio[translation]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A translation, the tokens that were read and written for it, and whether it came to its own end."""
+
+    text: str
+    read: int
+    written: int
+    is_whole: bool
 
 
 class Translator:
@@ -36,17 +47,20 @@ class Translator:
     def most_tokens(self) -> int:
         """How many tokens it reads at once."""
         self._load()
-        config = self._model.config
-        told = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-        return min(_MOST_TOKENS, int(told or _MOST_TOKENS) - 4)
+        return min(_MOST_TOKENS, self._positions - 4)
+
+    @property
+    def _positions(self) -> int:
+        """How many places a text may have; models that count from place to place say none."""
+        return int(getattr(self._model.config, "max_position_embeddings", None) or 1 << 20)
 
     def count(self, text: str) -> int:
         """Count the tokens of a text."""
         self._load()
         return len(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def translate(self, texts: Sequence[str], stop: threading.Event) -> list[tuple[str, int, int]]:
-        """Return each text's translation, with the tokens that were read and written.
+    def translate(self, texts: Sequence[str], stop: threading.Event) -> list[Translated]:
+        """Return each text's translation.
 
         Args:
             texts: each within `most_tokens`.
@@ -56,7 +70,7 @@ class Translator:
             TekioError: the model failed.
         """
         self._load()
-        made: list[tuple[str, int, int]] = []
+        made: list[Translated] = []
         for start in range(0, len(texts), _TOGETHER):
             try:
                 made += self._batch(texts[start : start + _TOGETHER], stop)
@@ -66,7 +80,7 @@ class Translator:
                 ) from error
         return made
 
-    def _batch(self, texts: Sequence[str], stop: threading.Event) -> list[tuple[str, int, int]]:
+    def _batch(self, texts: Sequence[str], stop: threading.Event) -> list[Translated]:
         import torch
 
         from kernel.chat.generation_hooks import StopOnEvent
@@ -75,17 +89,18 @@ class Translator:
             inputs = self._tokenizer(list(texts), return_tensors="pt", padding=True, truncation=True)
             inputs.pop("token_type_ids", None)
             read = inputs["attention_mask"].sum(dim=1).tolist()
+            most = min(2 * max(read) + 32, self._positions - 2)
             written = self._model.generate(
                 **inputs.to(self._model.device),
-                max_new_tokens=2 * max(read) + 32,
-                num_beams=1,
+                max_new_tokens=most,
                 do_sample=False,
                 stopping_criteria=[StopOnEvent(stop)],
             )
         texts = self._tokenizer.batch_decode(written, skip_special_tokens=True)
+        counts = (written != self._tokenizer.pad_token_id).sum(dim=1).tolist()
         return [
-            (text.strip(), int(before), int((row != self._tokenizer.pad_token_id).sum()))
-            for text, before, row in zip(texts, read, written, strict=True)
+            Translated(text.strip(), int(before), int(count), int(count) < most)
+            for text, before, count in zip(texts, read, counts, strict=True)
         ]
 
     def _load(self) -> None:
@@ -138,7 +153,7 @@ class Translators:
         """Return what changes with a model's files. Blocks."""
         return self._find(name).revision
 
-    async def run(self, name: str, texts: Sequence[str]) -> list[tuple[str, int, int]]:
+    async def run(self, name: str, texts: Sequence[str]) -> list[Translated]:
         """Translate texts by a model; whoever leaves ends it."""
         translator = await asyncio.to_thread(self.of, name)
         stop = threading.Event()

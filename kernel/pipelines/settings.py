@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -127,6 +128,12 @@ class StepSettings(BaseModel):
     def is_by_model(self) -> bool:
         """Whether a variant does it, rather than a model of its own or a function."""
         return self.kind != "function" and not self.model
+
+    @property
+    def by(self) -> str:
+        """Who does it, for people: the variant, or a model without the folders that it is in."""
+        is_path = self.model.startswith((".", "~")) or Path(self.model).is_absolute()
+        return self.variant or (Path(self.model).name if is_path else self.model)
 
     def gives(self, source: ValueType) -> ValueType:
         """Return the type of what it makes of something of a type."""

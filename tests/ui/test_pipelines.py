@@ -86,7 +86,7 @@ def run(
     monkeypatch.setenv("TEKIO_CACHE", str(place[1].cache))
     (tmp_path / "tekio.toml").write_text(tables, encoding="utf-8")
     index = ["--index", str(place[1].index)]
-    return lambda *words: run(*words, *(index if words[1] == "run" else []))
+    return lambda *words: run(*words, *(index if words[1] == "run" and "--index" not in words else []))
 
 
 def post(api: str, name: str, user: str = "aoki", **body: Any) -> httpx.Response:
@@ -106,16 +106,23 @@ def test_the_pipelines_are_listed_and_shown_with_their_steps(run: Run) -> None:
 
 
 def test_the_example_that_ships_tells_a_sentiment(run: Run) -> None:
-    code, out, err = run("pipeline", "run", "sentiment", "--text", PRAISE, "--json")
-    assert code == 0, err
-    result = json.loads(out)
-    assert (result["output"], result["steps"][0]["output"]) == ("positive", PRAISE)
-    assert "short: summarise" in err
     Path("letter.txt").write_text(COMPLAINT, encoding="utf-8")
-    code, out, _ = run("pipeline", "run", "sentiment", "--file", "letter.txt")
-    assert code == 0
+    code, out, err = run("pipeline", "run", "sentiment", "--file", "letter.txt")
+    assert code == 0, err
+    assert "short: summarise" in err
+    assert COMPLAINT in out
     assert "mood (classify" in out
     assert "   negative\n" in out
+
+
+def test_a_text_needs_no_index_and_a_question_does(run: Run, tmp_path: Path) -> None:
+    empty = str(tmp_path / "no-index")
+    words = ("pipeline", "run", "sentiment", "--text", COMPLAINT, "--json")
+    code, out, err = run(*words, "--index", empty)
+    assert (code, json.loads(out)["output"]) == (0, "negative"), err
+    assert not (tmp_path / "no-index").exists()
+    code, _, err = run("pipeline", "run", "asking", "--text", QUESTION, "--index", empty)
+    assert (code, "run `ingest PATH` first" in err) == (1, True)
 
 
 def test_what_cannot_be_run_is_one_line(run: Run) -> None:

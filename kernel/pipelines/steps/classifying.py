@@ -20,6 +20,7 @@ import numpy as np
 
 from kernel.answer import EXTRACTIVE
 from kernel.pipelines.pieces import Piece, pieces_of
+from kernel.pipelines.steps.reading import examined
 from kernel.pipelines.values import Made
 from kernel.pipelines.work import Work, each, fenced, prompt_language
 from plugins.prompt_functions import CLASSIFY
@@ -37,7 +38,7 @@ Scores = dict[str, float]
 
 async def classify(work: Work) -> Made:
     """Choose one of the labels of the step for its input, a text that is longer than a prompt piece by piece."""
-    text = work.text
+    text = "\n".join(passage.text for passage in (await examined(work)).passages)
     by_meaning = work.variant.name == EXTRACTIVE
     if by_meaning:
         pieces = await asyncio.to_thread(pieces_of, text, _characters, 4 * _PIECE_BY_MEANING)

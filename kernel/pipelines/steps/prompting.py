@@ -9,8 +9,7 @@ from semantic_kernel.exceptions import KernelException
 
 from kernel.answering.leaks import without_prompt
 from kernel.answering.links import LinkGuard
-from kernel.documents.reading import Material
-from kernel.pipelines.steps.reading import passages_of
+from kernel.pipelines.steps.reading import examined
 from kernel.pipelines.values import Made
 from kernel.pipelines.work import Work, fenced, prompt_language, unfenced
 from plugins.prompt_functions import PromptPassage, instructions_of, plugin_name, render_passages, shown_by
@@ -30,11 +29,9 @@ async def prompt(work: Work) -> Made:
     work.check_language(language)
     spoken = prompt_language(language)
     function = _function(work, spoken)
-    material = await asyncio.to_thread(lambda: Material.of(passages_of(work.text)))
+    material = await examined(work)
     read = "\n".join(passage.text for passage in material.passages)
     quoted, fence = fenced(read)
-    if material.shown != material.passages:
-        work.notice("addressed", work.language)
     items = [PromptPassage(place, item, item.text) for place, item in enumerate(material.passages, start=1)]
     rendered = render_passages(items, spoken, fence=fence)
     values = {

@@ -78,19 +78,26 @@ def passages_of(text: str) -> list[Passage]:
     return passages
 
 
+async def examined(work: Work) -> Material:
+    """Return the input as passages, without what is addressed to a language model; note where something was."""
+    material = await asyncio.to_thread(lambda: Material.of(passages_of(work.text)))
+    if material.shown != material.passages:
+        work.notice("addressed", work.language)
+    return material
+
+
 async def summarise(work: Work) -> Made:
     """Summarise a text: of what a model writes, the sentences that the text supports; else sentences of its own.
 
     A text that has no more sentences than the summary may have is its own summary.
     """
-    material = await asyncio.to_thread(lambda: Material.of(passages_of(work.text)))
+    material = await examined(work)
     read = [
         passage.text[start:end]
         for passage in material.passages
         for start, end in split_sentences(passage.text)
     ]
     if len(read) <= work.step.length:
-        _note(work, material.notices(work.language), 0, 0)
         return _said(work, join_sentences(read))
     made = await _tasks(work).summarize(
         _NAME,

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from ingest.sentences import split_sentences
-from kernel.answer import Answer, Claim
+from kernel.answer import Answer, Claim, FinishReason
 from kernel.answering.citations import glue_between
 from kernel.answering.links import LinkGuard
 from kernel.answering.texts import say
@@ -105,9 +105,12 @@ async def _translated(work: Work, texts: Sequence[str], source: str, target: str
     """
     if work.step.model:
         rows = await work.means.translators.run(work.step.model, [work.step.prefix + text for text in texts])
-        work.prompt_tokens += sum(read for _, read, _ in rows)
-        work.completion_tokens += sum(written for _, _, written in rows)
-        made = [text for text, _, _ in rows]
+        work.prompt_tokens += sum(row.read for row in rows)
+        work.completion_tokens += sum(row.written for row in rows)
+        for row in rows:
+            if not row.is_whole:
+                work.note_end({"finish_reason": FinishReason.LENGTH}, row.written)
+        made = [row.text for row in rows]
     else:
         made = await each(texts, lambda text: _written(work, text, source, target))
     clean = [LinkGuard([text], target).clean(written) for text, written in zip(texts, made, strict=True)]

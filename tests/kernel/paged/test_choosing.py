@@ -74,3 +74,13 @@ def test_only_what_a_grammar_allows_is_taken_and_the_grammar_is_told() -> None:
     mask = Only(2, 3)
     assert Chooser(Sampling(), mask).choose(LOGITS, []) == 2
     assert mask.taken == [2]
+
+
+def test_what_was_chosen_within_a_grammar_is_as_likely_as_without_it() -> None:
+    chooser = Chooser(Sampling(), Only(2))
+    assert [chooser.choose(LOGITS, []), chooser.choose(LOGITS + 7, [])] == [2, 2]
+    assert chooser.log_probability is not None
+    assert abs(np.exp(chooser.log_probability) - 0.15**2) < 1e-6
+    free = Chooser(Sampling())
+    free.choose(LOGITS, [])
+    assert free.log_probability is None
