@@ -36,5 +36,7 @@ class Asked:
     follow_ups: FollowUps = "rules"
     memory: bool = True
     samples: int = 1
+    temperature: float = 0.0
+    """Of a single draft; 0 is greedy."""
     functions: bool | None = None
     """Whether functions may be called; None leaves it to the variant."""

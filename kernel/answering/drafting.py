@@ -186,7 +186,12 @@ class Drafting:
         if run.variant.name == EXTRACTIVE:
             sentences = [item.sentence.text for item in choose_sentences(run.ranking, run.parts)]
             return ExtractiveSettings(service_id=EXTRACTIVE, sentences=sentences)
-        return GenerationSettings(service_id=run.variant.name, max_new_tokens=run.max_new_tokens)
+        return GenerationSettings(
+            service_id=run.variant.name,
+            max_new_tokens=run.max_new_tokens,
+            temperature=run.temperature,
+            seed=self._means.limits.sample_seed if run.temperature else None,
+        )
 
 
 _FACTS = (
@@ -205,6 +210,8 @@ def _note_generation(step: Step, run: Run, error: BaseException | None = None) -
     step.note(variant=run.variant.name, technique=run.technique.value)
     if run.variant.counter is not None:
         step.note(model=run.variant.model, max_new_tokens=run.max_new_tokens)
+        if run.temperature:
+            step.note(temperature=run.temperature)
         step.show(prompt=run.metadata.get("prompt", []))
     step.note(**{name: run.metadata[name] for name in _FACTS if name in run.metadata})
     step.show(draft="".join(run.pieces))

@@ -91,6 +91,7 @@ class Preparing:
             clock=clock,
             max_new_tokens=asked.max_new_tokens,
             max_prompt_tokens=variant.prompt_room(asked.max_prompt_tokens, asked.max_new_tokens),
+            temperature=asked.temperature,
             strict=asked.strict,
             threshold=self._means.limits.threshold,
             contradictions=disagreeing,

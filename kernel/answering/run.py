@@ -104,6 +104,7 @@ class Run:
     clock: Clock
     max_new_tokens: int
     max_prompt_tokens: int
+    temperature: float = 0.0
     parts: int = 0
     """Sentences at the head of the ranking that are the answer: one for each part of the question, or the one that the
     reading model and the ranking agree on; 0 where it is not told."""
