@@ -307,6 +307,9 @@ class PolicyReport(_Frozen):
     probability: float = Field(description="with which this was chosen")
     default: bool = Field(description="true where this is the safe default")
     reason: str = Field(default="", description="in words, in the language of the answer")
+    decision: str = Field(
+        default="", description="its name, by which what is said of the answer is learnt from; empty for none"
+    )
 
 
 class Answer(_Frozen):

@@ -30,7 +30,7 @@ _SAMPLES = "samples"
 _SETTINGS_WITHOUT_EFFECT = frozenset(
     """
     index store memory adapters embedders cache offline answer_cache answers answer_cache_mb similar_questions
-    trial_variant trial_share variants ensembles pipelines policies
+    trial_variant trial_share variants ensembles pipelines policies policy_files
     passage_cache trace trace_content prometheus user_header groups_header threads variant technique top_k multi_query
     max_new_tokens max_prompt_tokens readers reader_seconds reader_memory_mb max_file_mb max_characters ocr
     ocr_languages chunk_tokens chunk_strategy chunk_overlap chunk_window chunk_child_tokens chunk_parent_tokens
@@ -81,6 +81,8 @@ def may_be_stored(asked: Asked) -> bool:
     """Say whether an answer could be given to somebody else who asks the same: not one that a conversation, a person's
     memory or a throw of dice is part of."""
     if any(getattr(asked, name, None) for name in _PERSONAL) or asked.temperature > 0:
+        return False
+    if getattr(asked, "temperature", 0.0):
         return False
     return int(getattr(asked, _SAMPLES, 1) or 1) <= 1
 

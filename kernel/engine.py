@@ -58,6 +58,7 @@ from kernel.selecting import selection_of
 from kernel.settings import Settings
 from kernel.tracing import Tracing
 from plugins.example_store import ExampleStore
+from plugins.memory.feedback import Feedback
 from plugins.memory.records import owner_of
 from plugins.memory.rules import fact_to_remember
 from plugins.memory_plugin import PLUGIN_NAME as MEMORY
@@ -166,6 +167,7 @@ class Engine:
         self._variants[EXTRACTIVE] = extractive
         kept = index.note(ANSWERABILITY)
         model = load_model() if kept is None else AnswerabilityModel.of(kept)
+        self._answerability = model
         threshold = model.threshold if settings.min_confidence is None else settings.min_confidence
         self._front = Front(
             self._flowing,
@@ -372,12 +374,35 @@ class Engine:
     async def measure(self, question: str, top: int, without_document: str | None) -> dict[str, float]:
         """Return the features of answerability of a question."""
         where = None if without_document is None else Where("document", "!=", without_document)
-        passages = await self.search(question, top, where)
+        return await self._measured(question, await self.search(question, top, where))
+
+    async def measured(self, asked: Asked) -> dict[str, float]:
+        """Return what is measured of a question as it is asked: the features of answerability, `confidence`, which is
+        the estimate, and how many `passages` there are. Those are found once, also for whoever answers."""
+        parts: tuple[str, ...] = ()
+        if asked.multi_query != "model":
+            parts = await self._flow.parts(asked.question, Variant(EXTRACTIVE), asked.multi_query)
+        where = parse_filters(asked.where)
+        passages = await self.search(asked.question, asked.top_k, where, parts, caller=asked.caller)
+        if not passages:
+            return {"passages": 0.0, "confidence": 0.0}
+        measured = await self._measured(asked.question, passages)
+        return {
+            **measured,
+            "passages": float(len(passages)),
+            "confidence": self._answerability.probability(measured),
+        }
+
+    async def _measured(self, question: str, passages: Sequence[Passage]) -> dict[str, float]:
         examined = (await asyncio.to_thread(examine, passages)).passages
         ranking = await asyncio.to_thread(self.ranker.rank, question, examined)
         texts = [passage.text for passage in examined]
         readings = await asyncio.to_thread(self._spans.read, question, texts) if self._spans else None
         return measure(question, examined, ranking, readings)
+
+    def all_feedback(self) -> list[Feedback]:
+        """Return what everybody said of answers. Blocks."""
+        return self._memories.feedback(everybody=True)
 
     async def prompt(
         self, question: str, passages: Sequence[Passage], *, language: str, technique: str, sentences: int

@@ -13,6 +13,7 @@ from typing import Any
 
 from kernel.answer import Answer
 from kernel.conversation.context import without_markers
+from plugins.memory.decisions import DecisionStore
 from plugins.memory.feedback import Feedback, FeedbackStore, preference_pairs
 from plugins.memory.records import MAX_ANSWER, MAX_TEXT, Cited, Memory, check_text, owner_of, stamp
 from plugins.memory.said import in_postgresql
@@ -53,6 +54,7 @@ class Memories:
         said = place if in_postgresql(place) else folder
         self._turns = TurnStore(said)
         self._feedback = FeedbackStore(said)
+        self._decisions = DecisionStore(said)
         self._contents = contents
         self._quote = quote
 
@@ -241,6 +243,14 @@ class Memories:
             # Of several documents of one name any may be the cited one: a change of each of them counts.
             cited += [Cited(each.document, content, each.quote, each.page) for content in sorted(hashes)]
         return tuple(cited)
+
+    def opened_source(self, decision: str) -> bool:
+        """Note that a source of an answer was opened, once, without who did; say whether there is such a decision.
+
+        Args:
+            decision: of the policy that chose who answered, see `PolicyReport`.
+        """
+        return self._decisions.click(decision, stamp(datetime.now(UTC)))
 
     def feedback(self, *, caller: Caller | None = None, everybody: bool = False) -> list[Feedback]:
         """Return what the caller said of answers; `everybody`, for who owns the machine, what all said."""

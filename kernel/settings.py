@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     policies: dict[str, PolicySettings] = Field(
         {}, description="variants that choose who answers each question, a table [policies.NAME] each"
     )
+    policy_files: Path = Field(
+        Path(".tekio/policies"), description="folder of the trained policies, one folder each"
+    )
     trial_variant: str | None = Field(
         None, description="who generates for a share of the requests that do not say, blind, to be compared"
     )

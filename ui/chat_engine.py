@@ -264,6 +264,10 @@ class Engine:
         """Keep what the caller says of an answer."""
         self._tekio.memory.rate(answer, rating, caller=caller)
 
+    def note_opened(self, decision: str) -> None:
+        """Note that a source of an answer was opened, by the decision of the policy that chose who answered."""
+        self._tekio.memory.opened_source(decision)
+
     def feedback(self, caller: Caller | None) -> list[Feedback]:
         """Return what the caller said of answers; where users are not told apart, what everybody said."""
         return self._tekio.memory.feedback(caller=caller, everybody=caller is None)

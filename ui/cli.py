@@ -37,6 +37,7 @@ from ui.commands.keys import keys_app
 from ui.commands.memory import memory_app
 from ui.commands.models import models_app
 from ui.commands.pipeline import pipeline_app
+from ui.commands.policy import policy_app
 from ui.commands.query import ask, documents, search
 from ui.commands.reading import compare, extract, summarize
 from ui.commands.servers import chat, serve
@@ -84,6 +85,7 @@ _adaptations.command("methods")(adapt_methods)
 _adaptations.command("retriever")(adapt_retriever)
 _adaptations.command("reembed")(reembed)
 _adaptations.command("ensemble")(adapt_ensemble)
+_adaptations.add_typer(policy_app, name="policy")
 app.add_typer(_adaptations, name="adapt")
 
 ingest_app = typer.Typer(

@@ -71,6 +71,20 @@ class FeedbackResponse(BaseModel):
     memory: MemoryView | None
 
 
+class OpenedRequest(_Request):
+    """An answer of which a source was opened."""
+
+    decision: str = Field(
+        pattern=r"^[0-9a-f]{32}$", description="`policy.decision` of the answer, by which policies learn"
+    )
+
+
+class OpenedResponse(BaseModel):
+    """Whether there is such a decision."""
+
+    noted: bool
+
+
 def add_memory_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, Any]) -> None:
     """Add the addresses of memory and feedback to an application."""
     responses = dict(errors)
@@ -160,3 +174,11 @@ def add_memory_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, Any
             return FeedbackResponse(id=number, memory=None if memory is None else view(memory, who))
 
         return await run_in_threadpool(run)
+
+    @app.post("/v1/feedback/opened", responses=responses, tags=["memory"])
+    async def opened(body: OpenedRequest, request: Request) -> OpenedResponse:
+        """Note that a source of an answer was opened, which policies learn from a little; not who did is kept."""
+        caller(request)
+        return OpenedResponse(
+            noted=await run_in_threadpool(lambda: tekio.memory.opened_source(body.decision))
+        )

@@ -38,6 +38,7 @@ class Asked:
     memory: bool = True
     samples: int = 1
     temperature: float = 0.0
+    """Of a single draft; 0 is greedy."""
     step_votes: bool = False
     functions: bool | None = None
     """Whether functions may be called; None leaves it to the variant."""

@@ -248,6 +248,8 @@ def _note_generation(step: Step, run: Run, error: BaseException | None = None) -
     step.note(variant=run.variant.name, technique=run.technique.value)
     if run.variant.counter is not None:
         step.note(model=run.variant.model, max_new_tokens=run.max_new_tokens)
+        if run.temperature:
+            step.note(temperature=run.temperature)
         step.show(prompt=run.metadata.get("prompt", []))
     step.note(**{name: run.metadata[name] for name in _FACTS if name in run.metadata})
     step.show(draft="".join(run.pieces))

@@ -9,6 +9,7 @@ from kernel.composed.composition import Composition
 from kernel.ensembles.answers import AnswerEnsemble
 from kernel.ensembles.fitted import fitted_place, read_fitted
 from kernel.ensembles.settings import TOKEN_RULES
+from kernel.policies.making import make_policy
 from kernel.settings import Settings
 from retrieval.errors import UsageError
 
@@ -28,6 +29,8 @@ def compose(name: str, settings: Settings, engine: Engine) -> Composition:
         from kernel.pipelines.composition import PipelineComposition  # its steps stand on the engine
 
         return PipelineComposition.of(engine.pipeline(name))
+    if name in settings.policies:
+        return make_policy(name, settings, measure=engine.measured, feedback=engine.all_feedback)
     raise UsageError(f"there is no variant '{name}'")
 
 

@@ -67,6 +67,7 @@ class Keeping(FacadeBase):
         folders |= {f"prompts-{number}": folder for number, folder in enumerate(settings.prompts)}
         if adapters:
             folders |= {"adapters": settings.adapters, "embedders": settings.embedders}
+            folders["policies"] = settings.policy_files
         return Places(
             index=settings.place,
             memory=settings.memory_place,

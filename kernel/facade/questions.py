@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from kernel.answer import Answer, AnswerEvent, AskEvent, TraceStep
+from kernel.answer import EXTRACTIVE, Answer, AnswerEvent, AskEvent, TraceStep
 from kernel.answer_key import program_digest, settings_digest
 from kernel.answering.answerability import AnswerabilityModel
 from kernel.answering.asked import Asked
@@ -19,6 +19,7 @@ from kernel.selecting import multi_query_of, selection_of
 from kernel.suggestions import suggest
 from kernel.trace_view import trace_of
 from retrieval.access import Caller
+from retrieval.analysis import detect_language
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
 from retrieval.passages import ANSWERABILITY
@@ -196,6 +197,19 @@ class Questions(FacadeBase):
             without_document: a document to keep from the search, for calibration.
         """
         return await (await self._started()).measure(question, self.settings.top_k, without_document)
+
+    async def policy_features(self, question: str, *, where: Sequence[str] = ()) -> tuple[float, ...]:
+        """Return what a policy knows of a question, see `kernel.policies.features`.
+
+        Args:
+            question: what is asked.
+            where: filters.
+        """
+        from kernel.policies.features import features_of
+
+        asked = understood(question, {"where": where}, self.settings, usual=EXTRACTIVE)
+        measured = await (await self._started()).measured(asked)
+        return features_of(asked.question, detect_language(asked.question), measured)
 
     def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:
         """Embed texts by the index's embedder. Blocks.

@@ -19,7 +19,7 @@ from retrieval.stores.postgres_address import PostgresAddress
 from retrieval.stores.postgres_connection import PostgresConnection
 
 SAID_FILE = "said.sqlite3"
-LAYOUT = 2
+LAYOUT = 3
 _BUSY_SECONDS = 10
 
 _SCHEMA = """
@@ -55,6 +55,22 @@ CREATE TABLE titles (
     title TEXT NOT NULL,
     words TEXT NOT NULL,
     PRIMARY KEY ("user", conversation)
+)
+"""
+# Layout 3: what policies decided, and of which answers a source was opened. No text, and nobody's name.
+_THIRD = """
+CREATE TABLE decisions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    policy TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    at TEXT NOT NULL,
+    data TEXT NOT NULL
+);
+CREATE INDEX decisions_policy ON decisions (policy, id);
+CREATE INDEX decisions_name ON decisions (decision);
+CREATE TABLE clicks (
+    decision TEXT PRIMARY KEY,
+    at TEXT NOT NULL
 )
 """
 
@@ -189,7 +205,7 @@ def searchable(text: str) -> str:
 
 def _bring_up(connection: Any, layout: int) -> None:
     """Bring an older layout, 0 where there is none, to the one of today."""
-    for number, schema in enumerate((_SCHEMA, _SECOND), start=1):
+    for number, schema in enumerate((_SCHEMA, _SECOND, _THIRD), start=1):
         if layout < number:
             if isinstance(connection, PostgresConnection):
                 schema = schema.replace(*_IDENTITY)

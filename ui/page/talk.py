@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 
 import streamlit as st
 
+from retrieval.errors import TekioError
 from retrieval.stores.opening import shown
 from ui import chat_memory as memory
 from ui import chat_view as view
@@ -14,7 +16,7 @@ from ui.page.here import Here, button_text
 from ui.page.options import choose_how
 from ui.page.outcome import progress_html, show_actions, show_outcome
 from ui.page.talk_state import Talk, begin, current, go_back
-from ui.page.turn import How
+from ui.page.turn import How, Turn
 
 _LOOK_SECONDS = 0.15
 """How often a run of the page looks at an answer that is on its way."""
@@ -30,6 +32,8 @@ def talk_page(here: Here) -> None:
     how = choose_how(here, documents or [])
     if (clicked := here.heard.source) is not None:
         talk.opened = clicked if clicked[0] < len(talk.turns) else None
+        if talk.opened is not None:
+            _note_opened(here, talk.turns[clicked[0]])
     hero = st.empty()
     if not talk.turns:
         with hero.container():
@@ -67,6 +71,15 @@ def _welcome(here: Here, *, missing: bool, empty: bool) -> None:
                     on_click=_ask_next,
                     args=(question,),
                 )
+
+
+def _note_opened(here: Here, turn: Turn) -> None:
+    """Note that a source of an answer was opened, where a policy chose who answered: it learns from that."""
+    policy = turn.answer.policy if turn.answer is not None else None
+    if policy is None or not policy.decision:
+        return
+    with suppress(TekioError):  # the source is shown all the same
+        here.engine.note_opened(policy.decision)
 
 
 def _ask_next(question: str) -> None:

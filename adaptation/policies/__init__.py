@@ -1,0 +1,1 @@
+"""Policies trained: who answers which question and how, learnt from answers with their rewards."""
