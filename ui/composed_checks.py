@@ -68,5 +68,5 @@ _MEND = "mend its table in the settings, or do what it says"
 
 
 def _fitting(described: VariantDescription) -> str:
-    command = "policy" if described.kind == "policy" else "ensemble"
+    command = "policy train" if described.kind == "policy" else "ensemble"
     return f"`tekio adapt {command} {described.name}` fits it"

@@ -13,7 +13,16 @@ from kernel.pipelines.settings import PipelineSettings
 from kernel.settings import Settings
 
 VariantKind = Literal[
-    "base", "extractive", "adapter", "remote", "llama.cpp", "blend", "ensemble", "pipeline", "policy"
+    "base",
+    "extractive",
+    "adapter",
+    "remote",
+    "llama.cpp",
+    "seq2seq",
+    "blend",
+    "ensemble",
+    "pipeline",
+    "policy",
 ]
 COMPOSED_KINDS: tuple[VariantKind, ...] = ("blend", "ensemble", "pipeline", "policy")
 """The kinds that make their answers of others' answers."""
@@ -43,8 +52,8 @@ class VariantDescription(BaseModel):
 
     name: str
     kind: VariantKind = Field(
-        description="base, extractive, adapter; remote and llama.cpp: another engine computes it; blend (members are "
-        "mixed token by token), ensemble, pipeline and policy ask other variants"
+        description="base, extractive, adapter; remote, llama.cpp and seq2seq: another engine computes it; blend "
+        "(members are mixed token by token), ensemble, pipeline and policy ask other variants"
     )
     rule: str = Field("", description="of a blend or an ensemble: how one answer is made of the members'")
     if_below: float | None = Field(
@@ -99,7 +108,7 @@ def _describe(name: str, settings: Settings) -> VariantDescription:
         ]
         return VariantDescription(name=name, kind="policy", parts=actions)
     if (other := settings.variants.get(name)) is not None:
-        return VariantDescription(name=name, kind="llama.cpp" if other.engine == "llama.cpp" else "remote")
+        return VariantDescription(name=name, kind="remote" if other.engine == "openai" else other.engine)
     if name == BASE:
         return VariantDescription(name=name, kind="base")
     return VariantDescription(name=name, kind="extractive" if name == EXTRACTIVE else "adapter")

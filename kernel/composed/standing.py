@@ -10,6 +10,9 @@ from kernel.chat.adapters import find_adapter
 from kernel.ensembles.fitted import fitted_place, read_fitted
 from kernel.ensembles.settings import EnsembleSettings
 from kernel.pipelines.settings import PipelineSettings
+from kernel.policies.making import policy_folder
+from kernel.policies.network import read_policy
+from kernel.policies.settings import PolicySettings
 from kernel.settings import Settings
 from retrieval.errors import UsageError
 
@@ -50,6 +53,11 @@ def standing(name: str, settings: Settings) -> Standing:
             place = fitted_place(name, made, settings.adapters)
             fitted = place.is_file()
             read_fitted(name, made, place, {})
+        elif isinstance(made, PolicySettings):
+            serving = policy_folder(name, settings).serving
+            fitted = serving.is_file()
+            if fitted:
+                read_policy(serving, made.plain_actions)
     except UsageError as error:
         return Standing(fitted, str(error))
     return Standing(fitted)

@@ -143,6 +143,9 @@ def test_models_and_doctor_say_why_a_composed_variant_cannot_answer(
 ) -> None:
     Path("tekio.toml").write_text(COMPOSED + UNFIT, "utf-8")
     Path("broken.json").write_text("{", "utf-8")
+    lost = Path(".tekio/policies/lost/policy.json")
+    lost.parent.mkdir(parents=True)
+    lost.write_text("{", "utf-8")
     _, out, _ = run("models", "--json")
     rows = {row["name"]: row for row in json.loads(out)["composed"]}
     assert (rows["mix"]["kind"], rows["mix"]["rule"]) == ("blend", "linear")
@@ -153,6 +156,7 @@ def test_models_and_doctor_say_why_a_composed_variant_cannot_answer(
         False,
     )
     assert (rows["panel"]["fitted"], rows["panel"]["problem"]) == (None, "")
+    assert (rows["chooser"]["fitted"], rows["lost"]["fitted"]) == (False, True)
     assert "`tekio adapt ensemble stacked" in rows["stacked"]["problem"]
     _, out, _ = run("models")
     assert "no step answers: `tekio pipeline run mood`" in out
@@ -174,6 +178,8 @@ def test_models_and_doctor_say_why_a_composed_variant_cannot_answer(
     assert "broken.json is no fitted ensemble" in checks["variant broken"]["found"]
     assert "there is no technique 'nonesuch'" in checks["variant odd"]["found"]
     assert "not fitted" in checks["variant weighed"]["found"]
+    assert "cannot be read" in checks["variant lost"]["found"]
+    assert "`tekio adapt policy train chooser`" in checks["variant chooser"]["advice"]
 
 
 UNFIT = """
@@ -187,6 +193,8 @@ fitted = "broken.json"
 [ensembles.weighed]
 members = ["extractive", "base"]
 rule = "weighted"
+[policies.lost]
+actions = [{variant = "extractive"}, {variant = "base"}]
 [ensembles.odd]
 members = ["extractive", {variant = "base", technique = "nonesuch"}]
 """
