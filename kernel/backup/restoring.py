@@ -14,6 +14,7 @@ from kernel.backup.archive import unpack
 from kernel.backup.databases import load_index, load_memory, load_said, require_closed
 from kernel.backup.making import ABOUT
 from kernel.backup.places import Counted, Places, Say
+from kernel.backup.rehoming import rehome_uploads
 from plugins.memory.said import SAID_FILE, in_postgresql, said_in
 from retrieval.database import DATABASE_FILE
 from retrieval.errors import TekioError, UsageError
@@ -60,6 +61,7 @@ def _restored(file: Path, folder: Path, places: Places, *, force: bool, say: Say
         _require_nothing(places, held)
     _require_closed(places)
     say("the index")
+    rehome_uploads(folder / "index", folder / "folders" / "uploads", places.folders["uploads"])
     _put_database(folder / "index", places.index, load=load_index)
     places.answers.unlink(missing_ok=True)  # of another state of the index
     if (folder / "memory").is_dir() or (folder / "said").is_dir():
