@@ -7,7 +7,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from evaluation.benchmarks.own_server import free_port
 from kernel.model_store import ModelStore
 
 UNIT = Path(__file__).parents[2] / "deploy" / "tekio.service"
@@ -38,12 +38,6 @@ def service() -> dict[str, list[str]]:
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read_string(UNIT.read_text("utf-8"))
     return {name: value.split("\n") for name, value in parser.items("Service")}
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def test_the_service_starts_by_its_own_line_and_ends_cleanly_when_it_is_stopped(

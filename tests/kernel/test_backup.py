@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import sqlite3
+import stat
 import threading
 import zipfile
 from contextlib import closing
@@ -273,6 +274,7 @@ def test_uploads_are_read_drawn_and_read_anew_in_the_folder_that_they_were_put_b
     with closing(opened(place, other, model_store, uploads=other / "kept" / "files")) as tekio:
         library = tekio.library
         assert library.orphans() == []
+        assert stat.S_IMODE((other / "kept" / "files").stat().st_mode) == 0o700
         rows = {row.document: row for row in tekio.documents(caller=mori)}
         for name, data in given.items():
             new = document_key(rows[name].path)
