@@ -15,13 +15,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 INDEX := .tekio/demo
 TORCH_INDEX ?=
+CONTRACT ?= 50
 
-.PHONY: help demo test lint unit models figures calibrate corpus lock clean
+.PHONY: help demo test lint unit contract models figures calibrate corpus lock clean
 
 help:
 	@echo "make demo     set up, fetch the models, ingest data/corpus, answer three questions"
 	@echo "make test     set up, check style and types, run all tests"
 	@echo "make figures  measure the README's figures on data/questions.jsonl"
+	@echo "make contract sends many generated requests to every address of the API (CONTRACT=50 of each kind)"
 	@echo "make corpus   render the sample corpus again;  make lock  renew constraints.txt;  make clean"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -54,6 +56,9 @@ unit: models
 	$(BIN)/python -m pytest -q
 
 test: lint unit
+
+contract: models
+	TEKIO_CONTRACT_EXAMPLES=$(CONTRACT) $(BIN)/python -m pytest -q tests/ui/test_contract.py
 
 figures: models
 	$(BIN)/ingest ./data/corpus --index $(INDEX)

@@ -19,7 +19,7 @@ from typing import Any
 from kernel.answering.asked import Asked
 from kernel.answering.run import Variant
 from kernel.settings import Settings
-from retrieval.access import Caller
+from retrieval.access import reads
 
 _NOT_IN_KEY = frozenset({"question", "caller", "variant", "cache", "trace"})
 """Fields of a question that change no answer, or stand in the key in another form."""
@@ -72,7 +72,7 @@ def answer_key(asked: Asked, variant: Variant, language: str, parts: Sequence[st
         for field in fields(asked)
         if field.name not in _NOT_IN_KEY
     }
-    said |= {"language": language, "variant": [variant.name, variant.revision], "reads": _reads(asked.caller)}
+    said |= {"language": language, "variant": [variant.name, variant.revision], "reads": reads(asked.caller)}
     text = json.dumps([said, list(parts)], sort_keys=True, ensure_ascii=True)
     return AnswerKey(hashlib.sha256(text.encode()).digest(), normalized_question(asked.question))
 
@@ -107,10 +107,6 @@ def folder_digest(paths: Iterable[Path]) -> str:
         digest.update(f"{path.name}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _reads(caller: Caller | None) -> list[str] | None:
-    return None if caller is None else sorted(caller.principals())
 
 
 def _plain(value: Any) -> Any:

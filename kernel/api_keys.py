@@ -12,14 +12,15 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
 
-from retrieval.access import caller
+from retrieval.access import Bound, Caller, caller
 from retrieval.errors import IndexMissingError, TekioError, UsageError
+from retrieval.records import Tags
 from retrieval.stores.interface import IndexDatabase
 from retrieval.stores.opening import Place, open_database, shown
 
@@ -27,7 +28,8 @@ Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 """What a key may do, each scope with all before it."""
 PREFIX = "tekio_"
-LAYOUT = 1
+LAYOUT = 2
+"""1 had no `tags`."""
 _META = "api_keys"
 _SECRET_BYTES = 32
 _LONGEST_NAME = 100
@@ -43,7 +45,8 @@ class ApiKey:
     """A key without its secret. Times are ISO 8601 in UTC, empty for never.
 
     `user` and `groups` are whose rights it has; without them it finds everything. `index` names the one index that it
-    is for; empty, it is for all that are served over this memory. `digest` is the SHA-256 of the whole key, in hex.
+    is for; empty, it is for all that are served over this memory. `tags` are what it is bound to: for each key of tags
+    the values of which a document must have one. `digest` is the SHA-256 of the whole key, in hex.
     `per_minute` and `max_kb` are how many requests and how large ones may be sent; 0 is as the settings say.
     """
 
@@ -59,6 +62,13 @@ class ApiKey:
     revoked: str = ""
     per_minute: int = 0
     max_kb: int = 0
+    tags: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def caller(self, who: Caller | None) -> Caller | None:
+        """Return whose rights count for its requests, where they are those of `who`: within what it is bound to."""
+        if not self.tags:
+            return who
+        return replace(who or Caller(), bound=Bound(self.id, self.tags, owns=who is None))
 
     def state(self, now: datetime) -> str:
         """Say how it stands: `active`, `expired` or `revoked`."""
@@ -116,6 +126,7 @@ class KeyStore:
         days: int | None = None,
         per_minute: int = 0,
         max_kb: int = 0,
+        tags: Tags | None = None,
     ) -> tuple[ApiKey, str]:
         """Make a key; return it, and its text, which is known to nobody afterwards.
 
@@ -128,6 +139,7 @@ class KeyStore:
             days: that it holds; None for ever.
             per_minute: requests that may be sent with it; 0 is as the settings say.
             max_kb: kilobytes that each of them may have; 0 is as the settings say.
+            tags: that it is bound to, see `ApiKey`; None for all documents.
 
         Raises:
             UsageError: one of them is wrong, or the name is taken.
@@ -139,6 +151,10 @@ class KeyStore:
             raise UsageError(f"the scope of a key is one of {', '.join(SCOPES)}, not '{scope[:50]}'")
         if days is not None and not 1 <= days <= _MOST_DAYS:
             raise UsageError(f"a key holds for 1 to {_MOST_DAYS:,} days, not {days}")
+        if tags and scope == "admin":
+            raise UsageError(
+                "a key for a part of the documents has the scope read or write: admin starts work on the whole index"
+            )
         who = caller(user or None, groups)
         number = secrets.token_hex(4)
         text = f"{PREFIX}{number}_{secrets.token_urlsafe(_SECRET_BYTES)}"
@@ -154,6 +170,7 @@ class KeyStore:
             expires="" if days is None else _stamp(now + timedelta(days=days)),
             per_minute=per_minute,
             max_kb=max_kb,
+            tags=tuple((name, tuple(values)) for name, values in sorted((tags or {}).items())),
         )
 
         def add(keys: list[ApiKey]) -> list[ApiKey]:
@@ -242,7 +259,12 @@ class KeyStore:
                 f"the keys in {shown(self._place)} have layout {held['layout']}, this Tekio knows up to {LAYOUT}: get "
                 "a newer Tekio"
             )
-        return [ApiKey(**row | {"groups": tuple(row["groups"])}) for row in held["keys"]]
+        return [_key_of(row) for row in held["keys"]]
+
+
+def _key_of(row: Mapping[str, Any]) -> ApiKey:
+    tags = tuple((key, tuple(values)) for key, values in row.get("tags", ()))
+    return ApiKey(**{**row, "groups": tuple(row["groups"]), "tags": tags})
 
 
 def _digest(text: str) -> str:

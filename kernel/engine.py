@@ -23,7 +23,7 @@ from kernel.answer_key import folder_digest, program_digest, settings_digest
 from kernel.answering.answerability import AnswerabilityModel, load_model, measure
 from kernel.answering.asked import Asked
 from kernel.answering.claims.meaning import WordMeaning
-from kernel.answering.examples import Examples
+from kernel.answering.examples import Examples, shown_to
 from kernel.answering.flow import AnswerFlow
 from kernel.answering.means import Limits, Means
 from kernel.answering.parts import MultiQuery
@@ -67,7 +67,7 @@ from plugins.own_prompts import add_own_prompts
 from plugins.prompt_functions import examples_of, load_prompt_plugins
 from plugins.retrieval_plugin import PLUGIN_NAME as RETRIEVAL
 from plugins.retrieval_plugin import RetrievalPlugin
-from retrieval.access import Caller
+from retrieval.access import Caller, reads
 from retrieval.analysis import detect_language
 from retrieval.errors import TekioError, UsageError
 from retrieval.filter_text import parse_filters
@@ -235,8 +235,7 @@ class Engine:
         """Return what changes with the worked examples that a prompt for a question may show."""
         if isinstance(asked.technique, Technique) and not examples_of(asked.technique.value):
             return []
-        user = None if asked.caller is None else asked.caller.user
-        rows = [item.as_dict() for item in self._examples.examples(user=user)]
+        rows = [item.as_dict() for item in shown_to(self._examples, asked.caller)]
         return [hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()]
 
     def root(self, name: str) -> Step:
@@ -284,7 +283,7 @@ class Engine:
         """Return the kernel for a caller, with functions and turns at the language model that are theirs alone."""
         if caller is None:
             return self.kernel
-        user = str(caller.user)
+        user = caller.own_name
         services = {
             name: service.of_user(user) if isinstance(service, LocalChatCompletion) else service
             for name, service in self.kernel.services.items()
@@ -316,8 +315,8 @@ class Engine:
         chosen = selection or selection_of(self._settings)
 
         def run() -> list[Passage]:
-            reads = None if caller is None else tuple(sorted(caller.principals()))
-            key = (query, top, repr(where), tuple(parts), mode, reads, chosen, self._index.version())
+            who = reads(caller)
+            key = (query, top, repr(where), tuple(parts), mode, who, chosen, self._index.version())
             found = self._found.get(key)
             under_way().note(kept=found is not None)
             return list(self._found.put(key, tuple(search())) if found is None else found)

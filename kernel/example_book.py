@@ -9,13 +9,13 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from kernel.answer import Answer
-from kernel.answering.examples import example_of
+from kernel.answering.examples import example_of, shown_to
 from plugins.example_check import from_fields
 from plugins.example_store import APPROVED, ExampleStore, StoredExample
 from plugins.prompt_functions import LANGUAGES
 from retrieval.access import Caller
 from retrieval.analysis import detect_language
-from retrieval.errors import IndexMissingError, UsageError
+from retrieval.errors import DeniedError, IndexMissingError, UsageError
 from retrieval.records import DocumentSummary
 
 _NOBODY = Caller()
@@ -43,7 +43,7 @@ class ExampleBook:
         """Return the examples that a caller sees."""
         if language is not None and language not in LANGUAGES:
             raise UsageError(f"an example can be in {' or '.join(LANGUAGES)}, not '{language}'")
-        return self.store.examples(language=language, user=_user(caller))
+        return shown_to(self.store, caller, language=language)
 
     def add(self, fields: Mapping[str, Any], *, caller: Caller | None = None) -> tuple[StoredExample, bool]:
         """Keep an example of JSON fields; tell whether it is new, or takes the place of one of the same question.
@@ -68,10 +68,12 @@ class ExampleBook:
 
     def get(self, key: str, *, caller: Caller | None = None) -> StoredExample:
         """Return an example by its id, or the beginning of it."""
+        _check_unbound(caller)
         return self.store.get(key, user=_user(caller))
 
     def delete(self, key: str, *, caller: Caller | None = None) -> StoredExample:
         """Delete an example by its id, or the beginning of it."""
+        _check_unbound(caller)
         return self.store.delete(key, user=_user(caller))
 
     def _check_public(self, answer: Answer) -> None:
@@ -112,7 +114,15 @@ def _user(caller: Caller | None) -> str | None:
     return None if caller is None else caller.user
 
 
+def _check_unbound(caller: Caller | None) -> None:
+    if caller is not None and caller.bound is not None:
+        raise DeniedError(
+            "examples hold text of any document: a key that is for a part of them may not reach them"
+        )
+
+
 def _owner(caller: Caller | None) -> str:
+    _check_unbound(caller)
     if caller is not None and not caller.user:
         raise UsageError("who adds an example must be named: it is shown in their own questions alone")
     return "" if caller is None else caller.user

@@ -23,7 +23,7 @@ def default_variant(
     """
     if not is_on_trial(settings):
         return usual
-    user = "" if caller is None else str(caller.user)
+    user = "" if caller is None else caller.own_name
     key = f"{settings.trial_variant}\0{user}\0{conversation or question}"
     drawn = int.from_bytes(
         hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"

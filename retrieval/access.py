@@ -7,10 +7,10 @@ else does. It is data in the store, a row for each reader, and a search is narro
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from retrieval.errors import UsageError
+from retrieval.errors import DeniedError, UsageError
 
 EVERYONE = "*"
 _LONGEST = 200
@@ -38,16 +38,49 @@ PUBLIC = Access()
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """What a key is bound to: documents that have, under each of some keys of tags, one of these values.
+
+    `name` tells the key from others. `owns` says that within its bounds it may what the owner of the machine may, since
+    it is nobody's.
+    """
+
+    name: str
+    tags: tuple[tuple[str, tuple[str, ...]], ...]
+    owns: bool = False
+
+    def holds(self, tags: Mapping[str, Collection[str]]) -> bool:
+        """Tell whether a document with these tags is within."""
+        return all(not set(values).isdisjoint(tags.get(key, ())) for key, values in self.tags)
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks; an empty user is somebody who did not say, and finds what everyone may read."""
+    """Who asks; an empty user is somebody who did not say, and finds what everyone may read.
+
+    `bound` narrows what is found, whoever it is.
+    """
 
     user: str = ""
     groups: tuple[str, ...] = ()
+    bound: Bound | None = None
 
     def principals(self) -> tuple[str, ...]:
         """Return what the caller counts as."""
         own = (f"user:{self.user}",) if self.user else ()
         return (EVERYONE, *own, *(f"group:{group}" for group in self.groups))
+
+    @property
+    def owns(self) -> bool:
+        """Whether all documents within the bounds are the caller's, whoever else may read them."""
+        return self.bound is not None and self.bound.owns
+
+    @property
+    def own_name(self) -> str:
+        """What tells the caller from others; empty for somebody who did not say. A key that is bound is nobody else."""
+        if self.bound is None:
+            return self.user
+        return f"{self.bound.name}\x1f{self.user}" if self.user or self.bound.owns else ""
 
 
 def caller(user: str | None, groups: Iterable[str] = ()) -> Caller:
@@ -60,6 +93,42 @@ def caller(user: str | None, groups: Iterable[str] = ()) -> Caller:
     if named and not user:
         raise UsageError("groups need a user who is in them")
     return Caller(_name(user) if user else "", named)
+
+
+def reads(who: Caller | None) -> tuple[tuple[str, ...], ...] | None:
+    """Return what tells apart callers who find different documents: two of whom it is the same find the same."""
+    if who is None:
+        return None
+    principals = () if who.owns else tuple(sorted(who.principals()))
+    bound = () if who.bound is None else who.bound.tags
+    return (principals, *((key, *values) for key, values in bound))
+
+
+def may_change(who: Caller | None, held: Access) -> bool:
+    """Tell whether somebody who reads a document may also change or delete it: its owner, and who owns the machine."""
+    return who is None or who.owns or (bool(who.user) and who.user == held.owner)
+
+
+def tags_within(who: Caller | None, tags: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return the tags that a document gets which somebody brings, so that it stays within their bounds.
+
+    Raises:
+        DeniedError: they lie outside.
+        UsageError: there is a choice, and none was made.
+    """
+    found = dict(tags)
+    for key, values in () if who is None or who.bound is None else who.bound.tags:
+        given = found.get(key, ())
+        if outside := [value for value in given if value not in values]:
+            raise DeniedError(f"{key}={outside[0][:100]} is not what this key is for: {_shown(key, values)}")
+        if not given and len(values) > 1:
+            raise UsageError(f"say where it belongs, by one of the tags {_shown(key, values)}")
+        found[key] = given or values
+    return found
+
+
+def _shown(key: str, values: Iterable[str]) -> str:
+    return ", ".join(f"{key}={value}" for value in values)
 
 
 def access(owner: str, readers: Iterable[str]) -> Access:

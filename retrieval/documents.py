@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from retrieval.access import Access, Caller
+from retrieval.filters import Filter
 from retrieval.records import DocumentState, DocumentSummary, SourceDocument, Tags, merged_tags
+from retrieval.rights import within
+from retrieval.stores.storable import storable
+
+Condition = Callable[[Filter, Mapping[str, str]], tuple[str, list[Any]]]
+"""Gives a filter as a condition of SQL with its parameters, see `Filter.sql`."""
+_TAGS = ("tags", "given_tags")
 
 
 class SqlDatabase(Protocol):
@@ -26,8 +33,23 @@ class SqlDatabase(Protocol):
 class DocumentTable:
     """The table `documents` of SQLite or PostgreSQL. Rows of collections that belong to a document go with it."""
 
-    def __init__(self, database: SqlDatabase) -> None:
+    def __init__(
+        self,
+        database: SqlDatabase,
+        *,
+        condition: Condition = lambda where, columns: where.sql(columns),
+        columns: Mapping[str, str] = {"tags": "tags", "given_tags": "given_tags"},
+    ) -> None:
+        """Describe the table.
+
+        Args:
+            database: that it is in.
+            condition: gives filters as that database understands them.
+            columns: the SQL expressions of the columns of tags.
+        """
         self._database = database
+        self._condition = condition
+        self._columns = columns
 
     def states(self) -> dict[str, DocumentState]:
         """Return what is known of each document, by its absolute path."""
@@ -86,8 +108,8 @@ class DocumentTable:
             "chunks": chunks,
             "created": document.created,
             "modified": document.modified,
-            "tags": json.dumps(document.tags, ensure_ascii=False),
-            "given_tags": json.dumps(document.given_tags, ensure_ascii=False),
+            "tags": _json(document.tags),
+            "given_tags": _json(document.given_tags),
             "engines": json.dumps(document.engines),
             "recipe": document.recipe,
             "owner": document.access.owner,
@@ -115,11 +137,26 @@ class DocumentTable:
 
     def readable(self, document_id: int, caller: Caller) -> bool:
         """Tell whether somebody may read a document."""
-        principals = caller.principals()
-        marks = ", ".join("?" * len(principals))
-        query = f"SELECT 1 FROM readers WHERE document_id = ? AND principal IN ({marks})"
-        row = self._database.connection.execute(query, (document_id, *principals)).fetchone()
+        readable, values = self._readable(caller)
+        query = f"SELECT 1 FROM documents WHERE id = ? AND {readable}"
+        row = self._database.connection.execute(query, (document_id, *values)).fetchone()
         return row is not None
+
+    def _readable(self, caller: Caller | None) -> tuple[str, tuple[Any, ...]]:
+        """Return the condition that a caller may read a document, and its parameters; None may read all."""
+        conditions: list[str] = []
+        values: list[Any] = []
+        if caller is not None and not caller.owns:
+            principals = caller.principals()
+            marks = ", ".join("?" * len(principals))
+            conditions.append(f"id IN (SELECT document_id FROM readers WHERE principal IN ({marks}))")
+            values += principals
+        bound = within(caller, _TAGS)
+        if bound is not None:
+            condition, more = self._condition(bound, self._columns)
+            conditions.append(f"({condition})")
+            values += more
+        return " AND ".join(conditions) or "true", tuple(values)
 
     def _readers(self) -> dict[int, tuple[str, ...]]:
         """Return the readers of each document, the owner left out who is not named among them."""
@@ -144,8 +181,7 @@ class DocumentTable:
         """Replace the tags that a person gave a document; return all that it has now."""
         query = "UPDATE documents SET given_tags = ? WHERE id = ? RETURNING tags"
         with self._database.write() as connection:
-            given = json.dumps(given_tags, ensure_ascii=False)
-            row = connection.execute(query, (given, document_id)).fetchone()
+            row = connection.execute(query, (_json(given_tags), document_id)).fetchone()
         return merged_tags(_tags(row[0]) if row else {}, given_tags)
 
     def remove(self, path: str) -> None:
@@ -155,13 +191,13 @@ class DocumentTable:
 
     def summaries(self, caller: Caller | None = None) -> list[DocumentSummary]:
         """List the documents by name; for a caller those that the caller may read."""
-        readable, principals = _readable(caller)
+        readable, values = self._readable(caller)
         readers = self._readers()
         rows = self._database.connection.execute(
             "SELECT id, name, path, title, format, language, page_starts, chunks, length(text), outcome,"
             " ingested_at, created, modified, tags, given_tags, owner FROM documents"
             f" WHERE {readable} ORDER BY name, path",
-            principals,
+            values,
         )
         return [
             DocumentSummary(
@@ -186,11 +222,11 @@ class DocumentTable:
 
     def contents(self, names: Sequence[str], caller: Caller | None = None) -> dict[str, frozenset[str]]:
         """Return the hashes of what the documents of some names hold; a caller gets those that the caller may read."""
-        readable, principals = _readable(caller)
+        readable, values = self._readable(caller)
         query = f"SELECT content_hash FROM documents WHERE name = ? AND {readable}"
         found: dict[str, frozenset[str]] = {}
         for name in dict.fromkeys(names):
-            rows = self._database.connection.execute(query, (name, *principals))
+            rows = self._database.connection.execute(query, (name, *values))
             if hashes := frozenset(str(row[0]) for row in rows):
                 found[name] = hashes
         return found
@@ -259,13 +295,9 @@ class DocumentTable:
         return document, row[21]
 
 
-def _readable(caller: Caller | None) -> tuple[str, tuple[str, ...]]:
-    """Return the condition that a caller may read a document, and its parameters; None may read all."""
-    if caller is None:
-        return "true", ()
-    principals = caller.principals()
-    marks = ", ".join("?" * len(principals))
-    return f"id IN (SELECT document_id FROM readers WHERE principal IN ({marks}))", principals
+def _json(tags: Tags) -> str:
+    # As servers can hold it also where they look into it.
+    return json.dumps(storable(dict(tags)), ensure_ascii=False)
 
 
 def _tags(text: str) -> dict[str, tuple[str, ...]]:

@@ -19,7 +19,7 @@ from retrieval.access import Access, Caller
 from retrieval.chosen import Chosen, Span
 from retrieval.embedding import EmbedderSignature, unit
 from retrieval.errors import IndexDamagedError, IndexSignatureError, TekioError, UsageError
-from retrieval.filters import All, Filter, ReadableBy
+from retrieval.filters import All, Filter
 from retrieval.keyword_index import inverse_frequency
 from retrieval.keyword_tokens import KEYWORD_VERSION, keyword_tokens
 from retrieval.late_vectors import TokenCodec
@@ -38,6 +38,7 @@ from retrieval.records import (
     merged_tags,
     page_at,
 )
+from retrieval.rights import readable_by
 from retrieval.selection import AS_RANKED, Selection, select
 from retrieval.stages import step
 from retrieval.stores.interface import Hit, Row
@@ -417,8 +418,8 @@ class PassageIndex:
         if not 1 <= top_k <= MAX_TOP_K:
             raise UsageError(f"top_k must be between 1 and {MAX_TOP_K}, not {top_k}")
         direction = unit(vector)
-        if caller is not None:
-            readable = ReadableBy(caller.principals())
+        readable = readable_by(caller)
+        if readable is not None:
             where = readable if where is None else All((readable, where))
 
         def ranking(wanted: Query) -> list[Ranked]:

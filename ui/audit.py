@@ -30,6 +30,7 @@ from ui.redaction import Redaction
 log = logging.getLogger("tekio.access")
 _NOTES = "tekio.audit"
 _REFUSED = (401, 403, 429)
+_LONGEST_PATH = 1000
 
 
 class AuditFile:
@@ -140,7 +141,7 @@ class Audit:
             "user": identity.caller.user if identity and identity.caller else "",
             "from": client[0] if client else "",
             "method": scope["method"],
-            "path": scope["path"],
+            "path": scope["path"][:_LONGEST_PATH],
             "status": status,
             "seconds": seconds,
         }

@@ -97,6 +97,7 @@ class Authenticator:
     def _of_key(self, key: ApiKey, headers: Headers) -> Identity:
         # The rights of the key's own user, or of whom the proxy names, or of who owns the machine.
         who = caller(key.user, key.groups) if key.user else caller_of(headers.getlist, self._settings)
+        who = key.caller(who)
         return Identity(who, key.scope, f"key:{key.id}", f"the key '{key.name}'", key.per_minute, key.max_kb)
 
 

@@ -31,6 +31,7 @@ from ui.rest_guard import Guard
 from ui.rest_headers import SecurityHeaders
 from ui.rest_health import add_health_routes
 from ui.rest_jobs import add_job_routes
+from ui.rest_json import JsonBodies
 from ui.rest_library import add_library_routes
 from ui.rest_listing import add_listing_route
 from ui.rest_mcp import McpOverHttp, add_mcp_route
@@ -108,6 +109,7 @@ def create_app(
     install_error_handlers(app)
     answer_gone(app)
     app.add_middleware(TraceContext)
+    app.add_middleware(JsonBodies)
     _add_doors(app, tekio, audit, allowed_hosts=allowed_hosts, exposed=exposed)
     add_docs(app)
     stopping = stopping or Stopping()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Path, Query, Request, Response
@@ -13,6 +13,7 @@ from kernel.answer import Answer
 from kernel.app import Tekio
 from kernel.conversations import kept_answer
 from plugins.memory.conversations import Conversation, KeptTurn
+from ui.audit import note_shown
 from ui.conversation_export import MEDIA_TYPES, exported
 from ui.identity import caller_in
 
@@ -105,11 +106,12 @@ def add_conversation_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | st
         """Take a conversation away as a file."""
         who = caller_in(request)
 
-        def make() -> bytes:
-            found = kept.find(conversation, caller=who)
-            return exported(found, kept.read(conversation, caller=who), form, language)
+        def make() -> tuple[bytes, list[str]]:
+            found, turns = kept.find(conversation, caller=who), kept.read(conversation, caller=who)
+            return exported(found, turns, form, language), _quoted(_turn(turn) for turn in turns)
 
-        made = await run_in_threadpool(make)
+        made, quoted = await run_in_threadpool(make)
+        note_shown(request, documents=quoted)
         return Response(made, media_type=MEDIA_TYPES[form], headers={"Content-Disposition": "attachment"})
 
     @app.get("/v1/conversations/{conversation:path}", responses=one, tags=tags)
@@ -122,7 +124,9 @@ def add_conversation_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | st
             said = [_turn(turn) for turn in kept.read(conversation, caller=who)]
             return WholeConversation(**_view(found).model_dump(), said=said)
 
-        return await run_in_threadpool(read)
+        whole = await run_in_threadpool(read)
+        note_shown(request, documents=_quoted(whole.said))
+        return whole
 
     @app.patch("/v1/conversations/{conversation:path}", responses=one, tags=tags)
     async def rename(
@@ -146,6 +150,11 @@ def add_conversation_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | st
 
 def _view(row: Conversation) -> ConversationView:
     return ConversationView(id=row.name, title=row.title, turns=row.turns, at=row.at)
+
+
+def _quoted(said: Iterable[TurnView]) -> list[str]:
+    """Name the documents of which the answers show something."""
+    return [passage.document for turn in said if turn.answer for passage in turn.answer.passages]
 
 
 def _turn(kept: KeptTurn) -> TurnView:

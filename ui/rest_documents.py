@@ -56,20 +56,21 @@ def add_document_routes(app: FastAPI, tekio: Tekio, errors: dict[int | str, dict
     @app.post("/v1/summarize", responses=errors, tags=["documents"])
     async def summarize(body: SummarizeRequest, request: Request) -> Summary:
         """Summarise a document, each sentence cited."""
-        note_shown(request, documents=[body.document])
-        return await tekio.summarize(
+        found = await tekio.summarize(
             body.document,
             sentences=body.sentences,
             variant=body.variant,
             language=body.language,
             caller=caller_in(request),
         )
+        note_shown(request, documents=[found.document])
+        return found
 
     @app.post("/v1/compare", responses=errors, tags=["documents"])
     async def compare(body: CompareRequest, request: Request) -> Comparison:
         """Compare two documents sentence by sentence: what they say alike, differently, and alone."""
-        note_shown(request, question=body.about or "", documents=[body.first, body.second])
-        return await tekio.compare(
+        note_shown(request, question=body.about or "")
+        found = await tekio.compare(
             body.first,
             body.second,
             about=body.about,
@@ -77,6 +78,8 @@ def add_document_routes(app: FastAPI, tekio: Tekio, errors: dict[int | str, dict
             language=body.language,
             caller=caller_in(request),
         )
+        note_shown(request, documents=[found.first, found.second])
+        return found
 
     @app.post("/v1/extract", responses=errors, tags=["documents"])
     async def extract(body: ExtractRequest, request: Request) -> Extraction:

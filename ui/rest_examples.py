@@ -62,7 +62,7 @@ def add_example_routes(app: FastAPI, tekio: Tekio, errors: dict[int | str, dict[
                 403, "examples are not open to the API here: the setting edit_examples is off"
             )
         found = caller_in(request)
-        if named and found is not None and not found.user:
+        if named and found is not None and not found.user and not found.owns:
             raise HTTPException(403, "who changes examples must be named")
         return found
 

@@ -13,7 +13,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from kernel.app import Tekio
 from kernel.library.library import LEAST_WIDTH, MOST_WIDTH, WIDTH
 from kernel.library.page_render import PageImage
-from kernel.library.results import Upload
+from kernel.library.results import ORIGINAL_TYPES, Upload
 from retrieval.access import Access, Caller, access
 from retrieval.filter_text import parse_tags
 from retrieval.records import DocumentSummary
@@ -127,7 +127,9 @@ def add_library_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, An
             **one,
             200: {
                 "description": "the file, to be saved",
-                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+                "content": {
+                    kind: {"schema": {"type": "string", "format": "binary"}} for kind in ORIGINAL_TYPES
+                },
             },
         },
         tags=["documents"],

@@ -41,7 +41,8 @@ class PlainLines(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
         """Return the first line of a record; its time is no number to take out."""
-        record.message = self._redaction(record.message)
+        # A line end in it, as in the address of a request, would begin what looks like a line of its own.
+        record.message = self._redaction(one_line(record.message))
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
@@ -77,6 +78,8 @@ class JsonLines(logging.Formatter):
 
 
 def _secrets(settings: Settings) -> Iterator[str]:
-    for name in (*_SECRETS, *(variant.key for variant in settings.variants.values() if variant.key)):
+    engines = (variant.key for variant in settings.variants.values() if variant.key)
+    functions = (name for each in settings.functions for name in each.headers_env.values())
+    for name in (*_SECRETS, *engines, *functions):
         if value := os.environ.get(name):
             yield value

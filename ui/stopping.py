@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from types import FrameType
@@ -19,6 +21,8 @@ T = TypeVar("T")
 INTERRUPTED_SECONDS = 2.0
 """How long answers may still take at Ctrl-C, where a person waits for the prompt."""
 _CLOSING_SECONDS = 3
+_LAST_SECONDS = 3
+"""How long threads may take to end after the last answer; what they write is whole whenever they are cut off."""
 _WAITING_EVENTS = 64
 
 
@@ -112,6 +116,29 @@ class Server(uvicorn.Server):
         self._stopping = stopping
         self._seconds = seconds
         self._watch = watch
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal comes, and return then, so that what was opened is closed."""
+
+        def stop(_sig: int, _frame: FrameType | None) -> None:
+            # Uvicorn raises the signal again when all is over; by itself that would end the process there and then.
+            self.should_exit = True
+
+        before = signal.signal(signal.SIGTERM, stop)
+        try:
+            super().run(sockets)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal comes."""
+        await super().serve(sockets)
+        if not self.started:
+            return
+        # A thread in the middle of something long, as an ingest, is waited for by nobody.
+        last = threading.Timer(_LAST_SECONDS, os._exit, [0])
+        last.daemon = True
+        last.start()
 
     async def on_tick(self, counter: int) -> bool:
         """Do what is done again and again."""

@@ -13,7 +13,7 @@ from kernel.answer import Answer, FinishReason
 from kernel.answering.run import PromptCounter
 from plugins.example_check import MARKERS, markers_of
 from plugins.example_choice import Candidates, candidates_of, choose_examples, same_question
-from plugins.example_store import ExampleStore
+from plugins.example_store import SHIPPED, ExampleStore, StoredExample
 from plugins.prompt_functions import Example, render_examples
 from retrieval.access import Caller
 from retrieval.embedding import Embedder
@@ -62,16 +62,28 @@ class Examples:
         return render(await choose_examples(candidates, wanted, render, count, budget))
 
     def _candidates(self, question: str, language: str, caller: Caller | None) -> Candidates:
-        user = None if caller is None else caller.user
         stored = [
             item
-            for item in self.store.examples(language=language, user=user)
+            for item in shown_to(self.store, caller, language=language)
             if not same_question(question, item.example.question)
         ]
         vectors = self.store.vectors(stored, self.embedder)
         if not stored:
             return Candidates((), np.zeros(0, np.float32), np.zeros((0, 0), np.float32))
         return candidates_of(stored, vectors, self.embedder.embed_queries([question])[0])
+
+
+def shown_to(
+    store: ExampleStore, caller: Caller | None, *, language: str | None = None
+) -> list[StoredExample]:
+    """Return the examples that somebody sees: who owns the machine all, others those of everyone and their own.
+
+    A key that is bound to a part of the documents sees those that ship, since others hold text of any document.
+    """
+    user = None if caller is None else caller.user
+    found = store.examples(language=language, user=user)
+    bound = caller is not None and caller.bound is not None
+    return [item for item in found if item.origin == SHIPPED] if bound else found
 
 
 def _message(text: str) -> list[dict[str, str]]:

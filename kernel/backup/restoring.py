@@ -14,12 +14,15 @@ from kernel.backup.archive import unpack
 from kernel.backup.databases import load_index, load_memory, load_said, require_closed
 from kernel.backup.making import ABOUT
 from kernel.backup.places import Counted, Places, Say
+from kernel.backup.rehoming import rehome_uploads
 from plugins.memory.said import SAID_FILE, in_postgresql, said_in
 from retrieval.database import DATABASE_FILE
 from retrieval.errors import TekioError, UsageError
 from retrieval.passages import PassageIndex
 from retrieval.stores.opening import Place, is_address, is_in, shown
 
+_PRIVATE = ("uploads", "jobs")
+"""Folders that their makers keep to themselves, see `UploadFolder`."""
 Load = Callable[[Path, Place], None]
 
 
@@ -60,6 +63,7 @@ def _restored(file: Path, folder: Path, places: Places, *, force: bool, say: Say
         _require_nothing(places, held)
     _require_closed(places)
     say("the index")
+    rehome_uploads(folder / "index", folder / "folders" / "uploads", places.folders["uploads"])
     _put_database(folder / "index", places.index, load=load_index)
     places.answers.unlink(missing_ok=True)  # of another state of the index
     if (folder / "memory").is_dir() or (folder / "said").is_dir():
@@ -67,6 +71,8 @@ def _restored(file: Path, folder: Path, places: Places, *, force: bool, say: Say
         _put_memory(folder, places)
     for name in held:
         say(name)
+        if name in _PRIVATE:
+            (folder / "folders" / name).chmod(0o700)
         _put_folder(folder / "folders" / name, places.folders[name])
     _put_settings(folder / "settings" / "tekio.toml", places.settings, say)
     return Counted(documents, len(names), file.stat().st_size, str(about["made"]))
@@ -143,10 +149,10 @@ def _put_folder(source: Path, target: Path) -> None:
 def _put_settings(source: Path, target: Path, say: Say) -> None:
     if not source.is_file():
         return
-    if target.is_file():
-        if target.read_bytes() != source.read_bytes():
-            beside = target.with_name(f"{target.name}.restored")
-            shutil.copyfile(source, beside)
-            say(f"{target} stays as it is; that of the backup is {beside.name}")
-        return
-    shutil.copyfile(source, target)
+    source.chmod(0o600)  # the address of a database in it may hold a password
+    if not target.is_file():
+        shutil.copy(source, target)
+    elif target.read_bytes() != source.read_bytes():
+        beside = target.with_name(f"{target.name}.restored")
+        shutil.copy(source, beside)
+        say(f"{target} stays as it is; that of the backup is {beside.name}")

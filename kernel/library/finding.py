@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ingest.names import key_path, path_key
+from kernel.library.uploads import FORMER_FOLDERS, is_generated
 from retrieval.access import Caller
 from retrieval.errors import NotFoundError
 from retrieval.filters import Where
@@ -68,8 +70,7 @@ class Finder:
         version = (index.identity(), index.store.generation)
         listed = self._listed
         if listed is None or listed[0] != version:
-            listed = version, {document_key(state.path): state for state in index.states().values()}
-            self._listed = listed
+            listed = self._listed = version, _listed(index)
         state = listed[1].get(key)
         if state is not None and index.readable(state.id, caller):
             try:
@@ -77,3 +78,15 @@ class Finder:
             except KeyError:  # deleted in this moment
                 pass
         raise NotFoundError("there is no such document; /v1/documents lists those that there are")
+
+
+def _listed(index: PassageIndex) -> dict[str, DocumentState]:
+    """Return the documents by their ids, those of uploads that lay elsewhere also by the ids that they had there."""
+    states = list(index.states().values())
+    found = {document_key(state.path): state for state in states}
+    for folder in (index.note(FORMER_FOLDERS) or {}).get("folders", ()):
+        for state in states:
+            name = key_path(state.path).name
+            if is_generated(name):
+                found.setdefault(document_key(path_key(key_path(folder) / name)), state)
+    return found

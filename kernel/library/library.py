@@ -21,7 +21,7 @@ from kernel.library.page_render import PageImage, PageRequest
 from kernel.library.results import Deleted, Original, Upload, UploadReport
 from kernel.library.taking_in import Ingest, TakingIn
 from kernel.library.uploads import UploadFolder
-from retrieval.access import Access, Caller
+from retrieval.access import Access, Caller, may_change
 from retrieval.errors import DeniedError, IndexMissingError, NotFoundError, TekioError, UsageError
 from retrieval.passages import PassageIndex
 from retrieval.records import (
@@ -201,7 +201,7 @@ class Library:
         with self._changing, self._index() as index, index.writing():
             held = self._finder.find(index, key, caller)
             document = held.document
-            if caller is not None and (not caller.user or caller.user != document.access.owner):
+            if not may_change(caller, document.access):
                 raise DeniedError(f"{document.name} is not yours to delete")
             rows = [each.id for each in index.passages_of(held.summary())]
             index.remove(document.path)

@@ -78,6 +78,11 @@ _MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
 )
 
 
+_ANYTHING = "application/octet-stream"
+ORIGINAL_TYPES = (_ANYTHING, *_MEDIA_TYPES.values())
+"""The media types in which originals are given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Original:
     """The file of a document: whose it is, its name for people without folders, its format, place and size in bytes."""
@@ -91,7 +96,7 @@ class Original:
     @property
     def media_type(self) -> str:
         """A type that no browser runs: what is not sure to be harmless is bytes."""
-        return _MEDIA_TYPES.get(self.format, "application/octet-stream")
+        return _MEDIA_TYPES.get(self.format, _ANYTHING)
 
 
 @dataclass(frozen=True, slots=True)

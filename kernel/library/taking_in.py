@@ -16,7 +16,7 @@ from ingest.readers import check_kind
 from ingest.report import FileReport, IngestReport
 from kernel.library.results import Upload, Uploaded, UploadReport
 from kernel.library.uploads import Coming, TooLargeError, UploadFolder, clean_name
-from retrieval.access import Access, Caller
+from retrieval.access import Access, Bound, Caller, tags_within
 from retrieval.access import access as access_of
 from retrieval.errors import DeniedError, IndexMissingError, UsageError
 from retrieval.passages import PassageIndex
@@ -85,17 +85,18 @@ class TakingIn:
             on_progress: is told after each file that is read.
 
         Raises:
-            DeniedError: the caller is nobody in particular.
-            UsageError: there are no files.
+            DeniedError: the caller is nobody in particular, or bound to other tags.
+            UsageError: there are no files, or no tag says which of several the caller is bound to.
             IndexBusyError: another process is writing to the index.
             TekioError: the folder of the uploads cannot be written.
         """
-        if caller is not None and not caller.user:
+        if caller is not None and not caller.user and not caller.owns:
             raise DeniedError("who uploads documents must be named")
         if not files:
             raise UsageError("there is no file: send one or several")
-        if access is None and caller is not None:
+        if access is None and caller is not None and caller.user:
             access = access_of(caller.user, [])
+        tags = tags_within(caller, tags or {}) or None
         results: list[Uploaded | None] = [None] * len(files)
         with self._changing, ExitStack() as receiving:
             coming: dict[int, Coming] = {}
@@ -108,7 +109,7 @@ class TakingIn:
                     outcome = error.outcome if isinstance(error, ReadError) else Outcome.FAILED
                     name = clean_name(file.name)
                     results[place] = Uploaded(name, None, FileReport(name, outcome, message=str(error)))
-            taken = self._taken(coming, access.owner if access else "", access, tags, ocr, on_progress)
+            taken = self._taken(coming, caller, access, tags, ocr, on_progress)
         for place, uploaded in taken.items():
             results[place] = uploaded
         return UploadReport([result for result in results if result is not None])
@@ -116,7 +117,7 @@ class TakingIn:
     def _taken(
         self,
         coming: dict[int, Coming],
-        owner: str,
+        caller: Caller | None,
         access: Access | None,
         tags: Tags | None,
         ocr: bool | None,
@@ -125,7 +126,7 @@ class TakingIn:
         """Read received files into the index, put them in the place of earlier ones, and clear up what was not read."""
         if not coming:
             return {}
-        earlier = self._earlier(owner)
+        earlier = self._earlier(access.owner if access else "", caller)
         paths: dict[Path, int] = {}
         for place, file in coming.items():
             same = next(
@@ -154,7 +155,14 @@ class TakingIn:
                     self._uploads.delete(path)
         results: dict[int, Uploaded] = {}
         with self._index() as index, index.writing():
-            states = index.states() if len(kept) < len(paths) else {}
+            bound = None if caller is None else caller.bound
+            states = index.states() if bound or len(kept) < len(paths) else {}
+            for path in kept - before if bound else ():
+                if said := _beyond(bound, index.whole(states[path_key(path)].id)[0].tags):
+                    kept.discard(path)
+                    self._uploads.delete(path)
+                    message = f"the document says of itself {said}, which is not what this key is for: take that out"
+                    found[path] = replace(found[path], outcome=Outcome.FAILED, message=message)
             for path, place in paths.items():
                 name, is_new = coming[place].name, path not in before
                 if path not in kept and is_new and path_key(path) in states:
@@ -172,18 +180,29 @@ class TakingIn:
                 )
         return results
 
-    def _earlier(self, owner: str) -> dict[str, list[DocumentState]]:
-        """Return the uploads of an owner by their names."""
+    def _earlier(self, owner: str, caller: Caller | None) -> dict[str, list[DocumentState]]:
+        """Return the uploads of an owner by their names, of those that the caller finds."""
         found: dict[str, list[DocumentState]] = {}
         try:
             with self._index() as index:
-                states = index.states()
+                for state in index.states().values():
+                    is_own = state.access.owner == owner and self._uploads.holds(key_path(state.path))
+                    if is_own and index.readable(state.id, caller):
+                        found.setdefault(state.name, []).append(state)
         except IndexMissingError:
             return {}
-        for state in states.values():
-            if state.access.owner == owner and self._uploads.holds(key_path(state.path)):
-                found.setdefault(state.name, []).append(state)
         return found
+
+
+def _beyond(bound: Bound | None, own: Tags) -> str:
+    """Return a tag that a document gives itself, beyond what a key is bound to; empty for none."""
+    outside = (
+        f"{key}={value[:100]}"
+        for key, values in (() if bound is None else bound.tags)
+        for value in own.get(key, ())
+        if value not in values
+    )
+    return next(outside, "")
 
 
 def _checked(coming: Coming, seen: set[str]) -> Coming:

@@ -9,7 +9,7 @@ from ingest.names import display, key_path
 from ingest.report import FileReport
 from kernel.library.library import Library
 from kernel.library.taking_in import Ingest
-from retrieval.access import Caller
+from retrieval.access import Caller, may_change, tags_within
 from retrieval.errors import DeniedError, NotFoundError
 from retrieval.passages import PassageIndex
 from retrieval.records import DocumentSummary, Tags
@@ -56,6 +56,7 @@ def retag(
         IndexBusyError: another process is writing to the index.
     """
     document = owned(library, key, caller=caller)
+    tags = tags_within(caller, tags)
     with index() as opened, opened.writing():
         opened.tag(document.id, tags)
 
@@ -68,6 +69,6 @@ def owned(library: Library, key: str, *, caller: Caller | None = None) -> Docume
         DeniedError: it is somebody else's.
     """
     document = library.get(key, caller=caller)
-    if caller is not None and (not caller.user or caller.user != document.access.owner):
+    if not may_change(caller, document.access):
         raise DeniedError(f"{document.document} is not yours to change")
     return document

@@ -20,6 +20,8 @@ from typing import BinaryIO
 from retrieval.errors import TekioError
 
 LONGEST_NAME = 150
+FORMER_FOLDERS = "former_uploads"
+"""The note of an index of where its uploads lay before a backup was put back elsewhere."""
 UNNAMED = "document"
 _MOST_FOLDERS = 8
 _PIECE = 2**20
@@ -44,6 +46,11 @@ class Coming:
 
 class TooLargeError(TekioError):
     """A file is larger than an upload may be."""
+
+
+def is_generated(name: str) -> bool:
+    """Tell whether a file's name is one that an upload gets."""
+    return _KEPT.fullmatch(Path(name).stem) is not None
 
 
 def clean_name(given: str) -> str:
@@ -126,7 +133,7 @@ class UploadFolder:
             TekioError: the folder cannot be read.
         """
         try:
-            kept = [path for path in self._real().iterdir() if _KEPT.fullmatch(path.stem) and path.is_file()]
+            kept = [path for path in self._real().iterdir() if is_generated(path.name) and path.is_file()]
             before = time.time() - _UNDER_WAY
             return sorted(path for path in kept if path.name not in known and path.stat().st_mtime < before)
         except FileNotFoundError:

@@ -89,6 +89,10 @@ def owner_of(caller: Caller | None) -> str:
     """Name whose memory a caller's is, as the store does; empty for somebody unknown, who has none."""
     if caller is None:
         return MACHINE
+    if (
+        caller.bound is not None
+    ):  # a place of its own: what others were told may be of documents beyond its bounds
+        return f"key:{caller.own_name}" if caller.own_name else ""
     return f"user:{caller.user}" if caller.user else ""
 
 

@@ -18,6 +18,7 @@ from retrieval.stores.interface import IndexDatabase
 from retrieval.stores.postgres_address import PostgresAddress
 from retrieval.stores.postgres_collection import PostgresCollection
 from retrieval.stores.postgres_connection import PostgresConnection
+from retrieval.stores.postgres_filters import condition
 
 LAYOUT = 1
 _LOCK_WAIT_SECONDS = 10.0
@@ -227,7 +228,8 @@ class PostgresDatabase(IndexDatabase):
 
     def documents(self) -> DocumentTable:
         """Return the documents."""
-        return DocumentTable(self)
+        columns = {name: f"CAST({name} AS jsonb)" for name in ("tags", "given_tags")}
+        return DocumentTable(self, condition=condition, columns=columns)
 
     def collection(
         self, name: str, *, dimension: int, fields: Sequence[str], indexed: Sequence[str] = ()

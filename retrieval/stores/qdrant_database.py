@@ -29,7 +29,8 @@ from retrieval.stores.qdrant_connection import QdrantAddress, QdrantConnection
 if TYPE_CHECKING:
     from retrieval.stores.qdrant_documents import QdrantDocuments
 
-LAYOUT = 1
+LAYOUT = 2
+"""1 did not have the tags of documents in a form that Qdrant can filter by."""
 _FRESH_SECONDS = 60.0
 """How long a writer's note counts; it is renewed at each write."""
 _SETTLE_SECONDS = 0.05
@@ -87,6 +88,10 @@ class QdrantDatabase(IndexDatabase):
             raise IndexDamagedError(
                 f"{self.place} has layout {layout}, this Tekio knows up to {LAYOUT}: update Tekio, or use another name"
             )
+        if layout == "1":
+            with self.writer():
+                self.documents().add_tagged()
+                self._put("schema", str(LAYOUT))
 
     @property
     def place(self) -> str:

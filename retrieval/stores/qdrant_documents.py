@@ -8,8 +8,9 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retrieval.access import Access, Caller
+from retrieval.access import Access, Bound, Caller
 from retrieval.records import DocumentState, DocumentSummary, SourceDocument, Tags, merged_tags
+from retrieval.stores.qdrant_filters import TAG_SIGN
 from retrieval.stores.storable import storable
 
 if TYPE_CHECKING:
@@ -32,9 +33,19 @@ class QdrantDocuments:
     def create(self) -> None:
         """Create what holds them."""
         self._connection.call("create_collection", self._name, vectors_config={})
+        self._index_fields("path", "readers", "tagged")
+
+    def _index_fields(self, *fields: str) -> None:
         if not self._database.address.folder:
-            for field in ("path", "readers"):
+            for field in fields:
                 self._connection.call("create_payload_index", self._name, field, "keyword")
+
+    def add_tagged(self) -> None:
+        """Bring documents of layout 1 to layout 2, which has their tags as texts beside their tags."""
+        self._index_fields("tagged")
+        for document_id, row in self._all().items():
+            tagged = _tagged(merged_tags(_tags(row["tags"]), _tags(row["given_tags"])))
+            self._connection.call("set_payload", self._name, {"tagged": tagged}, points=[document_id])
 
     def _all(self, condition: Any = None) -> dict[int, dict[str, Any]]:
         selector = self._models.PayloadSelectorExclude(**_BRIEF)
@@ -102,6 +113,7 @@ class QdrantDocuments:
             "ingested_at": ingested_at or datetime.now(UTC).isoformat(timespec="seconds"),
             "owner": document.access.owner,
             "readers": list(document.access.principals()),
+            "tagged": _tagged(merged_tags(document.tags, document.given_tags)),
         }
         payload = storable(json.loads(json.dumps(payload, default=dict)))
         with self._database.write() as pending:
@@ -140,7 +152,20 @@ class QdrantDocuments:
     def readable(self, document_id: int, caller: Caller) -> bool:
         """Tell whether somebody may read a document."""
         row = self._one(document_id)
-        return row is not None and not set(row["readers"]).isdisjoint(caller.principals())
+        return row is not None and _may_read(row, caller)
+
+    def _readable(self, caller: Caller | None) -> Any:
+        """Return the condition that a caller may read a document; None may read all."""
+        if caller is None:
+            return None
+        any_of = [] if caller.owns else [("readers", list(caller.principals()))]
+        bound = () if caller.bound is None else caller.bound.tags
+        any_of += [("tagged", _tagged({key: values})) for key, values in bound]
+        match = self._models.MatchAny
+        conditions = [
+            self._models.FieldCondition(key=field, match=match(any=values)) for field, values in any_of
+        ]
+        return self._models.Filter(must=conditions)
 
     def rename(self, document_id: int, *, path: str, name: str, title: str) -> None:
         """Note that a document's file has another path now."""
@@ -149,9 +174,10 @@ class QdrantDocuments:
     def tag(self, document_id: int, given_tags: Tags) -> Tags:
         """Replace the tags that a person gave a document; return all that it has now."""
         given = {key: list(values) for key, values in given_tags.items()}
-        self._change(document_id, {"given_tags": given})
         row = self._one(document_id)
-        return merged_tags(_tags(row["tags"]) if row else {}, given_tags)
+        tags = merged_tags(_tags(row["tags"]) if row else {}, given_tags)
+        self._change(document_id, {"given_tags": given, "tagged": _tagged(tags)})
+        return tags
 
     def remove(self, path: str) -> None:
         """Delete a document."""
@@ -193,7 +219,6 @@ class QdrantDocuments:
 
     def summaries(self, caller: Caller | None = None) -> list[DocumentSummary]:
         """List the documents by name; for a caller those that the caller may read."""
-        condition = None if caller is None else self._having("readers", caller.principals())
         found = [
             DocumentSummary(
                 id=document_id,
@@ -217,7 +242,7 @@ class QdrantDocuments:
                     )
                 },
             )
-            for document_id, row in self._all(condition).items()
+            for document_id, row in self._all(self._readable(caller)).items()
         ]
         return sorted(found, key=lambda row: (row.document, row.path))
 
@@ -228,7 +253,7 @@ class QdrantDocuments:
         if not wanted:
             return found
         for row in self._all(self._having("name", wanted)).values():
-            if caller is None or not set(row["readers"]).isdisjoint(caller.principals()):
+            if caller is None or _may_read(row, caller):
                 name = wanted[row["name"]]
                 found[name] = found.get(name, frozenset()) | {row["content_hash"]}
         return found
@@ -271,6 +296,18 @@ class QdrantDocuments:
             "access": _access(row),
         }
         return SourceDocument(**values), row["ingested_at"]
+
+
+def _may_read(row: Mapping[str, Any], caller: Caller) -> bool:
+    tags = merged_tags(_tags(row["tags"]), _tags(row["given_tags"]))
+    bound: Bound | None = caller.bound
+    is_reader = caller.owns or not set(row["readers"]).isdisjoint(caller.principals())
+    return is_reader and (bound is None or bound.holds(tags))
+
+
+def _tagged(tags: Tags) -> list[str]:
+    """Return tags as texts, since their keys are no paths of a payload."""
+    return [storable(f"{key}{TAG_SIGN}{value}") for key, values in tags.items() for value in values]
 
 
 def _access(row: Mapping[str, Any]) -> Access:

@@ -211,12 +211,12 @@ def test_the_service_starts_the_api_without_rights_and_waits_for_answers_that_ar
         assert service[name] == "yes", name
     assert (service["ProtectSystem"], service["CapabilityBoundingSet"]) == ("strict", "")
     longest = Settings.model_fields["stop_seconds"].default
-    assert float(service["TimeoutStopSec"]) > longest + 3
+    assert float(service["TimeoutStopSec"]) > longest + 6
     waits = re.fullmatch(r"(\d+)s", compose()["services"]["tekio"]["stop_grace_period"])
     assert waits is not None
-    assert int(waits[1]) > longest + 3
+    assert int(waits[1]) > longest + 6
     pod = named("Deployment", "tekio")["spec"]["template"]["spec"]
-    assert pod["terminationGracePeriodSeconds"] > longest + 3 + 5  # after the pause of preStop
+    assert pod["terminationGracePeriodSeconds"] > longest + 6 + 5  # after the pause of preStop
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")

@@ -129,6 +129,23 @@ def test_a_scope_holds_those_before_it() -> None:
 def test_keys_of_a_newer_tekio_are_not_read_as_if_they_were_known(keys: KeyStore, tmp_path: Path) -> None:
     keys.create("a", "read")
     with closing(open_database(tmp_path / "memory", create=False)) as database:
-        database.set_meta("api_keys", json.dumps({"layout": 2, "keys": []}))
+        database.set_meta("api_keys", json.dumps({"layout": 3, "keys": []}))
     with pytest.raises(Exception, match="newer Tekio"):
         keys.are_there()
+
+
+def test_keys_of_layout_1_hold_on_and_are_bound_to_nothing(keys: KeyStore, tmp_path: Path) -> None:
+    _, text = keys.create("old", "write", user="mori", groups=["icu"])
+    with closing(open_database(tmp_path / "memory", create=True)) as database, database.writer():
+        held = database.get_meta_json("api_keys")
+        for row in held["keys"]:
+            del row["tags"]
+        database.set_meta("api_keys", json.dumps(held | {"layout": 1}))
+    assert keys.check(text, here).caller(None) is None
+    _, bound = keys.create("new", "read", tags={"collection": ("a",)})
+    assert keys.check(text, here).groups == ("icu",)
+    who = keys.check(bound, here).caller(None)
+    assert who is not None
+    assert who.bound is not None
+    assert who.bound.tags == (("collection", ("a",)),)
+    assert who.owns

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
 import sqlite3
+import stat
 import threading
 import zipfile
 from contextlib import closing
@@ -15,15 +18,18 @@ import pytest
 from kernel.app import Tekio
 from kernel.backup.archive import unpack, written
 from kernel.backup.databases import save_index
+from kernel.library.results import Upload
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from plugins.memory.turns import Turn
 from retrieval.access import access, caller
-from retrieval.errors import IndexBusyError, IndexMissingError, TekioError, UsageError
+from retrieval.errors import IndexBusyError, IndexMissingError, NotFoundError, TekioError, UsageError
 from retrieval.passages import PassageIndex
+from retrieval.records import document_key
 from retrieval.stores.opening import Place, is_address
 from tests.ingest.pipeline.test_crash_safety import to_layout_3
 from tests.retrieval.test_passages import SIGNATURE, put
+from tests.ui.serving import MRI
 
 AKI = caller("aki")
 QUESTION = "How hot is the kiln fired?"
@@ -249,3 +255,45 @@ def test_a_backup_of_an_older_layout_is_brought_up_to_date_as_it_is_put_back(
     with closing(opened(tmp_path / "home" / "index", tmp_path / "home", model_store)) as tekio:
         assert tekio.restore(tmp_path / "older.tekio").documents == 2
         assert len(tekio.documents(caller=AKI)) == 2, "what had no readers is everyone's"
+
+
+def test_uploads_are_read_drawn_and_read_anew_in_the_folder_that_they_were_put_back_to(
+    place: Place, tmp_path: Path, model_store: ModelStore
+) -> None:
+    one, other = tmp_path / "one", tmp_path / "other machine"
+    mori = caller("mori")
+    with closing(opened(one / "index", one, model_store, uploads=one / "files")) as tekio:
+        given = {"guide.pdf": MRI.read_bytes(), "kiln.md": b"# Kiln\n\nThe kiln is fired at 1,240 degrees.\n"}
+        files = [Upload(name, io.BytesIO(data)) for name, data in given.items()]
+        ids = {str(each.name): str(each.id) for each in tekio.library.upload(files, caller=mori).files}
+        (passage, *_) = tekio.library.passages(ids["guide.pdf"], caller=mori)
+        tekio.back_up(tmp_path / "all.tekio")
+    shutil.rmtree(one)
+    with closing(opened(place, other, model_store, uploads=other / "kept" / "files")) as tekio:
+        tekio.restore(tmp_path / "all.tekio")
+    with closing(opened(place, other, model_store, uploads=other / "kept" / "files")) as tekio:
+        library = tekio.library
+        assert library.orphans() == []
+        assert stat.S_IMODE((other / "kept" / "files").stat().st_mode) == 0o700
+        rows = {row.document: row for row in tekio.documents(caller=mori)}
+        for name, data in given.items():
+            new = document_key(rows[name].path)
+            assert new != ids[name]
+            for key in (new, ids[name]):  # an id that was given out before goes on to hold
+                original = library.original(key, caller=mori)
+                assert original.path.read_bytes() == data
+                assert original.path.is_relative_to(other)
+                assert library.is_upload(library.get(key, caller=mori))
+                with pytest.raises(NotFoundError):
+                    library.original(key, caller=AKI)
+        span = (passage.start, passage.start + 40)
+        page = library.page_image(ids["guide.pdf"], 1, start=span[0], end=span[1], caller=mori)
+        assert page.png.startswith(b"\x89PNG")
+        assert page.boxes
+        for name in given:
+            assert tekio.reread(ids[name], caller=mori).outcome == "unchanged"
+        assert set(rows) == {row.document for row in tekio.documents()}, "none came a second time"
+        again = library.upload([Upload("kiln.md", io.BytesIO(b"# Kiln\n\nIt is cold.\n"))], caller=mori)
+        assert again.files[0].replaced
+        assert library.delete(ids["guide.pdf"], caller=mori).file == "deleted"
+        assert [path.suffix for path in (other / "kept" / "files").iterdir()] == [".md"]

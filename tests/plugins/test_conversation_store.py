@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from plugins.memory import said
 from plugins.memory.conversations import ConversationStore
 from plugins.memory.records import MACHINE
 from plugins.memory.said import SAID_FILE
 from plugins.memory.turns import Turn, TurnStore
 from retrieval.errors import NotFoundError, UsageError
 from retrieval.stores.opening import Place
+from retrieval.stores.postgres_address import PostgresAddress
+from retrieval.stores.postgres_connection import PostgresConnection
 
 AT = "2026-03-01T12:00:00+00:00"
 LATER = "2026-03-02T12:00:00+00:00"
@@ -114,3 +118,25 @@ def test_what_an_earlier_layout_holds_is_found_and_read(tmp_path: Path) -> None:
     ((turn,),) = (store.read(MACHINE, "plant"),)
     assert (turn.turn.answer, turn.data, turn.finished) == ("１２４０℃です。", {}, True)
     assert TurnStore(tmp_path).read(MACHINE, "plant") == [turn.turn]
+
+
+def test_what_an_earlier_layout_in_postgresql_holds_is_found_and_read(postgresql: str) -> None:
+    address = f"{postgresql}&schema=t{uuid.uuid4().hex[:12]}"
+    schema = PostgresAddress.parse(address).schema
+    with closing(PostgresConnection(PostgresAddress.parse(address))) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+        for statement in said._SCHEMA.replace(*said._IDENTITY).split(";"):
+            connection.execute(statement)
+        row = (MACHINE, "plant", "窯の温度は?", "窯の温度は?", "１２４０℃です。", 0, AT)
+        names = '"user", conversation, question, asked, answer, refused, at'
+        connection.execute(f"INSERT INTO turns ({names}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        connection.execute("CREATE TABLE said_layout (layout integer NOT NULL)")
+        connection.execute("INSERT INTO said_layout VALUES (1)")
+    store = ConversationStore(address)
+    assert [row.title for row in store.listed(MACHINE, search="1240℃")] == ["窯の温度は?"]
+    (turn,) = store.read(MACHINE, "plant")
+    assert (turn.turn.answer, turn.data, turn.finished) == ("１２４０℃です。", {}, True)
+
+
+def test_every_earlier_layout_of_conversations_is_tested_here() -> None:
+    assert said.LAYOUT == 2, "write tests that bring the last layout up to date, then change this"

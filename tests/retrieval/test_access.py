@@ -1,13 +1,14 @@
 """Who finds a document: its owner, its readers, and nobody else, by whatever way a search is asked for."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.access import PUBLIC, Access, Caller, access, caller
-from retrieval.errors import UsageError
+from retrieval.access import PUBLIC, Access, Bound, Caller, access, caller, reads, tags_within
+from retrieval.errors import DeniedError, UsageError
 from retrieval.filter_text import parse_filters
 from retrieval.filters import AnyOf, Not, Where
 from retrieval.passages import PassageIndex
@@ -156,3 +157,82 @@ def test_what_is_no_reader_is_told(reader: str) -> None:
 def test_what_is_no_caller_is_told(user: str | None, groups: list[str]) -> None:
     with pytest.raises(UsageError):
         caller(user, groups)
+
+
+# -- bound to a part of the documents -------------------------------------------------------------------------
+
+
+def bound_to(who: Caller | None = None, /, **tags: tuple[str, ...]) -> Caller:
+    """What a key is whose requests are those of `who`."""
+    return replace(who or Caller(), bound=Bound("k1", tuple(tags.items()), owns=who is None))
+
+
+@pytest.fixture
+def parted(place: Place) -> Iterator[PassageIndex]:
+    opened = PassageIndex(place, SIGNATURE, create=True)
+    given = {"a": "a", "b": "b", "mine": "a"}
+    for name, collection in given.items():
+        tags = {"collection": (collection,), "ward": ("icu" if name == "mine" else "or",)}
+        mine = access("mori", []) if name == "mine" else PUBLIC
+        put(opened, name, f"the valve of {name}", 0, given_tags=tags, access=mine)
+    put(opened, "says-a", "the valve of front matter", 0, tags={"collection": ("a",)})
+    put(opened, "none", "the valve of nobody", 0)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("who", "found"),
+    [
+        (bound_to(collection=("a",)), {"a", "mine", "says-a"}),
+        (bound_to(collection=("a", "b")), {"a", "b", "mine", "says-a"}),
+        (bound_to(collection=("a",), ward=("icu",)), {"mine"}),
+        (bound_to(ward=("or",)), {"a", "b"}),
+        (bound_to(SATO, collection=("a",)), {"a", "says-a"}),
+        (bound_to(MORI, collection=("a",)), {"a", "mine", "says-a"}),
+        (bound_to(NOBODY, collection=("b",)), {"b"}),
+        (bound_to(collection=("A",)), set()),
+        (bound_to(**{"collection') OR 1=1 --": ("a",)}), set()),
+    ],
+)
+def test_who_is_bound_to_tags_finds_nothing_beyond_them_by_any_way(
+    parted: PassageIndex, who: Caller, found: set[str]
+) -> None:
+    for mode in MODES:
+        assert set(names(parted, "valve", 0, mode=mode, caller=who)) == found
+        wider = parse_filters(['tag.collection in ["a", "b"]'])
+        assert set(names(parted, "valve", 0, mode=mode, caller=who, where=wider)) <= found
+    every = parted.documents()
+    assert {row.document for row in parted.documents(caller=who)} == found
+    assert {row.document for row in every if parted.readable(row.id, who)} == found
+    assert set(parted.contents([row.document for row in every], caller=who)) == found
+    for passage in parted.search("valve", AXES[0], top_k=10):
+        assert (parted.quote(passage.id, 0, 9, caller=who) is not None) == (passage.document in found)
+
+
+def test_a_document_that_changes_its_collection_is_found_in_the_new_one_at_once(parted: PassageIndex) -> None:
+    there, here = bound_to(collection=("a",)), bound_to(collection=("b",))
+    row = next(row for row in parted.documents() if row.document == "a")
+    parted.tag(row.id, {"collection": ("b",)})
+    for who, found in ((there, False), (here, True)):
+        assert ("a" in names(parted, "valve", 0, caller=who)) == found
+        assert ("a" in {each.document for each in parted.documents(caller=who)}) == found
+        assert parted.readable(row.id, who) == found
+
+
+def test_callers_count_as_the_same_only_where_they_find_the_same() -> None:
+    one = bound_to(collection=("a",))
+    others = [None, NOBODY, MORI, bound_to(MORI, collection=("a",)), bound_to(NOBODY, collection=("a",))]
+    others += [bound_to(collection=("b",)), bound_to(collection=("a", "b")), bound_to(ward=("a",))]
+    assert len({reads(who) for who in [one, *others]}) == len(others) + 1
+    assert reads(one) == reads(replace(one, bound=Bound("k2", one.bound.tags, owns=True)))  # type: ignore[union-attr]
+
+
+def test_what_somebody_brings_stays_within_what_they_are_bound_to() -> None:
+    who = bound_to(collection=("a",), ward=("icu", "or"))
+    assert tags_within(who, {"ward": ("or",)}) == {"ward": ("or",), "collection": ("a",)}
+    with pytest.raises(UsageError, match="ward=icu, ward=or"):
+        tags_within(who, {})
+    with pytest.raises(DeniedError, match="collection=b"):
+        tags_within(who, {"collection": ("a", "b"), "ward": ("or",)})
+    assert tags_within(None, {"collection": ("b",)}) == tags_within(MORI, {"collection": ("b",)})

@@ -1,14 +1,20 @@
-"""The API keeps to its description: generated requests to every address of a real server."""
+"""The API keeps to its description: generated requests to every address of a real server.
+
+Two for each address, to be quick; `make contract` sends many, also such as follow from each other's answers.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
+import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
+from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -16,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-EXAMPLES = 2
+EXAMPLES = int(os.environ.get("TEKIO_CONTRACT_EXAMPLES", "2"))
 """Requests for each address, of those that fit the description, and of those that do not."""
 CHECKS = [
     not_a_server_error,
@@ -24,6 +30,8 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
+STEPS = 8
+"""Requests one after the other, each of which may take up what one before it was answered."""
 DONE_FOR_REAL = {"POST /v1/jobs"}
 """What would begin long work, and gets requests alone that do not fit."""
 
@@ -75,3 +83,32 @@ def test_every_address_answers_as_it_says(library: str, mri: dict[str, Any]) -> 
             if mode is schemathesis.GenerationMode.NEGATIVE or operation.label not in DONE_FOR_REAL
         ]
     assert not any(found), "\n".join(each for each in found if each)
+
+
+@pytest.mark.skipif(EXAMPLES <= 2, reason="takes minutes: make contract")
+def test_requests_that_follow_from_each_other_are_answered_as_they_are_described(
+    library: str, mri: dict[str, Any]
+) -> None:
+    described = schemathesis.openapi.from_url(f"{library}/openapi.json")
+    schema: Any = described.exclude(method="POST", path="/v1/jobs")
+    with requests.Session() as session:
+        wait_until_ready(session, library)
+
+        class Workflow(schema.as_state_machine()):  # type: ignore[misc]
+            def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+                return {"session": session, "timeout": 60}
+
+            def validate_response(self, response: Any, case: Any, **_more: Any) -> None:
+                case.validate_response(response, checks=CHECKS)
+
+        run_state_machine_as_test(
+            seed(0)(Workflow),
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=STEPS,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )

@@ -266,3 +266,37 @@ def test_no_key_and_no_token_reaches_any_log_at_debug_level(
     assert "DEBUG" in written
     for secret in (key.split("_", 2)[2], token, token.split(".")[2], "s3cret-of", "sk-of-somebody"):
         assert secret not in written
+
+
+def test_a_line_end_in_what_a_client_sends_begins_no_line_of_a_log(
+    scripted: type[ScriptedTekio],
+    keys: KeyStore,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    keys.create("a", "read")
+    settings = load_settings(log_level="info")
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    configure_logs(settings, redaction_of(settings))
+    try:
+        with served(scripted) as base, httpx.Client(base_url=base, timeout=30) as http:
+            assert http.get("/v1/x%0A2026-01-01%20INFO%20tekio.access:%20forged%0D%1b[2Jy").status_code == 401
+    finally:
+        root.handlers[:], root.level = before, level
+    (line,) = [
+        line
+        for line in capfd.readouterr().err.splitlines()
+        if "forged" in line and "tekio.access: GET" in line
+    ]
+    assert "GET /v1/x 2026" in line
+    assert "\x1b" not in line
+
+
+def test_secrets_of_attached_functions_reach_no_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    shop = {"name": "shop", "openapi": "https://shop.example/openapi.json", "allow": ["get_part"]}
+    monkeypatch.setenv("TEKIO_FUNCTIONS", json.dumps([{**shop, "headers_env": {"X-Token": "SHOP_TOKEN"}}]))
+    monkeypatch.setenv("SHOP_TOKEN", "word-of-the-shop")
+    line = PlainLines(redaction_of(load_settings())).format(record("refused: word-of-the-shop"))
+    assert line.endswith("refused: ***")

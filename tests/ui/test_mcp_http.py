@@ -13,10 +13,13 @@ import pytest
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
+from kernel.answer import Answer
 from kernel.api_keys import KeyStore
 from kernel.app import Tekio
+from kernel.conversations import Conversations
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
+from retrieval.access import caller
 from retrieval.errors import UsageError
 from tests.ui.serving import served
 from tests.ui.test_access import made, settle
@@ -127,3 +130,36 @@ def test_a_function_that_is_not_there_is_told_at_the_start(
         create_app(Tekio(load_settings()))
     monkeypatch.setenv("TEKIO_MCP_FUNCTIONS", "[]")
     assert "/mcp" not in {getattr(route, "path", "") for route in create_app(Tekio(load_settings())).routes}
+
+
+def test_what_is_written_down_as_shown_was_shown(guarded: tuple[str, dict[str, str], Path]) -> None:
+    base, texts, audit = guarded
+
+    def written() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in audit.read_text("utf-8").splitlines()]
+
+    before = len(written())
+    with httpx.Client(
+        base_url=base, headers={"Authorization": f"Bearer {texts['mori']}"}, timeout=60
+    ) as http:
+        for document in ("pay.md", "釉薬.md"):
+            http.post("/v1/summarize", json={"document": document, "variant": "extractive"})
+            both = {"first": "kiln.md", "second": document, "variant": "extractive"}
+            http.post("/v1/compare", json=both)
+        answer = http.post("/v1/ask", json={"question": "What is the pay of the kiln workers?"}).json()
+        memory = audit.parent / "memory"
+        Conversations(memory, memory).keep("talk", Answer.model_validate(answer), caller=caller("mori"))
+        for ending in ("", "/export", "/../nothing"):
+            http.get(f"/v1/conversations/talk{ending}")
+    found = [(line["path"], line["status"], line.get("documents", [])) for line in written()[before:]]
+    quoted = [passage["document"] for passage in answer["passages"]]
+    assert found == [
+        ("/v1/summarize", 200, ["pay.md"]),
+        ("/v1/compare", 200, ["kiln.md", "pay.md"]),
+        ("/v1/summarize", 422, []),
+        ("/v1/compare", 422, []),
+        ("/v1/ask", 200, quoted),
+        ("/v1/conversations/talk", 200, quoted),
+        ("/v1/conversations/talk/export", 200, quoted),
+        ("/v1/conversations/nothing", 404, []),
+    ]

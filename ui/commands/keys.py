@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retrieval.errors import UsageError
+from retrieval.filter_text import parse_tags
 from ui.console import print_json, print_table, print_text, say
 from ui.opening import opened
 from ui.options import IndexOption, JsonFlag
@@ -39,6 +40,18 @@ UserOption = Annotated[
 GroupOption = Annotated[
     list[str] | None, typer.Option("--group", help="With --user: a group that the user is in; repeat it.")
 ]
+CollectionOption = Annotated[
+    list[str] | None,
+    typer.Option("--collection", help="Bind it to a collection, whose documents alone it sees; repeat it."),
+]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        metavar="KEY=VALUE",
+        help="Bind it to the documents that have this tag; repeated with the same KEY, to those that have one of them.",
+    ),
+]
 ExpiresOption = Annotated[
     int | None, typer.Option("--expires", metavar="DAYS", help="Days that it holds; for ever unless given.")
 ]
@@ -56,6 +69,8 @@ def create(
     scope: ScopeOption = "read",
     user: UserOption = None,
     group: GroupOption = None,
+    collection: CollectionOption = None,
+    tag: TagOption = None,
     expires: ExpiresOption = None,
     per_minute: PerMinuteOption = 0,
     max_kb: KilobytesOption = 0,
@@ -63,6 +78,7 @@ def create(
     index: IndexOption = None,
 ) -> None:
     """Make a key and show it, this once. With --index it holds for that index alone."""
+    bound = parse_tags([*(f"collection={name}" for name in collection or ()), *(tag or ())])
     with opened(index) as tekio:
         only = _identity(tekio) if index is not None else ""
         key, text = tekio.keys.create(
@@ -74,6 +90,7 @@ def create(
             days=expires,
             per_minute=per_minute,
             max_kb=max_kb,
+            tags=bound,
         )
     if as_json:
         print_json({**_row(key), "key": text})
@@ -90,7 +107,7 @@ def list_keys(as_json: JsonFlag = False, index: IndexOption = None) -> None:
     if as_json:
         print_json({"keys": rows})
         return
-    names = ("id", "name", "scope", "state", "user", "groups", "created", "expires")
+    names = ("id", "name", "scope", "state", "user", "groups", "tags", "created", "expires")
     print_table(names, [[_cell(row[name]) for name in names] for row in rows])
 
 
@@ -120,6 +137,7 @@ def _identity(tekio: Tekio) -> str:
 def _row(key: ApiKey) -> dict[str, Any]:
     """Return what may be shown of a key."""
     row = asdict(key) | {"state": key.state(datetime.now(UTC)), "groups": list(key.groups)}
+    row["tags"] = [f"{name}={value}" for name, values in key.tags for value in values]
     del row["digest"]
     return row
 

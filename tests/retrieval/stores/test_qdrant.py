@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.access import Bound, Caller
 from retrieval.errors import IndexBusyError, TekioError, UsageError
 from retrieval.passages import PassageIndex
 from retrieval.stores.qdrant_connection import QdrantAddress
@@ -110,3 +111,21 @@ def test_without_its_package_it_is_said_what_to_install(
     monkeypatch.setitem(sys.modules, "qdrant_client", None)
     with pytest.raises(UsageError, match=r"tekio\[qdrant\]"):
         QdrantDatabase(address, create=False)
+
+
+def test_an_index_of_layout_1_is_brought_to_what_keys_for_a_collection_are_filtered_by(address: str) -> None:
+    who = Caller(bound=Bound("k", (("collection", ("a",)),), owns=True))
+    with closing(PassageIndex(address, SIGNATURE, create=True)) as index:
+        put(index, "a", "the valve", 0, given_tags={"collection": ("a",)})
+        put(index, "b", "the pump", 1, given_tags={"collection": ("b",)})
+        database = index.database
+        assert isinstance(database, QdrantDatabase)
+        name = f"{database.address.name}.documents"
+        ids = [row.id for row in index.documents()]
+        database.connection.call("delete_payload", name, ["tagged"], points=ids)
+        database._put("schema", "1")
+        assert index.documents(caller=who) == []
+    with closing(PassageIndex(address, SIGNATURE)) as index:
+        assert [row.document for row in index.documents(caller=who)] == ["a"]
+        assert names(index, "valve", 0, caller=who) == ["a"]
+        assert index.database.get_meta("schema") == "2"
