@@ -1,4 +1,7 @@
-"""Filters as people write them: `language=ja`, `modified>=2024-01-01`, `document~hr/*`, `tag.ward in ["icu", "or"]`."""
+"""Filters as people write them: `language=ja`, `modified>=2024-01-01`, `document~hr/*`, `tag.ward in ["icu", "or"]`.
+
+In such a list `null` is that there is no such tag: `tag.ward in [null]`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from retrieval.errors import UsageError
-from retrieval.filters import All, AnyOf, Comparison, Filter, Matches, Not, OneOf, Tagged, Where
+from retrieval.filters import All, AnyOf, Comparison, Filter, HasTag, Matches, Not, OneOf, Tagged, Where
 
 TAGS = "tags"
 _TEXT = ("document", "path", "title", "language", "format", "created", "modified")
@@ -61,8 +64,11 @@ def parse_filter(text: str) -> Filter:
     return Where(name, _comparison(sign), _number(name, value) if name in _NUMBER else value)
 
 
-def among(field: str, values: Sequence[str]) -> str:
-    """Return the text of a filter that holds where a field, or a tag as `tag.NAME`, has one of several values."""
+def among(field: str, values: Sequence[str | None]) -> str:
+    """Return the text of a filter that holds where a field, or a tag as `tag.NAME`, has one of several values.
+
+    None, of a tag alone, is that there is no such tag.
+    """
     return f"{field} in {json.dumps(list(values), ensure_ascii=False)}"
 
 
@@ -92,12 +98,16 @@ def _among(name: str, text: str) -> Filter:
     except (ValueError, RecursionError):
         values = None
     kind = int if name in _NUMBER else str
-    if not values or len(values) > _MOST_VALUES or not all(type(value) is kind for value in values):
+    kinds = (str, type(None)) if _is_tag(name) else (kind,)
+    if not values or len(values) > _MOST_VALUES or not all(type(value) in kinds for value in values):
         most = f"1 to {_MOST_VALUES}"
         what = f"{most} numbers" if kind is int else f'{most} texts in quotation marks, as ["a", "b"]'
         raise UsageError(f"'{name[:80]} in' takes a list of {what}, not {text[:80]!r}")
     if _is_tag(name):
-        return AnyOf(tuple(Tagged(TAGS, name.removeprefix(_TAG), value) for value in values))
+        key = name.removeprefix(_TAG)
+        return AnyOf(
+            tuple(Not(HasTag(TAGS, key)) if value is None else Tagged(TAGS, key, value) for value in values)
+        )
     if name not in (*_TEXT, *_NUMBER):
         raise UsageError(f"there is no field '{name[:80]}' to filter on: {_HELP}")
     return OneOf(name, tuple(values))

@@ -129,6 +129,27 @@ class Tagged:
 
 
 @dataclass(frozen=True, slots=True)
+class HasTag:
+    """A field of tags that has any value under a key."""
+
+    field: str
+    key: str
+
+    def __call__(self, record: Any) -> bool:
+        """Say whether the filter holds for a record."""
+        tags = _value(record, self.field)
+        return isinstance(tags, Mapping) and bool(tags.get(self.key))
+
+    def sql(self, columns: Mapping[str, str]) -> tuple[str, list[Any]]:
+        """Return the condition and its parameters."""
+        tags = _column(columns, self.field)
+        condition = (
+            f"EXISTS (SELECT 1 FROM json_each({tags}) AS tag, json_each(tag.value) AS item WHERE tag.key = ?)"
+        )
+        return condition, [self.key]
+
+
+@dataclass(frozen=True, slots=True)
 class ReadableBy:
     """Rows of documents that one of several principals may read, see `retrieval.access`.
 
@@ -195,7 +216,7 @@ class AnyOf:
         return _joined(self.filters, "OR", "0", columns)
 
 
-Filter = Where | OneOf | Matches | Tagged | ReadableBy | Not | All | AnyOf
+Filter = Where | OneOf | Matches | Tagged | HasTag | ReadableBy | Not | All | AnyOf
 
 
 def _column(columns: Mapping[str, str], field: str) -> str:

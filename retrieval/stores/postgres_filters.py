@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from retrieval.errors import UsageError
-from retrieval.filters import All, AnyOf, Filter, Matches, Not, OneOf, ReadableBy, Tagged, Where
+from retrieval.filters import All, AnyOf, Filter, HasTag, Matches, Not, OneOf, ReadableBy, Tagged, Where
 from retrieval.stores.storable import storable
 
 Condition = tuple[str, list[Any]]
@@ -35,6 +35,9 @@ def condition(where: Filter, columns: Mapping[str, str]) -> Condition:
             column = _column(columns, where.field)
             query = f"coalesce({column} -> CAST(? AS text) @> CAST(? AS jsonb), false)"
             return query, [where.key, _json([where.value])]
+        case HasTag():
+            column = _column(columns, where.field)
+            return f"coalesce({column} -> CAST(? AS text) <> CAST('[]' AS jsonb), false)", [where.key]
         case ReadableBy():
             marks = ", ".join("?" * len(where.principals))
             readable = f"SELECT document_id FROM readers WHERE principal IN ({marks})"

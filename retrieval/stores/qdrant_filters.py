@@ -1,16 +1,16 @@
 """Filters as conditions of Qdrant over the payload of its points.
 
-Qdrant compares numbers, and texts for being equal; for what it cannot (order of texts, patterns) the values that a
-field has are looked through, and those that fit are asked for.
+Qdrant compares numbers, and texts for being equal; for what it cannot (order of texts, patterns, any value of a tag)
+the values that a field has are looked through, and those that fit are asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from retrieval.errors import UsageError
-from retrieval.filters import All, AnyOf, Filter, Matches, Not, OneOf, ReadableBy, Tagged, Where
+from retrieval.filters import All, AnyOf, Filter, HasTag, Matches, Not, OneOf, ReadableBy, Tagged, Where
 
 Values = Callable[[str], Sequence[Any]]
 """Gives the values that rows have in a field."""
@@ -46,6 +46,8 @@ class QdrantFilters:
                 self._check(where.field)
                 tag = f"{where.key}{TAG_SIGN}{where.value}"
                 return self._match(f"tagged.{where.field}", tag)
+            case HasTag():
+                return self._any_value(where)
             case ReadableBy():
                 return self._any([self._match("readers", principal) for principal in where.principals])
             case Not():
@@ -85,6 +87,12 @@ class QdrantFilters:
             if holds:
                 fitting.append(self._equal(field, value))
         return self._any(fitting)
+
+    def _any_value(self, where: HasTag) -> Any:
+        self._check(where.field)
+        held = [tags for tags in self._values(where.field) if isinstance(tags, Mapping)]
+        found = dict.fromkeys(str(value) for tags in held for value in tags.get(where.key, ()))
+        return self._any([self._of(Tagged(where.field, where.key, value)) for value in found])
 
     def _match(self, path: str, value: Any) -> Any:
         match = self._models.MatchValue(value=value)

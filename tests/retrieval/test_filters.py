@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from retrieval.errors import UsageError
 from retrieval.filter_text import among, parse_filter, parse_filters
-from retrieval.filters import All, AnyOf, Filter, Matches, Not, OneOf, Tagged, Where
+from retrieval.filters import All, AnyOf, Filter, HasTag, Matches, Not, OneOf, Tagged, Where
 
 _COLUMNS = {name: f"json_extract(data, '$.{name}')" for name in ("document", "page", "modified", "tags")}
 
@@ -40,6 +40,7 @@ _LEAVES: st.SearchStrategy[Filter] = st.one_of(
     st.builds(Where, st.just("modified"), st.sampled_from(["<", ">="]), st.just("2024")),
     st.builds(Matches, st.just("document"), st.text("ab*?[]日", max_size=5)),
     st.builds(Tagged, st.just("tags"), st.sampled_from(["ward", "a.b", '"']), _TEXTS),
+    st.builds(HasTag, st.just("tags"), st.sampled_from(["ward", "a.b", '"'])),
     st.builds(OneOf, st.just("document"), st.lists(_TEXTS, min_size=1, max_size=2).map(tuple)),
 )
 _FILTERS = st.recursive(
@@ -74,6 +75,10 @@ def test_a_filter_means_the_same_in_sql_and_in_python(condition: Filter, record:
         ('language in ["ja", "en"]', OneOf("language", ("ja", "en"))),
         ("page in[1,3]", OneOf("page", (1, 3))),
         (
+            'tag.collection in ["a", null]',
+            AnyOf((Tagged("tags", "collection", "a"), Not(HasTag("tags", "collection")))),
+        ),
+        (
             'tag.collection in ["手順; a|b", "=\\"x\\""]',
             AnyOf((Tagged("tags", "collection", "手順; a|b"), Tagged("tags", "collection", '="x"'))),
         ),
@@ -103,6 +108,7 @@ def test_what_people_write_becomes_a_filter(text: str, expected: Filter) -> None
         ("language in [[[", "no filter"),
         ("title in [" + "[" * 900 + "]", "a list of 1 to 100 texts"),
         (f"page in {list(range(101))}", "a list of 1 to 100 numbers"),
+        ("language in [null]", "a list of 1 to 100 texts"),
         ("page in [true]", "a list of 1 to 100 numbers"),
         ('colour in ["red"]', "no field 'colour'"),
     ],

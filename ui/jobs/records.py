@@ -12,6 +12,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ State = Literal["running", "succeeded", "partial", "failed", "cancelled", "inter
 ENDED = frozenset({"succeeded", "partial", "failed", "cancelled", "interrupted"})
 KEPT = 200
 """Jobs that are kept; those that ended longest ago go first."""
+_BEGINS = timedelta(seconds=60)
+"""Time in which the process of a new job takes its lock, on a busy machine too."""
 _ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -50,6 +53,12 @@ class Job:
     def has_ended(self) -> bool:
         """Whether nothing more will become of it."""
         return self.state in ENDED
+
+
+def _begins(job: Job) -> bool:
+    """Say whether a job has no process because it was written down only now, and its process has yet to start."""
+    age = datetime.now(UTC) - datetime.fromisoformat(job.created_at)
+    return job.started_at is None and age < _BEGINS
 
 
 class JobFolder:
@@ -88,7 +97,7 @@ class JobFolder:
         if not job.has_ended and not self.is_alive():
             # It may have ended between the two looks.
             again = Job(**json.loads((self.folder / "job.json").read_text(encoding="utf-8")))
-            return again if again.has_ended else replace(again, state="interrupted")
+            return again if again.has_ended or _begins(again) else replace(again, state="interrupted")
         return job
 
     def lock(self, *, wait: float = 0) -> FileLock:

@@ -152,6 +152,9 @@ def test_one_of_several_values_finds_the_documents_of_each(index: PassageIndex) 
     for text, wanted in (
         (among("tag.ward", ["icu", "手順"]), ["a", "b"]),
         (among("tag.ward", ["none"]), []),
+        (among("tag.ward", [None]), ["d"]),
+        (among("tag.ward", ["lab", None]), ["c", "d"]),
+        (among("tag.'\"", [None]), ["a", "b", "c", "d"]),
         (among("language", ["ja", "fr"]), ["d"]),
         (among("document", ["a", "c"]), ["a", "c"]),
     ):

@@ -15,6 +15,7 @@ from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.errors import UsageError
 from tests.ui.serving import events_of, own_settings, served
+from ui.jobs.child import now
 from ui.jobs.jobs import JobRunningError, Jobs, environment_of
 from ui.jobs.kinds import FineTuneJob, IngestJob, allowed, commands_of
 from ui.jobs.records import Job, JobsFolder
@@ -75,6 +76,14 @@ def test_a_job_whose_process_was_killed_is_told_as_interrupted(settings: Setting
     assert found.state == "interrupted"
     assert jobs.events(job.id)[-1]["state"] == "interrupted"
     assert jobs.cancel(job.id).state == "interrupted"
+
+
+def test_a_job_whose_process_has_yet_to_start_is_no_interrupted_one(tmp_path: Path) -> None:
+    jobs = JobsFolder(tmp_path)
+    for created in (now(), "2026-01-01T00:00:00+00:00"):
+        job_id, folder = jobs.make()
+        folder.write(Job(job_id, "ingest", created, [], {}))
+    assert [job.state for job in jobs.jobs()] == ["running", "interrupted"]
 
 
 def test_a_job_that_fails_says_why(settings: Settings) -> None:
