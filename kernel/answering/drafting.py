@@ -20,6 +20,7 @@ from kernel.answering.finishing import check
 from kernel.answering.focus import focus
 from kernel.answering.links import LinkGuard
 from kernel.answering.means import Means
+from kernel.answering.members import name_members
 from kernel.answering.prompts import function_of, shows_examples
 from kernel.answering.rendering import prompt_arguments, rendered_messages
 from kernel.answering.run import Run
@@ -111,6 +112,7 @@ class Drafting:
             _note_generation(step, run, error)
             raise
         _note_generation(step, run)
+        name_members(run)
 
     async def vote(self, run: Run, samples: int) -> None:
         """Write several drafts, and take the one that is elected."""
@@ -120,6 +122,7 @@ class Drafting:
             temperature=self._means.limits.sample_temperature,
             seed=self._means.limits.sample_seed,
             drafts=samples,
+            about=run.question,
         )
         with run.clock("generate") as step:
             try:
@@ -137,6 +140,7 @@ class Drafting:
             step.note(**{name: sampled.metadata[name] for name in facts if name in sampled.metadata})
         run.pieces, run.samples = [sampled.draft], sampled.samples
         run.metadata.update(sampled.metadata)
+        name_members(run)
         if sampled.samples.agreement < _AGREED:
             share = round(100 * sampled.samples.agreement)
             run.notices.append(say("disagreement", run.language, n=samples, share=share))
@@ -186,7 +190,9 @@ class Drafting:
         if run.variant.name == EXTRACTIVE:
             sentences = [item.sentence.text for item in choose_sentences(run.ranking, run.parts)]
             return ExtractiveSettings(service_id=EXTRACTIVE, sentences=sentences)
-        return GenerationSettings(service_id=run.variant.name, max_new_tokens=run.max_new_tokens)
+        return GenerationSettings(
+            service_id=run.variant.name, max_new_tokens=run.max_new_tokens, about=run.question
+        )
 
 
 _FACTS = (

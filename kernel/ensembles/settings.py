@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from kernel.ensembles.kinds import Kind
 
 Rule = Literal["linear", "log_linear", "majority", "weighted", "borda", "run_off", "stacked"]
 TOKEN_RULES = ("linear", "log_linear")
@@ -18,7 +22,14 @@ class MemberSettings(BaseModel):
 
     variant: str
     technique: str | None = None
-    weight: float = Field(1.0, description="what its voice counts")
+    weight: float = Field(1.0, allow_inf_nan=False, description="what its voice counts")
+    weights: dict[Kind, float] = Field(
+        {}, description="what its voice counts for questions of a kind; weight for those that are not named"
+    )
+
+    def weight_for(self, kind: Kind) -> float:
+        """Return what its voice counts for a kind of question."""
+        return self.weights.get(kind, self.weight)
 
 
 class EnsembleSettings(BaseModel):
@@ -30,6 +41,9 @@ class EnsembleSettings(BaseModel):
         description="variants by name, or tables with variant, technique and weight"
     )
     rule: Rule = Field("majority", description="how one answer is made of the members'")
+    fitted: Path | None = Field(
+        None, description="what `tekio adapt ensemble` wrote; in ensembles, beside the adapters, unless given"
+    )
 
     @field_validator("members", mode="before")
     @classmethod
@@ -40,14 +54,34 @@ class EnsembleSettings(BaseModel):
             else value
         )
 
+    @field_validator("fitted")
+    @classmethod
+    def _expand_home(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser()
+
     @model_validator(mode="after")
     def _weighed(self) -> EnsembleSettings:
         if len(self.members) < 2:
             raise ValueError("an ensemble needs two members at least")
-        weights = [member.weight for member in self.members]
-        if min(weights) < 0 or not sum(weights):
-            raise ValueError("the weights of its members may not be negative, nor all 0")
+        for weights in ([member.weight for member in self.members], *self._of_kinds()):
+            if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not sum(weights):
+                raise ValueError("the weights of its members may not be negative, nor all 0")
+        if self.rule in TOKEN_RULES:
+            self._check_token_members()
         return self
+
+    def _check_token_members(self) -> None:
+        names = [member.variant for member in self.members]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"the member '{twice[0]}' is named twice: give it a larger weight instead")
+        if any(member.technique for member in self.members):
+            raise ValueError(
+                f"the members of the rule {self.rule} read one prompt: leave out their technique"
+            )
+
+    def _of_kinds(self) -> list[list[float]]:
+        kinds = {kind for member in self.members for kind in member.weights}
+        return [[member.weight_for(kind) for member in self.members] for kind in sorted(kinds)]
 
     @property
     def asks(self) -> list[str]:
