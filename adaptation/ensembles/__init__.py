@@ -1,0 +1,1 @@
+"""Ensembles fitted: weights of members, and models that choose among their answers, by recorded answers."""
