@@ -435,7 +435,7 @@ class Engine:
             name,
             self._settings,
             embed=self.embed,
-            revision_of=lambda member: self.variant(member).revision,
+            variant_of=self.variant,
         )
         members = [self.variant(member) for member in composition.members]
         local = [member.model for member in members if member.model and self._is_local(member.name)]
