@@ -148,12 +148,12 @@ class DiscreteSac:
     def probabilities(self, states: Floats) -> NDArray[np.float64]:
         """Return how likely the actor takes each action, shape (n, actions)."""
         with torch.no_grad():
-            return torch.exp(self._log_policy(torch.from_numpy(states))).double().numpy()
+            return np.asarray(torch.exp(self._log_policy(torch.from_numpy(states))), np.float64)
 
     def expected(self, states: Floats) -> NDArray[np.float64]:
         """Return what the critics expect of each action, the lower of the two, shape (n, actions)."""
         with torch.no_grad():
-            return self._critics(torch.from_numpy(states)).amin(0).double().numpy()
+            return np.asarray(self._critics(torch.from_numpy(states)).amin(0), np.float64)
 
     def learn(self) -> None:
         """Take one step of each optimiser, on transitions that are drawn from the replay."""

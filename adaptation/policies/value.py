@@ -94,12 +94,12 @@ def value_of(rows: Rows, likely: Floats, *, seed: int = 0) -> Value:
         "ips": (weights * rows.rewards).sum(1),
         "weight": weights.sum(1),
     }
-    tried = rows.seen.any(axis=0)
+    tried: list[bool] = rows.seen.any(axis=0).tolist()
     names, places = np.unique(np.array(rows.groups), return_inverse=True)
     sizes = np.bincount(places)
 
     def sums(values: Floats) -> Floats:
-        return np.bincount(places, weights=values)
+        return np.asarray(np.bincount(places, weights=values), np.float64)
 
     grouped = {name: sums(values) for name, values in per_row.items()}
     fixed = np.stack([sums(each[:, action]) for action in range(count)], axis=1)
@@ -140,7 +140,7 @@ def reward_model(rows: Rows, *, seed: int) -> Floats:
     found = np.full(rows.rewards.shape, overall)
     for action in range(rows.rewards.shape[1]):
         for fold in np.unique(folds):
-            fitted, wanted = rows.seen[:, action] & (folds != fold), folds == fold
+            fitted, wanted = rows.seen[:, action] & np.asarray(folds != fold), np.asarray(folds == fold)
             rewards = rows.rewards[fitted, action]
             if len(rewards) >= _LEAST:
                 model = Ridge(alpha=10.0).fit(scaled[fitted], rewards)

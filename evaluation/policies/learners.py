@@ -71,7 +71,7 @@ class _Linear:
     def probabilities(self, contexts: Floats) -> NDArray[np.float64]:
         """Return 1 for the action that is expected to give the most."""
         expected = self.expected(contexts)
-        return np.eye(expected.shape[1])[expected.argmax(1)]
+        return np.asarray(np.eye(expected.shape[1])[expected.argmax(1)])
 
 
 class LinUcb(_Linear):

@@ -188,7 +188,7 @@ class PolicyComposition:
         decision = ""
         if features is not None:
             decision = await self._keep(answer, choice, features, failed=failed, seconds=seconds)
-        key = "unmeasured" if features is None and len(self._settings.actions) > 1 else choice.arm
+        key: str = "unmeasured" if features is None and len(self._settings.actions) > 1 else choice.arm
         if key == "policy" and self._network is None:
             key = "untrained"
         report = PolicyReport(

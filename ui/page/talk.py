@@ -33,7 +33,7 @@ def talk_page(here: Here) -> None:
     if (clicked := here.heard.source) is not None:
         talk.opened = clicked if clicked[0] < len(talk.turns) else None
         if talk.opened is not None:
-            _note_opened(here, talk.turns[clicked[0]])
+            note_opened(here, talk.turns[clicked[0]])
     hero = st.empty()
     if not talk.turns:
         with hero.container():
@@ -73,7 +73,7 @@ def _welcome(here: Here, *, missing: bool, empty: bool) -> None:
                 )
 
 
-def _note_opened(here: Here, turn: Turn) -> None:
+def note_opened(here: Here, turn: Turn) -> None:
     """Note that a source of an answer was opened, where a policy chose who answered: it learns from that."""
     policy = turn.answer.policy if turn.answer is not None else None
     if policy is None or not policy.decision:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kernel.answer import Answer, AnswerEvent, PassagesEvent
+from kernel.answer import Answer, AnswerEvent, PassagesEvent, PolicyReport
 from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.policies import composition
@@ -20,7 +20,6 @@ from kernel.policies.composition import roll_back_if_worse
 from kernel.policies.features import FEATURES
 from kernel.policies.making import decision_store, policy_folder
 from kernel.policies.network import digest_of
-from kernel.policies.rewards import RewardSettings
 from kernel.settings import Settings
 from plugins.memory.said import SAID_FILE
 from retrieval.access import caller
@@ -43,7 +42,7 @@ def common(tmp_path_factory: pytest.TempPathFactory, model_store: ModelStore) ->
         "glaze.md": "# Glaze\n\nThe ash glaze of the kiln dries for two days.\n",
     }.items():
         (folder / "docs" / name).write_text(text, encoding="utf-8")
-    settings = {
+    settings: dict[str, Any] = {
         "index": folder / "index",
         "embedder": str(make_embedder(folder / "tiny")),
         "embedder_engine": "torch",
@@ -89,6 +88,12 @@ async def ask(tekio: Tekio, question: str = QUESTION, **options: Any) -> Answer:
     return await tekio.ask(question, variant="smart", **options)
 
 
+async def chosen_by(tekio: Tekio) -> PolicyReport:
+    found = (await ask(tekio)).policy
+    assert found is not None
+    return found
+
+
 async def test_it_answers_with_sources_and_says_what_it_chose_and_how_likely_that_was(opened: Open) -> None:
     tekio = opened(smart(explore=0.02))
     serve(tekio, favours=1)
@@ -99,11 +104,8 @@ async def test_it_answers_with_sources_and_says_what_it_chose_and_how_likely_tha
     assert answer.citations
     chosen = answer.policy
     if not chosen.default:  # 98 of 100
-        assert (chosen.variant, chosen.top_k, chosen.probability) == (
-            "extractive",
-            1,
-            pytest.approx(0.98, abs=0.01),
-        )
+        assert (chosen.variant, chosen.top_k) == ("extractive", 1)
+        assert chosen.probability == pytest.approx(0.98, abs=0.01)
         assert len(answer.passages) == 1
         assert chosen.reason == "The learned policy chose extractive, top 1."
     assert answer.cache is None, "what was drawn is never stored"
@@ -206,20 +208,18 @@ async def test_a_policy_of_other_actions_is_refused_at_the_start_and_passed_over
 
 async def test_a_running_server_takes_up_a_policy_and_its_rollback(opened: Open) -> None:
     tekio = opened(smart())
-    assert (await ask(tekio)).policy.reason.startswith("No policy")  # type: ignore[union-attr]
+    assert "safe default" in (await chosen_by(tekio)).reason
     serve(tekio, favours=1)
-    assert (await ask(tekio)).policy.probability in (
-        pytest.approx(0.99, abs=0.01),
-        pytest.approx(0.01, abs=0.01),
-    )  # type: ignore[union-attr]
+    served = await chosen_by(tekio)
+    assert served.probability < 0.02 if served.default else served.probability > 0.98
     policy_folder("smart", tekio.settings).rollback()
-    assert "safe default" in (await ask(tekio)).policy.reason  # type: ignore[union-attr]
+    assert "safe default" in (await chosen_by(tekio)).reason
 
 
 async def test_thumbs_of_real_answers_become_rewards_of_what_was_decided(opened: Open) -> None:
     from kernel.policies.experience import experience_of
 
-    tekio = opened(smart(rewards=RewardSettings(correct=1, supported=0, short=0, fast=0).model_dump()))
+    tekio = opened(smart(rewards={"correct": 1, "supported": 0, "short": 0, "fast": 0}))
     good, bad, unrated = [await ask(tekio) for _ in range(3)]
     tekio.memory.rate(good, "up")
     tekio.memory.rate(bad, "down")
@@ -255,7 +255,7 @@ async def test_a_policy_whose_rewards_fall_below_the_defaults_is_taken_out_while
             break
         await asyncio.sleep(0.05)
     assert not folder.serving.exists()
-    assert (await ask(tekio)).policy.default  # type: ignore[union-attr]
+    assert (await chosen_by(tekio)).default
     assert list((folder.folder / "taken_out").iterdir()), "it is kept to be looked at"
 
 
