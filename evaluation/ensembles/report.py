@@ -42,19 +42,18 @@ def report(
     whole = of_ensemble(cases, elector, name, one_by_one=told.if_below is not None)
     best = max(members, key=lambda member: float(member.worth.mean()))
     leave_out: list[dict[str, Any]] = []
-    if len(members) > 2:
-        for place, member in enumerate(members):
-            rest = of_ensemble(
-                cases,
-                elector,
-                f"without {member.name}",
-                without=place,
-                one_by_one=told.if_below is not None,
-            )
-            leave_out.append(
-                {"member": member.name}
-                | {"figures": figures(rest, answerable), "adds": difference(rest, whole, answerable)}
-            )
+    for place, member in enumerate(members):
+        rest = of_ensemble(
+            cases,
+            elector,
+            f"without {member.name}",
+            without=place,
+            one_by_one=told.if_below is not None,
+        )
+        leave_out.append(
+            {"member": member.name}
+            | {"figures": figures(rest, answerable), "adds": difference(rest, whole, answerable)}
+        )
     worth = np.array([member.worth for member in members]).T
     return {
         "ensemble": name,

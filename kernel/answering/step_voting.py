@@ -20,7 +20,7 @@ from kernel.answering.texts import without_echo
 from kernel.answering.vote import elect
 
 MOST_STEPS = 6
-_STEP_TOKENS = 64
+_STEP_TOKENS, _LEAST_STEP = 64, 8
 _ANSWER = re.compile(r"^[\s*#_]*(?:answer|回答)[*_]*\s*[:：][*_]*\s*", re.IGNORECASE)
 _STEPS = re.compile(r"^[\s*#_]*(?:steps?|手順)[*_]*\s*[:：][*_]*\s*", re.IGNORECASE)
 _LABELS = {"en": ("Steps: ", "Answer: "), "ja": ("手順：", "回答：")}
@@ -60,6 +60,7 @@ async def vote_by_steps(
     """
     head, tail = _LABELS.get(language, _LABELS["en"])
     draft, left = head, max_new_tokens
+    longest = max(_LEAST_STEP, min(_STEP_TOKENS, max_new_tokens // 4))
     prompt_tokens = completion_tokens = 0
 
     async def candidates(so_far: str, most: int, number: int) -> list[str]:
@@ -75,9 +76,9 @@ async def vote_by_steps(
 
     taken: list[str] = []
     for number in range(MOST_STEPS):
-        if left <= _STEP_TOKENS:
+        if left <= longest:
             break
-        steps = [_first_step(text) for text in await candidates(draft, min(left, _STEP_TOKENS), number)]
+        steps = [_first_step(text) for text in await candidates(draft, longest, number)]
         going_on = [step for step in steps if step]
         if 2 * len(going_on) <= len(steps):
             break  # most are done with their steps
@@ -86,7 +87,7 @@ async def vote_by_steps(
             break  # it goes round in circles
         taken.append(step)
         draft = f"{draft.rstrip()} {step}" if taken[:-1] else f"{draft}{step}"
-        left -= _STEP_TOKENS // 2
+        left -= longest // 2
     draft = f"{draft.rstrip()}\n{tail}"
     answers = [without_echo(_bare(text)) for text in await candidates(draft, left, MOST_STEPS)]
     answer, agreement = await elected(answers)

@@ -40,5 +40,7 @@ def _of_answers(name: str, settings: Settings, engine: Engine) -> AnswerEnsemble
         if member.technique is not None:
             check_technique(member.technique, settings)
     place = fitted_place(name, told, settings.adapters)
-    fitted = read_fitted(name, told, place, engine.revisions(told.asks))
-    return AnswerEnsemble(name, told, embed=engine.embed, fitted=fitted)
+    members = [engine.variant(each) for each in told.asks]
+    fitted = read_fitted(name, told, place, {member.name: member.revision for member in members})
+    is_random = any(member.composition is not None and member.composition.is_random for member in members)
+    return AnswerEnsemble(name, told, embed=engine.embed, fitted=fitted, is_random=is_random)

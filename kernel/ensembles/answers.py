@@ -43,11 +43,20 @@ class AnswerEnsemble:
         told: what the settings say of it.
         embed: gives vectors of texts.
         fitted: what was fitted for it.
+        is_random: whether a member is composed itself, such that it may answer otherwise the next time.
     """
 
-    def __init__(self, name: str, told: EnsembleSettings, *, embed: Embed, fitted: Fitted | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        told: EnsembleSettings,
+        *,
+        embed: Embed,
+        fitted: Fitted | None,
+        is_random: bool = False,
+    ) -> None:
         self.name = name
-        self._told = told
+        self._told, self._has_random = told, is_random
         self._elector = Elector(told, embed, fitted)
         parts = [told.model_dump_json(exclude={"fitted"}), fitted.model_dump_json() if fitted else ""]
         self._revision = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -65,7 +74,9 @@ class AnswerEnsemble:
     @property
     def is_random(self) -> bool:
         """Whether a member writes freely, or votes on drafts, so that the same question may get another answer."""
-        return any(member.temperature > 0 or (member.samples or 1) > 1 for member in self._told.members)
+        return self._has_random or any(
+            member.temperature > 0 or (member.samples or 1) > 1 for member in self._told.members
+        )
 
     async def stream(self, asked: Asked, ask: AskMember, root: Step) -> AsyncGenerator[AskEvent, None]:
         """Answer a question: the passages, the pieces of the answer that was elected, and that answer.

@@ -17,6 +17,7 @@ from retrieval.analysis import detect_language
 from retrieval.errors import TekioError
 from retrieval.stages import Step
 
+_HEAD_START = 5.0
 STEPPED = (Technique.CHAIN_OF_THOUGHT, Technique.HYBRID)
 
 
@@ -122,7 +123,8 @@ async def hear_all(
 ) -> AsyncGenerator[PassagesEvent | list[Heard], None]:
     """Ask members side by side; the passages come first, once, and last what came of each, in their order.
 
-    The others begin once the first has its passages, which are then found for all of them.
+    The others begin once the first has its passages, which are then found for all of them; after some seconds in any
+    case, as its passages may hang on another machine.
     """
     told: asyncio.Queue[PassagesEvent | Heard] = asyncio.Queue()
 
@@ -137,9 +139,14 @@ async def hear_all(
     shown = False
     try:
         while len(found) < len(members):
-            event = await told.get()
+            event = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_HEAD_START if len(tasks) < len(members) else None):
+                    event = await told.get()
             if len(tasks) == 1:
                 tasks += [asyncio.create_task(follow(*each)) for each in members[1:]]
+            if event is None:
+                continue
             if isinstance(event, Heard):
                 found.append(event)
             elif not shown:

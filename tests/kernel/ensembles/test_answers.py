@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,7 @@ def tekio(
                     ]
                 },
                 "quotes": {"members": ["extractive", {"variant": "extractive", "technique": "few_shot"}]},
+                "over_steps": {"members": ["steps", "extractive"]},
                 "nested": {"members": ["quotes", "extractive"]},
             },
         }
@@ -144,6 +147,14 @@ async def test_a_member_that_takes_too_long_is_named_and_the_others_decide(tekio
     assert any("silent" in notice for notice in answer.notices)
 
 
+async def test_whoever_leaves_early_stops_all_members(tekio: Tekio) -> None:
+    before = asyncio.all_tasks()
+    async with aclosing(tekio.ask_stream("Where is glaze G-7 kept?", variant="late", cache=False)) as events:
+        first = await anext(events)
+    assert isinstance(first, PassagesEvent)
+    assert asyncio.all_tasks() == before
+
+
 async def test_where_no_member_answers_the_error_is_that_of_the_first(tekio: Tekio) -> None:
     with pytest.raises(TekioError) as alone:
         await tekio.ask(HOT, variant="dead")
@@ -180,13 +191,16 @@ async def test_something_to_remember_is_put_to_one_member_alone(tekio: Tekio) ->
 
 
 async def test_a_chain_of_thought_is_voted_on_step_by_step(tekio: Tekio) -> None:
-    answer = await tekio.ask(HOT, variant="steps", max_new_tokens=24)
+    alone = await tekio.ask(HOT, variant="base", technique="chain_of_thought")
+    answer = await tekio.ask(HOT, variant="steps")
     stepped = report_of(answer).members[1]
     assert not stepped.error
     assert stepped.technique == "chain_of_thought"
-    # More than one draft was written from the prompt, and more than one prompt: steps, and then the answer.
-    assert stepped.completion_tokens > 0
+    # The prompt was gone on from more than once: for steps, and then for the answer.
+    assert stepped.prompt_tokens > 2 * alone.usage.prompt_tokens > 0
     assert (await tekio.ask(HOT, variant="steps")).cache is None  # chance is part of it
+    await tekio.ask(HOT, variant="over_steps")
+    assert (await tekio.ask(HOT, variant="over_steps")).cache is None  # and of whatever is made of that
 
 
 async def test_a_rule_that_has_to_be_fitted_says_how(tekio: Tekio) -> None:
