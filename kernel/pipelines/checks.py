@@ -80,6 +80,8 @@ def _wrong(step: StepSettings, around: Surroundings) -> str:
 def unspoken(step: StepSettings, variant: str, language: str, spoken: Collection[str]) -> str:
     """Return, as the end of a sentence, that a variant does not speak the language of a step, and what to do."""
     other = "a `variant` or a `model`" if step.kind == "translate" else "a `variant`"
+    if not KINDS[step.kind].writes:
+        other += f" ({EXTRACTIVE} reads any)"
     return (
         f"needs {language}, which the variant '{variant}' does not speak (it speaks {', '.join(sorted(spoken))}): name "
         f"{other} that does, or say `anyway = true`"

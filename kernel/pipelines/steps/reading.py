@@ -79,10 +79,16 @@ def passages_of(text: str) -> list[Passage]:
 
 
 async def examined(work: Work) -> Material:
-    """Return the input as passages, without what is addressed to a language model; note where something was."""
+    """Return the input as passages, without what is addressed to a language model; note where something was.
+
+    Raises:
+        TekioError: nothing else is in it.
+    """
     material = await asyncio.to_thread(lambda: Material.of(passages_of(work.text)))
     if material.shown != material.passages:
         work.notice("addressed", work.language)
+    if not any(character.isalnum() for passage in material.passages for character in passage.text):
+        raise TekioError("nothing is left of the text without what is addressed to a language model")
     return material
 
 
