@@ -94,7 +94,7 @@ def value_of(rows: Rows, likely: Floats, *, seed: int = 0) -> Value:
         "ips": (weights * rows.rewards).sum(1),
         "weight": weights.sum(1),
     }
-    tried: list[bool] = rows.seen.any(axis=0).tolist()
+    tried = [bool(rows.seen[:, action].any()) for action in range(count)]
     names, places = np.unique(np.array(rows.groups), return_inverse=True)
     sizes = np.bincount(places)
 
