@@ -44,6 +44,7 @@ class Generation:
         reused_tokens: of the prompt, whose states were kept from before.
         drafted_tokens: that were guessed ahead.
         accepted_tokens: of those, that the model itself would have written.
+        left_out: members of a mixture, by their places, that gave no numbers.
     """
 
     text: str
@@ -55,6 +56,7 @@ class Generation:
     reused_tokens: int = 0
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    left_out: tuple[int, ...] = ()
 
 
 class Generator(Protocol):
