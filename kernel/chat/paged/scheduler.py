@@ -19,6 +19,7 @@ from typing import Any
 
 from kernel.chat.paged.blocks import BlockPool
 from kernel.chat.paged.drafting import Drafter
+from kernel.chat.paged.holding import Holding
 from kernel.chat.paged.lora import Lora
 from kernel.chat.paged.request import Reader, Request
 from kernel.chat.paged.step import BLOCK, Row, StepModel
@@ -76,6 +77,7 @@ class Scheduler:
         self._slots = slots
         self._drafter = drafter
         self._pool = BlockPool(model.blocks, BLOCK)
+        self._holding = Holding(self._pool)
         self._waiting = WaitingLine(queue)
         self._running: list[Request] = []
         self._jobs: list[tuple[Callable[[], Any], Future[Any]]] = []
@@ -105,7 +107,7 @@ class Scheduler:
 
     def submit(self, request: Request) -> None:
         """Put a request in line; its future tells what comes of it, an error too."""
-        needed = len(request.readers) * self._pool.needed(request.longest)
+        needed = self._holding.needed(request)
         with self._changed:
             if self._closed:
                 request.fail(TekioError("the language model is being closed"))
@@ -254,11 +256,11 @@ class Scheduler:
             # One with more readers than there are slots is served alone.
             if taken >= self._slots or (taken and taken + len(request.readers) > self._slots):
                 return
-            if not self._hold_all(request):
+            if not self._holding.hold(request):
                 return
             self._waiting.remove([request])
             if not request.future.set_running_or_notify_cancel():
-                self._let_go(request)
+                self._holding.let_go(request)
                 continue
             self._running.append(request)
             at_work[request.user] += len(request.readers)
@@ -266,34 +268,6 @@ class Scheduler:
                 prompt_tokens=request.prompt * len(request.readers),
                 reused_tokens=sum(reader.reused for reader in request.readers),
             )
-
-    def _hold_all(self, request: Request) -> bool:
-        """Hold all blocks that a request can need; tell whether there are as many. None are held for some readers."""
-        for reader in request.readers:
-            if not self._hold_blocks(request, reader):
-                self._let_go(request)
-                return False
-        return True
-
-    def _hold_blocks(self, request: Request, reader: Reader) -> bool:
-        """Hold all blocks that a reader can need, those first that hold its beginning; tell whether there are any."""
-        if not reader.names:  # kept where it has to wait for room
-            reader.names = self._pool.names(request.ids, _key(reader))
-        # Two tokens at least are read: one alone would attend as an answer's do, see `Row`.
-        found = self._pool.find(reader.names[: max(0, request.prompt - 2) // BLOCK])
-        fresh = self._pool.take(self._pool.needed(request.longest) - len(found))
-        if fresh is None:
-            self._pool.release(found)
-            return False
-        reader.blocks = [*found, *fresh]
-        reader.named = len(found)
-        reader.computed = reader.reused = len(found) * BLOCK
-        return True
-
-    def _let_go(self, request: Request) -> None:
-        for reader in request.readers:
-            self._pool.release(reader.blocks)
-            reader.blocks = []
 
     def _step(self) -> None:
         for request in [each for each in self._running if each.is_stopped or each.is_late]:
@@ -312,14 +286,9 @@ class Scheduler:
                 guessed = request.guesses(most) if drafted is None else drafted.get(request, [])
                 guesses[request] = guessed
                 ids = [request.ids[-1], *guessed]
-                rows += [
-                    (
-                        request,
-                        each,
-                        Row(ids, each.computed, each.blocks, each.adapter, len(ids), written=True),
-                    )
-                    for each in request.reading
-                ]
+                for reader in request.reading:
+                    row = Row(ids, reader.computed, reader.blocks, reader.adapter, len(ids), written=True)
+                    rows.append((request, reader, row))
                 continue
             for reader in request.reading:
                 left = len(request.ids) - reader.computed
@@ -337,10 +306,9 @@ class Scheduler:
             if request in guesses or not request.is_mixed:
                 reader.logits = found
             elif reader.computed == len(request.ids):
-                reader.logits = (
-                    found.copy()
-                )  # others may come to the end when this step's are not valid any more
-            self._name_blocks(request, reader)
+                # Others may come to the end later, when what this step gave is not valid any more.
+                reader.logits = found.copy()
+            self._holding.note_read(reader, request)
         for request in dict.fromkeys(request for request, _, _ in rows):
             try:
                 ended = self._advance(request, guesses.get(request, []))
@@ -382,19 +350,12 @@ class Scheduler:
             )
         return ended
 
-    def _name_blocks(self, request: Request, reader: Reader) -> None:
-        """Make the prompt's blocks known that are full now; those of an answer are not quite what reading it gives."""
-        full = min(reader.computed, request.prompt) // BLOCK
-        for number in range(reader.named, full):
-            self._pool.name(reader.blocks[number], reader.names[number])
-        reader.named = max(reader.named, full)
-
     def _leave(self, request: Request) -> None:
         with self._changed:
             self._running.remove(request)
         if self._drafter is not None:
             self._drafter.end(request)
-        self._let_go(request)
+        self._holding.let_go(request)
 
     def _fail_all(self, error: BaseException) -> None:
         for request in list(self._running):
@@ -405,11 +366,6 @@ class Scheduler:
     def _count(self, **more: int) -> None:
         counted = {name: getattr(self._state, name) + count for name, count in more.items()}
         self._state = replace(self._state, **counted)
-
-
-def _key(reader: Reader) -> str:
-    """Return what tells apart who reads a text."""
-    return "" if reader.adapter is None else f"adapter {reader.adapter}"
 
 
 def _times(request: Request) -> str:

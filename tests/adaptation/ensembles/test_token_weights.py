@@ -9,13 +9,8 @@ import numpy as np
 import pytest
 
 from adaptation.ensembles.mixing_fit import Expected, expected, fit_weights, losses
-from adaptation.ensembles.token_weights import (
-    HeldOut,
-    ReadRow,
-    ensemble_of_tokens,
-    fit_token_ensemble,
-    fit_token_weights,
-)
+from adaptation.ensembles.token_fit import ReadRow, fit_token_weights
+from adaptation.ensembles.token_weights import HeldOut, ensemble_of_tokens, fit_token_ensemble
 from kernel.app import Tekio
 from kernel.chat.paged.mixing import MixRule, mixed
 from kernel.ensembles.kinds import Kind
