@@ -96,28 +96,23 @@ class EnsembleSettings(BaseModel):
     def _weighed(self) -> EnsembleSettings:
         if not 2 <= len(self.members) <= MOST_MEMBERS:
             raise ValueError(f"an ensemble has 2 to {MOST_MEMBERS} members")
+        for weights in ([member.weight for member in self.members], *self._of_kinds()):
+            if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not sum(weights):
+                raise ValueError("the weights of its members may not be negative, nor all 0")
         if self.rule in TOKEN_RULES:
             self._check_token_members()
+        else:
+            self._check_answer_members()
+        return self
+
+    def _check_answer_members(self) -> None:
         names = [member.name for member in self.members]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(
                 f"the member '{twice[0]}' is named twice: give it another technique or temperature"
             )
-        for weights in ([member.weight for member in self.members], *self._of_kinds()):
-            if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not sum(weights):
-                raise ValueError("the weights of its members may not be negative, nor all 0")
-        self._check_options()
-        return self
-
-    def _check_options(self) -> None:
-        by_tokens = self.rule in TOKEN_RULES
-        if by_tokens and (self.if_below is not None or self.same_meaning):
-            raise ValueError("if_below and same_meaning go with rules over whole answers")
-        if by_tokens and any(member.temperature or member.samples for member in self.members):
-            raise ValueError("temperature and samples of a member go with rules over whole answers")
-        for member in self.members:
-            if member.step_votes and (member.samples or 1) < 2:
-                raise ValueError("step_votes need samples of 2 or more")
+        if any(member.step_votes and (member.samples or 1) < 2 for member in self.members):
+            raise ValueError("step_votes need samples of 2 or more")
 
     def _check_token_members(self) -> None:
         names = [member.variant for member in self.members]
@@ -127,6 +122,10 @@ class EnsembleSettings(BaseModel):
             raise ValueError(
                 f"the members of the rule {self.rule} read one prompt: leave out their technique"
             )
+        if self.if_below is not None or self.same_meaning:
+            raise ValueError("if_below and same_meaning go with rules over whole answers")
+        if any(member.temperature or member.samples for member in self.members):
+            raise ValueError("temperature and samples of a member go with rules over whole answers")
 
     def _of_kinds(self) -> list[list[float]]:
         kinds = {kind for member in self.members for kind in member.weights}

@@ -114,3 +114,9 @@ def test_what_cannot_be_voted_on_is_refused_before_anybody_is_asked(run: Run, na
     code, _, err = run("evaluate", "ensemble", name, "--questions", "questions.jsonl")
     assert code == 2
     assert why in err
+
+
+def test_a_mixture_of_tokens_is_fitted_by_the_same_command_where_its_members_can_be_mixed(run: Run) -> None:
+    code, _, err = run("adapt", "ensemble", "tokens", "--questions", "questions.jsonl")
+    assert code == 2
+    assert "'extractive' of the ensemble 'tokens' cannot be mixed" in err

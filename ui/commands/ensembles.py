@@ -65,6 +65,9 @@ def adapt_ensemble(
 
     selection = Selection(questions, form, pool, fold, sample, seed, limit)
     found, asked, place = _chosen(selection, index, scratch)
+    if _mixes_tokens(name):
+        _adapt_tokens(name, found, place, without_documents=without_documents, as_json=as_json)
+        return
     askings = askings_of(found.items, without_documents=without_documents)
     with opened(place) as tekio, event_loop() as loop:
         adapted = loop.call(adapt(tekio, name, askings, asked.model_dump(mode="json"), say=say))
@@ -72,6 +75,36 @@ def adapt_ensemble(
         print_json({"ensemble": name, "file": str(adapted.path), "rule": adapted.rule, **adapted.figures})
     else:
         print_text("\n".join(_lines(name, adapted)))
+
+
+def _mixes_tokens(name: str) -> bool:
+    from kernel.ensembles.settings import TOKEN_RULES
+    from kernel.settings import load_settings
+
+    told = load_settings().ensembles.get(name)
+    return told is not None and told.rule in TOKEN_RULES
+
+
+def _adapt_tokens(
+    name: str, found: QuestionSet, place: str | Path | None, *, without_documents: bool, as_json: bool
+) -> None:
+    """Fit the weights of an ensemble that mixes next tokens to the expected answers."""
+    from adaptation.ensembles.token_weights import HeldOut, fit_token_ensemble
+    from retrieval.errors import UsageError
+
+    if without_documents:
+        raise UsageError(
+            "--without-documents goes with rules over whole answers: a mixture is fitted to answers"
+        )
+    rows = [
+        HeldOut(item.question, item.answers[0], item.group or item.id, item.language)
+        for item in found.items
+        if item.answerable and item.answers
+    ]
+    with opened(place) as tekio, event_loop() as loop:
+        made, path = loop.call(fit_token_ensemble(tekio, name, rows, say=say))
+    if as_json:
+        print_json({"ensemble": name, "file": str(path.absolute()), **made.model_dump(mode="json")})
 
 
 def evaluate_ensemble(
