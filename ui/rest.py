@@ -114,7 +114,7 @@ def create_app(
     add_docs(app)
     stopping = stopping or Stopping()
     _add_routes(app, tekio, warmth, stopping)
-    add_health_routes(app, tekio, warmth)
+    add_health_routes(app, tekio, warmth, exposed=exposed)
     add_memory_routes(app, tekio, _ERRORS)
     add_conversation_routes(app, tekio, _ERRORS)
     add_listing_route(app, tekio, _ERRORS)

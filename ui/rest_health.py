@@ -6,6 +6,7 @@ models too. One that is not ready gets no requests until it is.
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 from fastapi import FastAPI
@@ -19,12 +20,14 @@ from ui.rest_errors import kind_of
 from ui.rest_models import Counts, Health, Readiness
 from ui.warmth import Warmth
 
+log = logging.getLogger("tekio.rest")
 RETRY_SECONDS = 5
+_LOGGED = "something is missing: the log of the server says what"
 INDEX = "index"
 
 
-def add_health_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
-    """Add the addresses."""
+def add_health_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, *, exposed: bool) -> None:
+    """Add the addresses. Where others than this machine reach them, the log alone says what fails where."""
     kept: tuple[object, Counts] | None = None
 
     def counted() -> Counts | None:
@@ -74,6 +77,9 @@ def add_health_routes(app: FastAPI, tekio: Tekio, warmth: Warmth) -> None:
             if is_indexed:  # nobody asks a service that is not ready, so that no question would load them
                 warmth.begin()
         ready = is_indexed and warmth.state == "loaded"
+        if message and exposed:  # nobody has said who they are
+            log.warning("not ready: %s", message)
+            message = _LOGGED
         found = Readiness(ready=ready, missing=missing, message=message).model_dump()
         if ready:
             return JSONResponse(found)

@@ -27,13 +27,15 @@ class JsonBodies:
         if scope["type"] != "http" or not _is_json(Headers(scope=scope).get("content-type", "")):
             await self._app(scope, receive, send)
             return
-        body, more = b"", True
+        pieces: list[bytes] = []
+        more = True
         while more:
             message = await receive()
             if message["type"] != "http.request":  # the client left
                 return
-            body += message.get("body", b"")
+            pieces.append(message.get("body", b""))
             more = message.get("more_body", False)
+        body = b"".join(pieces)
         wrong = fault(body)
         if wrong:
             detail = ErrorDetail(type="bad_json", message=wrong)
@@ -56,7 +58,8 @@ def fault(body: bytes) -> str:
     if not body:
         return ""
     try:
-        value = json.loads(body, parse_constant=_refused)
+        # Decoded here, since bytes would be taken in other codes as well, and with halves of characters among them.
+        value = json.loads(body.decode("utf-8-sig"), parse_constant=_refused)
         if _HALF.search(body):
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:

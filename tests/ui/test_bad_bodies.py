@@ -24,6 +24,8 @@ BROKEN = {
     "null": b"null",
     "text": b'"question"',
     "twice": b'{"question": "a"} {"question": "b"}',
+    "half in bytes": b'{"question": "a\xed\xa0\x80b", "query": "\xed\xb0\x80", "text": "\xed\xa0\xbd"}',
+    "another code": '{"question": "\u7aaf", "query": "\u7aaf", "text": "\u7aaf"}'.encode("utf-16"),
     "half a character": rb'{"question": "a\ud800b", "query": "\udc00", "text": "\ud83d"}',
 }
 TEXTS = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
 from evaluation.benchmarks.own_server import Server
 from kernel.app import Tekio
@@ -18,6 +19,7 @@ from kernel.settings import load_settings
 from retrieval.errors import TekioError
 from retrieval.records import DocumentSummary
 from tests.ui.serving import served
+from ui.rest import create_app
 
 if TYPE_CHECKING:
     from tests.ui.conftest import ScriptedTekio
@@ -96,6 +98,22 @@ def test_a_server_whose_index_cannot_be_reached_lives_and_is_not_ready(
         assert "does not answer" in response.json()["message"]
         health = httpx.get(f"{base}/healthz")
         assert (health.status_code, health.json()["status"]) == (200, "degraded")
+
+
+def test_whoever_is_not_of_this_machine_is_not_told_where_that_fails_which_is_logged(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(_self: ScriptedTekio, **_: object) -> None:
+        raise TekioError("the PostgreSQL at db does not answer")
+
+    monkeypatch.setattr(scripted, "index_state", away)
+    application = create_app(scripted(load_settings()), exposed=True)
+    with TestClient(application, base_url="http://localhost") as http:
+        response = http.get("/readyz")
+    assert (response.status_code, response.json()["missing"][0]) == (503, "index")
+    assert "PostgreSQL" not in response.text
+    assert "the log of the server says what" in response.json()["message"]
+    assert "the PostgreSQL at db does not answer" in caplog.text
 
 
 def test_documents_are_counted_again_only_when_the_index_has_changed(
