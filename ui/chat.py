@@ -28,6 +28,7 @@ from ui.page.here import Here
 from ui.page.quality import quality_page
 from ui.page.settings_view import settings_page
 from ui.page.side_by_side import side_by_side_page
+from ui.page.streamlit_texts import speak
 from ui.page.talk import talk_page
 
 log = logging.getLogger("tekio.chat")
@@ -78,7 +79,9 @@ def _draw(draw: Callable[[Here], None]) -> None:
     except UsageError as error:
         st.html(view.notice_html(str(error), "warn"))
         return
-    draw(Here(engine, caller, language, settings, signals.listen()))
+    speak(language)
+    client = st.context.ip_address or "127.0.0.1"  # Streamlit names no address of this machine itself
+    draw(Here(engine, caller, language, settings, signals.listen(), client))
 
 
 def _language() -> str:

@@ -14,12 +14,11 @@ from retrieval.errors import TekioError
 from ui import chat_view as view
 from ui.failures import describe
 from ui.locales import label
+from ui.page.here import Here
 from ui.plaintext import one_line, plain
 
 if TYPE_CHECKING:
     from kernel.answer import Citation
-    from retrieval.access import Caller
-    from ui.chat_engine import Engine
 
 log = logging.getLogger("tekio.chat")
 _KEY = "document_work"
@@ -29,12 +28,11 @@ Work = Summary | Comparison | str
 """What came of it; a text is what went wrong."""
 
 
-def offer_work(
-    engine: Engine, names: Sequence[str], variant: str | None, caller: Caller | None, language: str
-) -> Work | None:
-    """Offer the action in the sidebar; return what the last one gave, which stays until it is closed."""
+def offer_work(here: Here, names: Sequence[str]) -> Work | None:
+    """Offer the action; return what the last one gave, which stays until it is closed."""
     if not names:
         return None
+    language = here.language
     with st.expander(label("work_with", language), icon=":material/summarize:"):
         first = st.selectbox(label("document", language), names, format_func=one_line, key="work_first")
         others = ["", *(name for name in names if name != first)]
@@ -47,7 +45,7 @@ def offer_work(
         wanted = st.button(label("compare_now" if second else "summarize_now", language), key="work_now")
     if wanted and first:
         with st.spinner(label("working", language)):
-            st.session_state[_KEY] = _done(engine, first, second, variant, caller)
+            st.session_state[_KEY] = _done(here, first, second)
     found: Work | None = st.session_state.get(_KEY)
     return found
 
@@ -90,11 +88,12 @@ def work_html(work: Summary | Comparison, language: str) -> str:
     return "".join(parts) + notices
 
 
-def _done(engine: Engine, first: str, second: str, variant: str | None, caller: Caller | None) -> Work:
+def _done(here: Here, first: str, second: str) -> Work:
+    here.note("compare" if second else "summarize", [first, *filter(None, [second])])
     try:
         if second:
-            return engine.compare(first, second, variant=variant, caller=caller)
-        return engine.summarize(first, variant=variant, caller=caller)
+            return here.engine.compare(first, second, variant=None, caller=here.caller)
+        return here.engine.summarize(first, variant=None, caller=here.caller)
     except TekioError as error:
         return describe(error)
     except Exception as error:

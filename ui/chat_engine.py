@@ -23,6 +23,7 @@ from retrieval.errors import IndexMissingError, TekioError
 from retrieval.records import DocumentSummary, Passage, Tags
 from ui.bridge import Bridge
 from ui.page.asking import Asking
+from ui.page.auditing import PageAudit
 from ui.page.turn import How, Turn, turn_of
 
 _AROUND = 400
@@ -43,6 +44,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.audit = PageAudit(settings)
         self._bridge = Bridge()
         self._tekio = app.Tekio(settings)
         self._under_way: dict[tuple[str, str], Asking] = {}
@@ -59,6 +61,7 @@ class Engine:
         caller: Caller | None,
         *,
         again: bool = False,
+        client: str = "",
     ) -> Asking:
         """Begin to answer a question as the next turn of a conversation, which keeps it when it has ended.
 
@@ -68,6 +71,7 @@ class Engine:
             before: the turns before it.
             caller: who asks.
             again: answer anew, whatever answers are stored.
+            client: address of the browser, for the audit log.
         """
         turn.stage = "searching"
         history = [
@@ -88,7 +92,13 @@ class Engine:
             self._bridge,
             turn,
             lambda: self.stream(
-                turn.question, turn.how, caller, history=history, conversation=conversation, again=again
+                turn.question,
+                turn.how,
+                caller,
+                history=history,
+                conversation=conversation,
+                again=again,
+                client=client,
             ),
             keep,
         )
@@ -97,11 +107,14 @@ class Engine:
         self._under_way[where] = asking
         return asking
 
-    def ask_apart(self, turn: Turn, caller: Caller | None) -> Asking:
+    def ask_apart(self, turn: Turn, caller: Caller | None, *, client: str = "") -> Asking:
         """Begin to answer a question that belongs to no conversation and is not kept."""
         turn.stage = "searching"
         return Asking(
-            self._bridge, turn, lambda: self.stream(turn.question, turn.how, caller), lambda ended: None
+            self._bridge,
+            turn,
+            lambda: self.stream(turn.question, turn.how, caller, client=client),
+            lambda ended: None,
         )
 
     def under_way(self, conversation: str, caller: Caller | None) -> Asking | None:
@@ -118,9 +131,10 @@ class Engine:
         history: Sequence[tuple[str, str, str]] = (),
         conversation: str = "",
         again: bool = False,
+        client: str = "",
     ) -> AsyncGenerator[AskEvent, None]:
-        """Answer as a stream, in the event loop."""
-        return self._tekio.ask_stream(
+        """Answer as a stream, in the event loop; the audit log has a line for it at its end."""
+        events = self._tekio.ask_stream(
             question,
             variant=how.variant,
             technique=how.technique,
@@ -133,6 +147,7 @@ class Engine:
             trace=how.trace,
             cache=False if again else None,
         )
+        return self.audit.noted(events, question, caller, client)
 
     def _keep_turn(self, conversation: str, turn: Turn, caller: Caller | None) -> None:
         kept = self._tekio.conversations
@@ -324,3 +339,4 @@ class Engine:
         """Stop what runs and let go of the index."""
         self._bridge.close()
         self._tekio.close()
+        self.audit.close()

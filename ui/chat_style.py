@@ -80,6 +80,7 @@ li.tk-member.tk-taken { border-left-color: #2f8f86; background: color-mix(in srg
 .tk-cost { font-size: .82rem; line-height: 1.6; overflow-wrap: anywhere; }
 .tk-setting code { overflow-wrap: anywhere; font-size: .88rem; }
 .tk-table { border-collapse: collapse; font-size: .9rem; margin: .5rem 0; }
+.tk-wide { overflow-x: auto; }
 .tk-table th, .tk-table td { text-align: left; padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
 [class*="st-key-icon_"] button p { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
@@ -95,6 +96,7 @@ li.tk-member.tk-taken { border-left-color: #2f8f86; background: color-mix(in srg
 .st-key-conversations { max-height: 34vh; overflow-y: auto; padding: 0 .3rem; }
 .st-key-conversations button { justify-content: flex-start; text-align: left; padding-left: .4rem; }
 .st-key-conversations button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.st-key-suggestions button { justify-content: flex-start; text-align: left; }
 section[data-testid="stSidebar"] [data-testid="stVerticalBlock"] { gap: .6rem; }
 .tk-panel-title { font-weight: 600; line-height: 1.5; overflow-wrap: anywhere; }
 .tk-facts { display: grid; grid-template-columns: max-content 1fr; gap: .15rem .8rem; margin: .5rem 0;
@@ -115,6 +117,6 @@ section[data-testid="stSidebar"] [data-testid="stVerticalBlock"] { gap: .6rem; }
 @media (max-width: 640px) {
   .tk-hero { margin-top: 1rem; }
   .tk-title { font-size: 1.6rem; }
-  .stMainBlockContainer { padding-left: 1rem; padding-right: 1rem; }
+  .stMainBlockContainer { padding: 4rem 1rem 2rem; }
 }
 </style>"""

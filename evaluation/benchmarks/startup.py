@@ -146,7 +146,8 @@ def lines(result: Result) -> list[str]:
 
 
 @contextmanager
-def _sample_index(given: Path | None) -> Iterator[Path]:
+def sample_index(given: Path | None) -> Iterator[Path]:
+    """Give the index that was named, else one of data/corpus that is made and gone afterwards."""
     if given is not None:
         yield given
         return
@@ -172,7 +173,7 @@ def main() -> int:
     if options.runs < 1:
         parser.error("--runs is at least 1")
     try:
-        with _sample_index(options.index) as index:
+        with sample_index(options.index) as index:
             result = measure(index.resolve(), options.variant, options.question, options.runs)
     except TekioError as error:
         say(str(error))

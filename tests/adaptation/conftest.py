@@ -1,7 +1,9 @@
-"""A tiny embedder, made here, and an index of small documents that it embedded: real parts, at a size of no cost."""
+"""A tiny embedder and language model, made here, and an index of small documents: real parts, at a size of no cost."""
 
 from __future__ import annotations
 
+import json
+import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,28 @@ def make_embedder(folder: Path, *, prompts: tuple[str, str] = ("ask: ", "tell: "
     modules = [Transformer(str(plain), max_seq_length=160), Pooling(32, "mean"), Normalize()]
     model = SentenceTransformer(modules=modules, prompts={"query": prompts[0], "document": prompts[1]})
     model.save_pretrained(str(folder), create_model_card=False)
+    return folder
+
+
+def make_base(whole: Path, folder: Path) -> Path:
+    """Make a language model of two layers that knows nothing, and ends each answer with its first word.
+
+    Args:
+        whole: folder of the default model, of which it has the tokenizer.
+        folder: of the new one.
+    """
+    import torch
+    from transformers import AutoConfig, LlamaForCausalLM
+
+    shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.safetensors", "*.xml", "*.bin"))
+    config = AutoConfig.from_pretrained(whole)
+    small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "head_dim": 16}
+    for name, value in (small | {"num_attention_heads": 2, "num_key_value_heads": 2}).items():
+        setattr(config, name, value)
+    torch.manual_seed(0)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    ends = {"eos_token_id": list(range(config.vocab_size))}
+    (folder / "generation_config.json").write_text(json.dumps(ends), encoding="utf-8")
     return folder
 
 

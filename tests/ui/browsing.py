@@ -60,7 +60,7 @@ def chat_served(folder: Path, settings: Mapping[str, str]) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         running.send_signal(signal.SIGTERM)
-        running.wait(30)
+        running.wait(120)
 
 
 def wait_until_served(address: str) -> None:

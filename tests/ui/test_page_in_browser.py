@@ -19,6 +19,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from evaluation.benchmarks.page import MOMENTS, Result, lines, load_once
 from kernel.app import Tekio
 from kernel.engine import Engine
 from kernel.model_store import ModelStore
@@ -27,6 +28,7 @@ from retrieval.sentence_transformer import SentenceTransformerEmbedder
 from tests.kernel.remote.stub_server import Call, Stub
 from tests.kernel.remote.stub_server import served as stub_served
 from tests.ui.browsing import ask, chat_served, chromium, go, shot_folder
+from ui.page.auditing import page_log
 
 CORPUS = Path(__file__).parents[2] / "data" / "corpus"
 DOCUMENTS = (
@@ -65,6 +67,7 @@ def settings(
         "MEMORY": str(folder / "memory"),
         "CACHE": str(model_store.cache),
         "VARIANT": "extractive",
+        "AUDIT_LOG": str(folder / "audit.jsonl"),
         "VARIANTS": json.dumps({"far": {"engine": "openai", "address": stub.url, "model": "m"}}),
         "ENSEMBLES": json.dumps({"panel": {"members": ["extractive", "base"]}}),
     }
@@ -124,7 +127,16 @@ def shots(tmp_path: Path) -> Path:
     return shot_folder(tmp_path)
 
 
-def test_a_citation_opens_on_its_page_with_the_span_marked(opened: Callable[..., Any], shots: Path) -> None:
+def noted(settings: dict[str, str], path: str) -> list[dict[str, Any]]:
+    """Return the lines of the page's audit log of one kind."""
+    file = page_log(Path(settings["AUDIT_LOG"]))
+    lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    return [line for line in lines if line["path"] == f"/page/{path}"]
+
+
+def test_a_citation_opens_on_its_page_with_the_span_marked(
+    opened: Callable[..., Any], shots: Path, settings: dict[str, str]
+) -> None:
     page = opened(locale="ja-JP")
     ask(page, BLOOD)
     assert "60分" in page.locator(".tk-answer").inner_text()
@@ -154,6 +166,10 @@ def test_a_citation_opens_on_its_page_with_the_span_marked(opened: Callable[...,
     assert "60分以内に返却" in marked.inner_text()
     page.get_by_role("button", name="閉じる").click()
     marked.wait_for(state="detached", timeout=30_000)
+    asked = [line for line in noted(settings, "ask") if line["question"] == BLOOD]
+    assert (asked[-1]["who"], asked[-1]["from"], asked[-1]["status"]) == ("machine", "127.0.0.1", 200)
+    assert "wards/yuketsu-kakunin.pdf" in asked[-1]["documents"]
+    assert noted(settings, "source")[-1]["documents"] == ["wards/yuketsu-kakunin.pdf"]
 
 
 def test_a_reload_finds_the_conversation_and_a_search_finds_it_later(
@@ -303,7 +319,7 @@ def test_an_answer_that_streams_is_stopped_at_once_and_keeps_its_draft(
 
 
 def test_a_file_is_taken_in_asked_about_and_deleted_for_good(
-    opened: Callable[..., Any], tmp_path: Path, shots: Path
+    opened: Callable[..., Any], tmp_path: Path, shots: Path, settings: dict[str, str]
 ) -> None:
     (tmp_path / "kiln.md").write_text(KILN, encoding="utf-8")
     (tmp_path / "empty.pdf").write_bytes(b"")
@@ -324,6 +340,8 @@ def test_a_file_is_taken_in_asked_about_and_deleted_for_good(
     page.get_by_role("button", name="Delete now").click()
     page.get_by_text("kiln.md was deleted (passages: 1").wait_for(timeout=30_000)
     page.locator("[data-document]").filter(has_text="kiln.md").wait_for(state="detached", timeout=30_000)
+    for what in ("upload", "document", "delete"):
+        assert "kiln.md" in noted(settings, what)[-1]["documents"]
     go_to_chat(page)
     page.get_by_role("button", name="New conversation").click()
     page.locator(".tk-answer").wait_for(state="detached", timeout=30_000)
@@ -350,6 +368,11 @@ def test_a_file_goes_into_a_collection_which_is_listed_and_asked_by_itself(
     page.get_by_text("1 documents").wait_for(timeout=30_000)
     assert page.locator("[data-document]").count() == 1
     page.screenshot(path=shots / "collections.png")
+    listed.click()
+    page.get_by_role("option", name="In no collection").click()
+    page.keyboard.press("Escape")
+    page.locator("[data-document]").filter(has_text="insulin-protocol").wait_for(timeout=30_000)
+    assert page.locator("[data-document]").filter(has_text="glaze.md").count() == 1
     go_to_chat(page)
     listed.click()
     page.get_by_role("option", name='釉薬; "A|B"').click()
@@ -358,6 +381,11 @@ def test_a_file_goes_into_a_collection_which_is_listed_and_asked_by_itself(
     assert "20 minutes" in page.locator(".tk-answer").inner_text()
     ask(page, INSULIN)
     assert "24 hours" not in page.locator(".tk-answer").last.inner_text()
+    go(page, "Side by side")  # where the same documents are asked
+    page.get_by_label("Question").fill(INSULIN)
+    page.get_by_role("button", name="Ask all").click()
+    page.get_by_role("button", name="This is the best").nth(1).wait_for(timeout=120_000)
+    assert not any("24 hours" in text for text in page.locator(".tk-answer").all_inner_texts())
 
 
 def test_the_field_for_files_speaks_the_language_of_the_page(opened: Callable[..., Any], shots: Path) -> None:
@@ -371,6 +399,31 @@ def test_the_field_for_files_speaks_the_language_of_the_page(opened: Callable[..
     assert said.locator("span").first.is_hidden()
     assert field.get_by_text("Upload", exact=True).evaluate("text => text.clientWidth") <= 1
     page.screenshot(path=shots / "upload-ja.png")
+
+
+def there(page: Any, name: str) -> None:
+    """Wait for what has a name, whether it shows or waits for the pointer."""
+    page.locator(f'[aria-label="{name}"]').wait_for(state="attached", timeout=30_000)
+
+
+def test_what_streamlit_says_itself_is_said_in_the_language_of_the_page(opened: Callable[..., Any]) -> None:
+    page = opened(locale="ja-JP")
+    there(page, "サイドバーを閉じる")
+    assert page.evaluate("document.documentElement.lang") == "ja"
+    page.get_by_label("会話を検索").fill("Sidebar")
+    page.get_by_text("Enterキーで確定").wait_for(timeout=30_000)
+    assert page.get_by_label("会話を検索").input_value() == "Sidebar"
+    page.get_by_text("回答の設定").click()
+    page.get_by_role("button", name="「絞り込み (任意)」の説明").wait_for(timeout=30_000)
+    page.get_by_text("English", exact=True).click()
+    there(page, "Collapse sidebar")
+    assert page.evaluate("document.documentElement.lang") == "en"
+    ask(page, "Is there a Sidebar? Connecting")  # what people write is left alone
+    page.get_by_text("日本語", exact=True).click()
+    there(page, "サイドバーを閉じる")
+    page.get_by_test_id("stChatMessage").filter(has_text="Is there a Sidebar? Connecting").wait_for(
+        timeout=30_000
+    )
 
 
 def go_to_chat(page: Any) -> None:
@@ -497,6 +550,19 @@ def test_keys_alone_are_enough_to_ask_and_to_open_a_source(opened: Callable[...,
     page.keyboard.press("Enter")
     page.locator(".tk-panel").wait_for(timeout=30_000)
     page.wait_for_function("document.activeElement.classList.contains('tk-panel')", timeout=10_000)
+
+
+def test_the_benchmark_of_the_page_finds_its_moments(browser: Any, served: str) -> None:
+    moments = load_once(browser, served, "ja")
+    assert list(moments) == list(MOMENTS)
+    assert 0 < moments["first paint"] <= moments["can ask"]
+    assert 0 < moments["heading"] <= moments["can ask"]
+    held = {name: [1999.0, 1.0, 5000.0] for name in MOMENTS}
+    told = lines(Result(3, "ja", held, "a processor", 2, "150", "2026-01-01"))
+    assert told[2].split() == ["first", "paint", "1,999", "1", "5,000"]
+    assert told[-1] == "first paint below 2,000 ms: reached"
+    held["first paint"] = [2000.0]
+    assert lines(Result(1, "ja", held, "", 2, "", ""))[-1].endswith("NOT reached")
 
 
 def test_the_first_paint_of_a_warm_server_is_within_two_seconds(

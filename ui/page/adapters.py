@@ -11,8 +11,9 @@ from kernel.chat.adapters import AdapterCard
 from retrieval.errors import TekioError
 from ui import chat_view as view
 from ui.failures import describe
+from ui.page.curves import show_curve
+from ui.page.figures import figures_html, is_doubtful
 from ui.page.here import Here
-from ui.page.training import figures_html
 from ui.plaintext import one_line
 
 _SAID = "adapters_said"
@@ -24,6 +25,8 @@ def show_adapters(here: Here) -> None:
         st.html(view.notice_html(said))
     usual = here.engine.default_variant()
     names = here.engine.variants()
+    adapters = here.settings.adapters
+    found = registered(adapters) if adapters.is_dir() else []
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
         chosen = st.selectbox(
@@ -32,16 +35,18 @@ def show_adapters(here: Here) -> None:
             index=names.index(usual) if usual in names else 0,
             key="default_variant",
         )
+    sure = True
+    if chosen != usual and chosen in found and _is_doubtful(here, chosen):
+        st.html(view.notice_html(here.say("default_doubtful", variant=chosen), "warn"))
+        sure = st.checkbox(here.say("default_sure"), key=f"default_sure_{chosen}")
     with right:
         st.button(
             here.say("make_default"),
             key="make_default",
-            disabled=chosen == usual,
+            disabled=chosen == usual or not sure,
             on_click=_make_default,
             args=(here, chosen),
         )
-    adapters = here.settings.adapters
-    found = registered(adapters) if adapters.is_dir() else []
     if not found:
         st.html(view.notice_html(here.say("no_adapters")))
     for name in found:
@@ -64,8 +69,7 @@ def _show(here: Here, name: str) -> None:
         st.html(f'<div class="tk-meta">{escape(facts)}</div>' + figures_html(here, card.figures))
         if len(card.curve) > 1 and all("step" in point for point in card.curve):
             with st.expander(here.say("loss")):
-                names = [key for key in ("loss", "held_out") if any(key in point for point in card.curve)]
-                st.line_chart(card.curve, x="step", y=names, height=220)
+                show_curve(here, card.curve)
     earlier = len(versions(name, here.settings.adapters))
     if earlier:
         st.button(
@@ -75,6 +79,14 @@ def _show(here: Here, name: str) -> None:
             on_click=_roll_back,
             args=(here, name),
         )
+
+
+def _is_doubtful(here: Here, name: str) -> bool:
+    try:
+        card = AdapterCard.read(here.settings.adapters / name)
+    except TekioError:
+        return False
+    return card is not None and is_doubtful(card.figures)
 
 
 def _make_default(here: Here, name: str) -> None:

@@ -11,6 +11,8 @@ from retrieval.records import DocumentSummary
 from ui.page.here import Here
 
 COLLECTION = "collection"
+NO_COLLECTION = ""
+"""Stands among names for the documents that are in none."""
 _MOST_CHOSEN = 10
 
 
@@ -21,16 +23,18 @@ def collections_of(documents: Sequence[DocumentSummary]) -> list[str]:
 
 def within(documents: Sequence[DocumentSummary], names: Sequence[str]) -> list[DocumentSummary]:
     """Return the documents that are in one of some collections; all where none is named."""
-    return [row for row in documents if not names or set(names) & set(row.tags.get(COLLECTION, ()))]
+    return [row for row in documents if not names or set(names) & set(_held(row))]
 
 
 def where_of(names: Sequence[str]) -> tuple[str, ...]:
     """Return the filters that hold for what is in one of some collections; none where none is named."""
-    return (among(f"tag.{COLLECTION}", names),) if names else ()
+    return (among(f"tag.{COLLECTION}", [name or None for name in names]),) if names else ()
 
 
 def choose_collections(here: Here, documents: Sequence[DocumentSummary], key: str) -> list[str]:
-    """Offer the collections that there are; return those that were chosen, none for all documents.
+    """Offer the collections that there are, and what is in none; return the chosen names, none for all documents.
+
+    The choice outlives a change of page and of language.
 
     Args:
         here: the page.
@@ -40,15 +44,23 @@ def choose_collections(here: Here, documents: Sequence[DocumentSummary], key: st
     names = collections_of(documents)
     if not names:
         return []
+    if any(_held(row) == (NO_COLLECTION,) for row in documents):
+        names.append(NO_COLLECTION)
+    # A widget of this key shows its choices in the language in which they were made.
+    own = f"{key}_{here.language}"
+    held = st.session_state.get(own, st.session_state.get(key, ()))
     # A collection whose last document is gone cannot be chosen any longer.
-    st.session_state[key] = [name for name in st.session_state.get(key, ()) if name in names]
-    return st.multiselect(
+    st.session_state[own] = [name for name in held if name in names]
+    st.session_state[key] = st.multiselect(
         here.say("collections"),
         names,
-        key=key,
+        format_func=lambda name: name or here.say("in_no_collection"),
+        key=own,
         placeholder=here.say("all_collections"),
         max_selections=_MOST_CHOSEN,
     )
+    chosen: list[str] = st.session_state[key]
+    return chosen
 
 
 def name_collection(here: Here, documents: Sequence[DocumentSummary], key: str) -> list[str]:
@@ -70,3 +82,7 @@ def name_collection(here: Here, documents: Sequence[DocumentSummary], key: str) 
     )
     given = " ".join((name or "").split())
     return [f"{COLLECTION}={given}"] if given else []
+
+
+def _held(document: DocumentSummary) -> tuple[str, ...]:
+    return tuple(document.tags.get(COLLECTION, ())) or (NO_COLLECTION,)

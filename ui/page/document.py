@@ -24,6 +24,7 @@ _SAID = "document_said"
 def show_document(here: Here, document: DocumentSummary, close: Callable[[], None]) -> None:
     """Draw a document; `close` is called when it is left."""
     key = document_key(document.path)
+    here.note("document", [document.document], seen=key)
     with st.container(horizontal=True, vertical_alignment="center"):
         name = escape(one_line(document.document))
         st.html(f'<div class="tk-panel tk-panel-title" data-for="{key}" tabindex="-1">{name}</div>')
@@ -83,7 +84,7 @@ def _actions(here: Here, document: DocumentSummary, key: str) -> None:
                     here.say("tags_field"), given, max_chars=1000, help=here.say("tags_help")
                 )
                 if st.form_submit_button(here.say("save")):
-                    _retag(here, key, text)
+                    _retag(here, document, key, text)
                     st.rerun()
         with st.popover(here.say("delete"), icon=":material/delete:"):
             uploaded = here.engine.library.is_upload(document)
@@ -139,15 +140,17 @@ def _pages(here: Here, document: DocumentSummary, key: str) -> None:
 def _reread(here: Here, document: DocumentSummary, key: str) -> None:
     try:
         report = here.engine.reread(key, here.caller)
+        here.note("reread", [document.document])
         _keep(outcome_html(here, document.document, report))
     except TekioError as error:
         _keep(view.notice_html(describe(error), "error"))
 
 
-def _retag(here: Here, key: str, text: str) -> None:
+def _retag(here: Here, document: DocumentSummary, key: str, text: str) -> None:
     given = [part for part in text.replace("；", ";").split(";") if part.strip()]
     try:
         here.engine.retag(key, parse_tags(given), here.caller)
+        here.note("tags", [document.document])
     except TekioError as error:
         _keep(view.notice_html(describe(error), "error"))
 
@@ -155,6 +158,7 @@ def _retag(here: Here, key: str, text: str) -> None:
 def _delete(here: Here, key: str) -> None:
     try:
         gone = here.engine.library.delete(key, caller=here.caller)
+        here.note("delete", [gone.document])
         said = here.say("deleted", document=gone.document, passages=gone.passages, answers=gone.answers)
         st.session_state["library_said"] = view.notice_html(said)
     except TekioError as error:

@@ -50,7 +50,7 @@ def documents_page(here: Here) -> None:
             _list(here, documents, opened)
         with right, st.container(border=True, key="source"):
             show_document(here, found, _close)
-    work = offer_work(here.engine, [row.document for row in documents], None, here.caller, here.language)
+    work = offer_work(here, [row.document for row in documents])
     show_work(work, here.language)
 
 

@@ -34,7 +34,10 @@ def offer_evaluation(here: Here, jobs: Jobs) -> None:
         with st.expander(here.say("evaluate"), icon=":material/play_arrow:", expanded=not listed):
             _wizard(here, jobs)
     if listed:
-        names = ", ".join(map(str, listed[0].options.get("variants") or ()))
+        options = listed[0].options
+        asked = [*map(str, options.get("variants") or ())]
+        ways = [view.technique_name(str(name), here.language) for name in options.get("techniques") or ()]
+        names = " · ".join(filter(None, (", ".join(asked), ", ".join(ways))))
         show_job(here, jobs, listed[0], one_line(f"{here.say('evaluation_of')} {names}"))
 
 
@@ -102,8 +105,16 @@ def _wizard(here: Here, jobs: Jobs) -> None:
                 key="evaluation_variants",
                 max_selections=_MOST_NAMES,
             )
-        with right:
             limit = st.number_input(here.say("evaluation_limit"), 0, 100_000, 0, key="evaluation_limit")
+        with right:
+            techniques = st.multiselect(
+                here.say("evaluation_techniques"),
+                engine.techniques(),
+                [here.settings.technique.value],
+                format_func=lambda name: view.technique_name(name, here.language),
+                key=f"evaluation_techniques_{here.language}",
+                max_selections=_MOST_NAMES,
+            )
         wanted = st.form_submit_button(here.say("train"), type="primary", key="evaluate")
     if not wanted:
         return
@@ -113,6 +124,7 @@ def _wizard(here: Here, jobs: Jobs) -> None:
             kind="evaluation",
             rows=rows,
             variants=variants or [engine.default_variant()],
+            techniques=techniques,
             limit=int(limit) or None,
         )
         jobs.start(request, by=here.caller.user if here.caller and here.caller.user else "")

@@ -25,7 +25,7 @@ def offer_exports(here: Here, talk: Talk, title: str) -> None:
                 continue
             st.download_button(
                 shown,
-                data=partial(_made, here, talk.name, form),
+                data=partial(_made, here, talk, form),
                 file_name=f"{name}.{SUFFIXES[form]}",
                 mime=MEDIA_TYPES[form],
                 key=f"export_{form}",
@@ -36,8 +36,9 @@ def offer_exports(here: Here, talk: Talk, title: str) -> None:
         st.html(view.text_html(here.say("no_pdf"), "meta"))
 
 
-def _made(here: Here, name: str, form: str) -> bytes:
+def _made(here: Here, talk: Talk, form: str) -> bytes:
+    here.note("export", talk.shown)
     try:
-        return here.engine.export(name, form, here.language, here.caller)
+        return here.engine.export(talk.name, form, here.language, here.caller)
     except TekioError as error:  # it was deleted in another window
         return str(error).encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,27 @@ class Here:
     language: str
     settings: Settings
     heard: Heard = NOTHING
+    client: str = ""
+    """Address of the browser, for the audit log."""
 
     def say(self, key: str, **values: object) -> str:
         """Return a text in the page's language."""
         return label(key, self.language, **values)
+
+    def note(self, what: str, documents: Iterable[str], *, question: str = "", seen: object = None) -> None:
+        """Write into the audit log of which documents something is shown, or what was done with them.
+
+        Args:
+            what: is done, as `document`.
+            documents: their names.
+            question: that belongs to it.
+            seen: what is shown; while it stays the same, runs of the page write no further line.
+        """
+        if seen is not None:
+            if st.session_state.get(f"noted_{what}") == seen:
+                return
+            st.session_state[f"noted_{what}"] = seen
+        self.engine.audit.note(what, self.caller, client=self.client, question=question, documents=documents)
 
 
 def button_text(text: str, most: int = 80) -> str:

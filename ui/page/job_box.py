@@ -29,6 +29,21 @@ def show_job(here: Here, jobs: Jobs, job: Job, title: str, more: Callable[[Job],
     st.fragment(_draw, run_every=every)(here, jobs, job.id, title, more)
 
 
+def progress_text(here: Here, job: Job) -> str:
+    """Return how far a job is, in the language of the page where its figures allow that."""
+    figures = job.progress
+    done, total = figures.get("done"), figures.get("total")
+    if here.language == "en" or not (done and total):
+        return str(figures.get("message") or job.message)
+    parts = [here.say("job_counts", done=f"{done:,}", total=f"{total:,}")]
+    for name in ("loss", "held_out"):
+        if isinstance(figures.get(name), int | float):
+            parts.append(f"{here.say(name)} {figures[name]:.3f}")
+    if figures.get("seconds_left"):
+        parts.append(here.say("job_left", seconds=round(figures["seconds_left"])))
+    return " · ".join(parts)
+
+
 def _draw(here: Here, jobs: Jobs, job_id: str, title: str, more: Callable[[Job], None] | None) -> None:
     job = jobs.get(job_id)
     with st.container(border=True):
@@ -48,7 +63,7 @@ def _draw(here: Here, jobs: Jobs, job_id: str, title: str, more: Callable[[Job],
 
 def _show_progress(here: Here, jobs: Jobs, job: Job) -> None:
     done, total = job.progress.get("done"), job.progress.get("total")
-    text = one_line(str(job.progress.get("message") or job.message))[:120]
+    text = one_line(progress_text(here, job))[:120]
     st.progress(min(1.0, done / total) if done and total else 0.0)
     st.html(view.text_html(text, "meta"))
     if st.button(here.say("cancel_job"), icon=":material/stop_circle:", key=f"cancel_{job.id}"):

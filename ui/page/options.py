@@ -16,6 +16,9 @@ from ui.page.here import Here
 from ui.page.turn import How
 from ui.variant_text import made_of, variant_name
 
+ASKED = "asked_collections"
+"""Under this name the collections are kept that questions are asked of, on each page that asks some."""
+
 
 def choose_how(here: Here, documents: Sequence[DocumentSummary]) -> How:
     """Offer in the sidebar what a question is asked with; return what was chosen.
@@ -26,7 +29,7 @@ def choose_how(here: Here, documents: Sequence[DocumentSummary]) -> How:
     """
     engine, settings, language = here.engine, here.settings, here.language
     with st.sidebar:
-        narrowed = where_of(choose_collections(here, documents, "asked_collections"))
+        narrowed = where_of(choose_collections(here, documents, ASKED))
     usual = engine.default_variant()
     described = {each.name: each for each in engine.variant_descriptions()}
     with st.sidebar.expander(here.say("options"), icon=":material/tune:"):
@@ -55,16 +58,21 @@ def choose_how(here: Here, documents: Sequence[DocumentSummary]) -> How:
             title, explained = here.say("samples"), here.say("samples_help")
             samples = st.slider(title, 1, MOST_SAMPLES, 1, help=explained, key="samples")
         top_k = st.slider(here.say("top_k"), 1, max(20, settings.top_k), settings.top_k, key="top_k")
-        filters = st.text_input(
-            here.say("where"),
-            max_chars=500,
-            placeholder="language=ja; tag.ward=icu",
-            help=here.say("where_help"),
-            key="where",
-        )
+        where = write_filters(here)
         trace = st.toggle(here.say("show_prompt"), help=here.say("show_prompt_help"), key="trace")
-    where = tuple(part.strip() for part in filters.replace("；", ";").split(";") if part.strip())
     return How(variant or None, technique, top_k, (*narrowed, *where), samples, trace)
+
+
+def write_filters(here: Here) -> tuple[str, ...]:
+    """Offer to write filters; return those that were written."""
+    filters = st.text_input(
+        here.say("where"),
+        max_chars=500,
+        placeholder="language=ja; tag.ward=icu",
+        help=here.say("where_help"),
+        key="where",
+    )
+    return tuple(part.strip() for part in filters.replace("；", ";").split(";") if part.strip())
 
 
 def select(

@@ -32,6 +32,7 @@ def show(here: Here, talk: Talk, opened: tuple[int, int]) -> None:
     assert found is not None
     assert turn.answer is not None
     passage, citations = found
+    here.note("source", [passage.document], seen=(talk.name, place, marker))
     with st.container(border=True, key="source"):
         _bar(here, talk, place, marker, len(turn.answer.passages))
         st.html(title_html(here, passage, place, marker))

@@ -16,6 +16,7 @@ from ui import chat_view as view
 from ui.page.here import Here
 from ui.page.rights import may_run
 from ui.page.setting_costs import setting_costs
+from ui.page.setting_meanings import meaning
 from ui.variant_text import made_of
 
 _NAMES_ONLY = ("functions", "variants")
@@ -42,18 +43,21 @@ def settings_html(here: Here, wanted: str, *, changed_only: bool) -> str:
     settings, rows = here.settings, []
     for name, field in type(settings).model_fields.items():
         is_set = name in settings.model_fields_set
-        said = field.description or ""
+        said = meaning(name, here.language) or field.description or ""
         cost = _cost(here, name)
         if (changed_only and not is_set) or wanted.casefold() not in f"{name} {said} {cost}".casefold():
             continue
-        value = escape(_shown(settings, name, here.language))
+        unset = getattr(settings, name) is None
+        value = escape(here.say("unset") if unset else _shown(settings, name, here.language))
         badge = ' <span class="tk-page">●</span>' if is_set else ""
         rows.append(
-            f'<div class="tk-setting"><div><b>{escape(name)}</b>{badge} <code>{value}</code></div>'
+            f'<div class="tk-setting"><div lang="en"><b>{escape(name)}</b>{badge} <code>{value}</code></div>'
             f'<div class="tk-meta">{escape(said)} · TEKIO_{escape(name.upper())}</div>'
-            f'<div class="tk-cost" lang="{here.language}">{escape(cost)}</div></div>'
+            f'<div class="tk-cost">{escape(cost)}</div></div>'
         )
-    return f'<div lang="en">{"".join(rows)}</div>'
+    if not rows:
+        return view.text_html(here.say("nothing_found"), "meta")
+    return f'<div lang="{here.language}">{"".join(rows)}</div>'
 
 
 def _cost(here: Here, name: str) -> str:

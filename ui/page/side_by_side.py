@@ -9,14 +9,16 @@ import streamlit as st
 
 from kernel.answer import BASE, EXTRACTIVE
 from retrieval.errors import TekioError
+from retrieval.records import DocumentSummary
 from ui import chat_view as view
 from ui.chat_engine import knows
 from ui.failures import describe
 from ui.page.asking import Asking
+from ui.page.collections import choose_collections, where_of
 from ui.page.differences import differences
 from ui.page.found import show_found
 from ui.page.here import Here
-from ui.page.options import select
+from ui.page.options import ASKED, select, write_filters
 from ui.page.outcome import progress_html, show_prompt
 from ui.page.turn import How, Turn
 
@@ -46,25 +48,30 @@ def side_by_side_page(here: Here) -> None:
     st.html(view.text_html(here.say("page_side_by_side"), "title"))
     st.html(view.text_html(here.say("side_by_side_help"), "tagline"))
     documents = here.engine.documents(here.caller)
-    compared = _asked(here, disabled=not documents) or st.session_state.get(_KEY)
+    compared = _asked(here, documents or []) or st.session_state.get(_KEY)
     if compared is None:
         return
     _show(here, compared, sum(row.chunks for row in documents or []))
 
 
-def _asked(here: Here, *, disabled: bool) -> Compared | None:
+def _asked(here: Here, documents: Sequence[DocumentSummary]) -> Compared | None:
     """Offer to ask; return what was just asked."""
     names = here.engine.variants()
     usual = [
         name for name in dict.fromkeys((BASE, here.engine.default_variant(), EXTRACTIVE)) if name in names
     ]
-    technique = select(
-        "technique",
-        here.engine.techniques(),
-        default=here.settings.technique.value,
-        name_of=lambda name: view.technique_name(name, here.language),
-        language=here.language,
-    )
+    left, right = st.columns(2)
+    with left:
+        technique = select(
+            "technique",
+            here.engine.techniques(),
+            default=here.settings.technique.value,
+            name_of=lambda name: view.technique_name(name, here.language),
+            language=here.language,
+        )
+    with right:
+        filters = write_filters(here)
+    where = (*where_of(choose_collections(here, documents, ASKED)), *filters)
     with st.form("compare", border=False):
         question = st.text_area(here.say("one_question"), max_chars=8000, key="compare_question", height=80)
         variants = st.multiselect(
@@ -76,7 +83,7 @@ def _asked(here: Here, *, disabled: bool) -> Compared | None:
         )
         blind = st.checkbox(here.say("compare_blind"), key="compare_blind")
         wanted = st.form_submit_button(
-            here.say("compare_ask"), type="primary", key="compare_ask", disabled=disabled
+            here.say("compare_ask"), type="primary", key="compare_ask", disabled=not documents
         )
     if not wanted:
         return None
@@ -87,8 +94,8 @@ def _asked(here: Here, *, disabled: bool) -> Compared | None:
         asking.stop()
     compared = Compared(question.strip(), blind)
     for name in variants:
-        turn = Turn(compared.question, how=How(name, technique, trace=True))
-        compared.askings.append(here.engine.ask_apart(turn, here.caller))
+        turn = Turn(compared.question, how=How(name, technique, where=where, trace=True))
+        compared.askings.append(here.engine.ask_apart(turn, here.caller, client=here.client))
     st.session_state[_KEY] = compared
     return compared
 

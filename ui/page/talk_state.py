@@ -32,6 +32,11 @@ class Talk:
     """The turn whose question is being changed."""
     asking: Asking | None = None
 
+    @property
+    def shown(self) -> list[str]:
+        """The names of the documents of which its answers show something."""
+        return [each.document for turn in self.turns if turn.answer for each in turn.answer.passages]
+
 
 def current(here: Here) -> Talk:
     """Return the conversation that the person is in; after a reload the one that the address names."""
@@ -59,6 +64,8 @@ def opened(here: Here, name: str) -> Talk:
         talk.turns = here.engine.turns(name, here.caller)
     except TekioError:
         return fresh()
+    if talk.shown:
+        here.note("conversation", talk.shown)
     talk.asking = here.engine.under_way(name, here.caller)
     if talk.asking is not None and talk.asking.turn.number is None:
         talk.turns.append(talk.asking.turn)
@@ -82,7 +89,7 @@ def begin(here: Here, talk: Talk, question: str, how: How, *, again: bool = Fals
     talk.editing = talk.opened = None
     if knows(here.caller):
         st.query_params[PARAMETER] = talk.name
-    talk.asking = here.engine.ask(talk.name, turn, before, here.caller, again=again)
+    talk.asking = here.engine.ask(talk.name, turn, before, here.caller, again=again, client=here.client)
 
 
 def go_back(here: Here, talk: Talk, place: int) -> None:

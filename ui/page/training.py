@@ -13,11 +13,16 @@ from ui.failures import describe
 from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import FineTuneJob
 from ui.jobs.records import Job
+from ui.page.curves import show_curve
+from ui.page.figures import figures_html
 from ui.page.here import Here
 from ui.page.job_box import show_job
 from ui.plaintext import one_line
 
 _SAID = "training_said"
+_REHEARSED = 120
+_MEASURED = 40
+"""What `tekio adapt dataset` and `tekio adapt train` take where they are told nothing."""
 
 
 def show_training(here: Here) -> None:
@@ -46,28 +51,27 @@ def losses(events: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     return [found[step] for step in sorted(found)]
 
 
-def figures_html(here: Here, figures: Mapping[str, Any]) -> str:
-    """Return what an adapter changed, as a table of base and adapter."""
-    rows = []
-    for name, change in dict(figures.get("figures") or {}).items():
-        if isinstance(change, Mapping) and "before" in change and "after" in change:
-            label = str(change.get("label") or name)
-            rows.append((label, _number(change["before"]), _number(change["after"])))
-    if not rows:
-        return ""
-    head = (here.say("figure"), here.say("before"), here.say("after"))
-    cells = "".join(f"<th scope='col'>{view.cell(text)}</th>" for text in head)
-    body = "".join("<tr>" + "".join(f"<td>{view.cell(text)}</td>" for text in row) + "</tr>" for row in rows)
-    return f'<table class="tk-table"><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>'
+def methods() -> list[str]:
+    """Name the methods that learn from what the wizard makes: answers over passages, or rated answers."""
+    from adaptation.finetuning.methods import METHODS
+
+    return [
+        each.name
+        for each in METHODS.values()
+        if (each.learns == "answers" and not each.kinds) or each.name == "dpo"
+    ]
 
 
 def _wizard(here: Here, jobs: Jobs) -> None:
-    from adaptation.finetuning.methods import METHODS
-
     st.html(view.text_html(here.say("training_help"), "tagline"))
     with st.form("training", border=False):
         name = st.text_input(here.say("adapter_name"), "domain", max_chars=100, key="training_name")
-        method = st.selectbox(here.say("method"), list(METHODS), key="training_method")
+        method = st.selectbox(
+            here.say("method"),
+            methods(),
+            format_func=lambda name: f"{name}: {here.say(f'method_{name}')}",
+            key="training_method",
+        )
         left, right = st.columns(2)
         with left:
             made_up = st.number_input(here.say("made_up"), 0, 100_000, 300, key="training_made_up")
@@ -75,6 +79,23 @@ def _wizard(here: Here, jobs: Jobs) -> None:
         with right:
             epochs = st.number_input(here.say("epochs"), 0.1, 100.0, 2.0, key="training_epochs")
             force = st.checkbox(here.say("replace_adapter"), key="training_force")
+        with st.expander(here.say("training_details")):
+            rehearse = st.number_input(
+                here.say("rehearse"),
+                0,
+                2000,
+                _REHEARSED,
+                help=here.say("rehearse_help"),
+                key="training_rehearse",
+            )
+            measure = st.number_input(
+                here.say("measured"),
+                0,
+                1000,
+                _MEASURED,
+                help=here.say("measured_help"),
+                key="training_measure",
+            )
         wanted = st.form_submit_button(here.say("train"), type="primary", key="train")
     if not wanted:
         return
@@ -86,6 +107,8 @@ def _wizard(here: Here, jobs: Jobs) -> None:
             made_up=int(made_up),
             feedback=feedback,
             epochs=float(epochs),
+            rehearse=int(rehearse),
+            measure=int(measure),
             force=force,
         )
         jobs.start(request, by=here.caller.user if here.caller and here.caller.user else "")
@@ -99,15 +122,8 @@ def _wizard(here: Here, jobs: Jobs) -> None:
 def _show_figures(here: Here, jobs: Jobs, job: Job) -> None:
     curve = losses(jobs.events(job.id))
     if len(curve) > 1:
-        names = [name for name in ("loss", "held_out") if any(name in point for point in curve)]
-        st.line_chart(
-            curve, x="step", y=names, x_label=here.say("step"), y_label=here.say("loss"), height=260
-        )
+        show_curve(here, curve)
     result = jobs.result(job.id)
     if isinstance(result, Mapping):
         held = result.get("figures")
         st.html(figures_html(here, held if isinstance(held, Mapping) else result))
-
-
-def _number(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, int | float) else str(value)

@@ -109,6 +109,7 @@ def _taken(here: Here, files: Sequence[Upload], tags: str, collection: Sequence[
         report = here.engine.library.upload(
             files, caller=here.caller, tags=parse_tags(given) or None, on_progress=show
         )
+        here.note("upload", [each.name for each in report.files])
         return report_html(here, report)
     except TekioError as error:
         return view.notice_html(describe(error), "error")

@@ -12,6 +12,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from adaptation.finetuning.methods import METHODS
+from evaluation.adapters.judging import FIGURES
 from kernel.memories import Memories
 from kernel.settings import Settings, load_settings
 from plugins.memory.feedback import Feedback
@@ -22,12 +24,16 @@ from ui.chat_engine import Engine
 from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import EvaluationJob
 from ui.jobs.records import Job, JobsFolder
-from ui.page.collections import collections_of, where_of, within
+from ui.locales import LANGUAGES, label
+from ui.page.collections import NO_COLLECTION, collections_of, where_of, within
 from ui.page.evaluations import history
 from ui.page.feedback import fitting
 from ui.page.here import Here
 from ui.page.setting_costs import setting_costs
+from ui.page.setting_meanings import japanese_meanings
 from ui.page.settings_view import settings_html
+from ui.page.streamlit_texts import texts as streamlit_texts
+from ui.page.training import methods
 from ui.page.uploader import css_text
 
 if TYPE_CHECKING:
@@ -126,10 +132,22 @@ def test_collections_are_the_tag_of_the_documents_and_become_one_filter() -> Non
     assert collections_of(rows) == ["a;", "b"]
     assert within(rows, []) == rows
     assert [each.document for each in within(rows, ["a;"])] == ["a"]
+    assert [each.document for each in within(rows, ["a;", NO_COLLECTION])] == ["a", "c"]
     assert where_of([]) == ()
     (text,) = where_of(["a;", '"b"'])
     held = parse_filter(text)
     assert [held({"tags": {"collection": [name]}}) for name in ("a;", '"b"', "a")] == [True, True, False]
+    (text,) = where_of(["a;", NO_COLLECTION])
+    held = parse_filter(text)
+    assert [held({"tags": tags}) for tags in ({}, {"collection": ["a;"]}, {"collection": ["b"]})] == [1, 1, 0]
+
+
+def test_a_text_of_streamlits_comes_back_as_it_was() -> None:
+    held = streamlit_texts()
+    assert len(set(held["exact"].values())) == len(held["exact"])
+    for en, ja in held["patterns"].items():
+        assert en.count("(.+)") == ja.count("(.+)") == 1
+        assert re.compile(en)
 
 
 def test_no_text_ends_the_string_of_a_style() -> None:
@@ -148,6 +166,12 @@ def test_every_setting_says_what_it_costs_or_is_named_as_free() -> None:
         assert cost.en.isascii(), name
 
 
+def test_every_setting_says_in_japanese_what_it_means() -> None:
+    assert set(japanese_meanings()) == set(Settings.model_fields)
+    for name, text in japanese_meanings().items():
+        assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", text), name
+
+
 @pytest.mark.parametrize(
     ("language", "reranker", "free"),
     [
@@ -161,6 +185,8 @@ def test_a_setting_is_shown_with_what_it_costs_in_the_language_of_the_page(
     here = Here(Engine(load_settings()), None, language, load_settings())
     assert reranker in settings_html(here, "reranker", changed_only=False)
     assert free in settings_html(here, "sample_seed", changed_only=False)
+    meant = "一つの質問で探す箇所の数" if language == "ja" else Settings.model_fields["top_k"].description
+    assert f"{meant} · TEKIO_TOP_K" in settings_html(here, str(meant), changed_only=False)
 
 
 @pytest.mark.parametrize(
@@ -198,12 +224,31 @@ def test_a_training_shows_its_curve_and_what_it_changed(scripted: type[ScriptedT
         {"n": n, "event": "progress", "done": n, "total": 3, "loss": 3.0 / n, "held_out": 3.5 / n}
         for n in (1, 2, 3)
     ]
-    change = {"label": "right answers", "before": 0.25, "after": 0.75}
-    job(load_settings().jobs, "fine_tune", {"figures": {"figures": {"correct": change}}}, events)
+    held = {
+        "refused": {"rows": 9, "before": 0.25, "after": 0.75, "better": 1, "difference_interval": [0.2, 0.8]},
+        "wrongly_refused": {"before": 0.1, "after": 0.3, "better": -1, "difference_interval": [0.1, 0.3]},
+        "own": {"label": "<b>own</b>", "before": 0.5, "after": 0.6, "difference_interval": [-0.1, 0.3]},
+    }
+    report = {"figures": held, "general_perplexity": [40.0, 42.0], "recommended": False}
+    job(load_settings().jobs, "fine_tune", {"figures": report}, events)
     shown = page("training", "show_training")
     assert not shown.exception
-    assert "<td>right answers</td><td>0.25</td><td>0.75</td>" in html_of(shown)
+    told = re.findall("<tr>(.*?)</tr>", html_of(shown))
+    assert [re.findall("<td>(.*?)</td>", row) for row in told][1:] == [
+        ["Unanswerable: refused", "9", "0.25", "0.75", "better"],
+        ["Answerable: refused (fewer is better)", "", "0.1", "0.3", "worse"],
+        ["&lt;b&gt;own&lt;/b&gt;", "", "0.5", "0.6", "no"],
+        ["Perplexity of general texts (less is better)", "", "40", "42", ""],
+    ]
+    assert "It did not win more than it lost" in html_of(shown)
     assert len(shown.get("vega_lite_chart")) + len(shown.get("arrow_vega_lite_chart")) == 1
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_every_method_and_figure_of_a_training_has_words_of_its_own(language: str) -> None:
+    assert {"lora", "full", "dpo"} <= set(methods()) <= set(METHODS)
+    names = [f"method_{name}" for name in methods()] + [f"figure_of_{name}" for name in FIGURES]
+    assert all(label(name, language) for name in names)
 
 
 def test_a_training_whose_name_is_none_is_refused_in_words(scripted: type[ScriptedTekio]) -> None:
@@ -246,6 +291,7 @@ def test_an_evaluation_is_started_from_the_page_with_a_file_or_with_what_people_
     assert "nobody has approved or corrected an answer yet" in html_of(shown)
     rated.rate(make_answer("How long?"), "down", correction="36 months.")
     shown.multiselect(key="evaluation_variants").set_value(["base", "extractive"])
+    shown.multiselect(key="evaluation_techniques_en").set_value(["zero_shot", "few_shot"])
     shown.number_input(key="evaluation_limit").set_value(7)
     start(shown)
     shown.file_uploader[0].set_value(("mine.jsonl", QUESTIONS.replace(b"Who?", b""), "application/jsonl"))
@@ -255,7 +301,8 @@ def test_an_evaluation_is_started_from_the_page_with_a_file_or_with_what_people_
     assert not shown.exception
     asked, given = started
     assert [(row["question"], row["answer"]) for row in asked.rows] == [("How long?", "36 months.")]
-    assert (asked.variants, asked.limit) == (["base", "extractive"], 7)
+    assert (asked.variants, asked.techniques) == (["base", "extractive"], ["zero_shot", "few_shot"])
+    assert asked.limit == 7
     assert [row["id"] for row in given.rows] == [1]
 
 
