@@ -24,6 +24,11 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=2000, help="questions of each run")
     parser.add_argument("--seeds", type=int, default=10, help="how many runs, each on a bandit of its own")
     parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument(
+        "--thumbs",
+        action="store_true",
+        help="rewards of 1 or 0 with the same means, which tell less than graded ones",
+    )
     parser.add_argument("--out", type=Path, help="folder for policy.json and policy.png")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     options = parser.parse_args()
@@ -34,11 +39,12 @@ def main() -> int:
     torch.set_num_threads(1)
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     try:
-        found = curves(list(seeds), options.steps, say)
+        found = curves(list(seeds), options.steps, say, thumbs=options.thumbs)
         figures = summary(found)
         document = {
             "steps": options.steps,
             "seeds": list(seeds),
+            "rewards": "thumbs" if options.thumbs else "graded",
             "aim": AIM,
             "aim_reached": figures["SAC"]["final_share"]["low"] >= AIM,
             "learners": figures,

@@ -37,8 +37,11 @@ class Curve:
     final: float
 
 
-def run(bandit: Bandit, name: str, learner: Learner, *, seed: int, steps: int) -> Curve:
-    """Let a learner act and learn; contexts and the dice of rewards are the same for all learners of a seed."""
+def run(bandit: Bandit, name: str, learner: Learner, *, seed: int, steps: int, thumbs: bool = False) -> Curve:
+    """Let a learner act and learn; contexts and the dice of rewards are the same for all learners of a seed.
+
+    Rewards are graded, or, as `thumbs`, 1 or 0 with the same means, which tell less.
+    """
     chance = np.random.default_rng(10_000 + seed)
     contexts = bandit.contexts(steps, chance)
     means, tested = bandit.means(contexts), bandit.contexts(_TESTED, chance)
@@ -46,7 +49,8 @@ def run(bandit: Bandit, name: str, learner: Learner, *, seed: int, steps: int) -
     for step, (context, worth) in enumerate(zip(contexts, means, strict=True)):
         action = learner.act(context)
         mean = worth[action]
-        learner.learn(context, action, chance.beta(_CONCENTRATION * mean, _CONCENTRATION * (1 - mean)))
+        graded = chance.beta(_CONCENTRATION * mean, _CONCENTRATION * (1 - mean))
+        learner.learn(context, action, float(chance.random() < mean) if thumbs else graded)
         got[step] = mean
     best, last = means.max(1), slice(steps * 3 // 4, None)
     value = (learner.probabilities(tested) * bandit.means(tested)).sum(1).mean()
@@ -59,8 +63,10 @@ def run(bandit: Bandit, name: str, learner: Learner, *, seed: int, steps: int) -
     )
 
 
-def curves(seeds: Sequence[int], steps: int, say: Callable[[str], None]) -> list[Curve]:
-    """Run all learners on a bandit for each seed."""
+def curves(
+    seeds: Sequence[int], steps: int, say: Callable[[str], None], *, thumbs: bool = False
+) -> list[Curve]:
+    """Run all learners on a bandit for each seed, see `run`."""
     found = []
     for seed in seeds:
         bandit = Bandit.make(seed)
@@ -72,7 +78,9 @@ def curves(seeds: Sequence[int], steps: int, say: Callable[[str], None]) -> list
             ("epsilon-greedy", EpsilonGreedy(FEATURES, count, seed=seed)),
             ("best fixed action", Fixed(int(worth.argmax()), count)),
         ]
-        found += [run(bandit, name, learner, seed=seed, steps=steps) for name, learner in learners]
+        found += [
+            run(bandit, name, learner, seed=seed, steps=steps, thumbs=thumbs) for name, learner in learners
+        ]
         say(
             f"seed {seed}: "
             + ", ".join(f"{each.learner} {each.final:.3f}" for each in found[-len(learners) :])

@@ -2,7 +2,7 @@
 
 Each context is a kind, one of four, and features beside it. What an action is worth depends on the kind and on the
 sign of a feature together, as a cheap way of answering may do for easy questions of a kind and fail for hard ones: no
-fixed action is near the best, and no model that is linear in the features is right. A reward is 1 or 0.
+fixed action is near the best, and no model that is linear in the features is right.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import asyncio
 from kernel.answer import EXTRACTIVE, Answer, Citation, Contradiction, FinishReason, ShortAnswer
 from kernel.answering.citations import CheckedText, check_citations, leave_out, quoted, relocated
 from kernel.answering.extraction import choose_sentences
-from kernel.answering.leaks import without_prompt
+from kernel.answering.leaks import without_fence, without_prompt
 from kernel.answering.links import LinkGuard
 from kernel.answering.means import Means
 from kernel.answering.prompts import function_of
@@ -35,6 +35,7 @@ class Finishing:
             if run.variant.name == EXTRACTIVE:
                 return self._quoting(run, None)
             draft = draft[: run.metadata.get("kept_characters", len(draft))]
+            draft = without_fence(draft, run.fence)
             reasoning, text = split_reasoning(run.technique.value, without_echo(draft))
             if admits_ignorance(text):
                 return self.refusal(run, reasoning)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from kernel.answering.citations import join_sentences
 from kernel.answering.evidence import answer_sentences
 
@@ -18,6 +20,13 @@ def without_prompt(draft: str, instructions: str) -> str:
     sentences = answer_sentences(draft)
     kept = [sentence for sentence in sentences if not _repeats(_letters(sentence), told)]
     return draft if len(kept) == len(sentences) else join_sentences(kept)
+
+
+def without_fence(draft: str, fence: str) -> str:
+    """Return a draft without the lines that stand around passages in its prompt, which small models write on."""
+    if not fence or fence not in draft:
+        return draft
+    return re.sub(rf"[ \t]*-*[ \t]*{re.escape(fence)}[ \t]*", " ", draft).strip()
 
 
 def _repeats(said: str, told: str) -> bool:

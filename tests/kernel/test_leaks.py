@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kernel.answering.leaks import without_prompt
+from kernel.answering.leaks import without_fence, without_prompt
 from plugins.prompt_functions import instructions_of, load_prompt_plugins
 
 ENGLISH, JAPANESE = load_prompt_plugins()
@@ -43,3 +43,17 @@ def test_a_japanese_line_is_known_again() -> None:
 )
 def test_what_the_model_says_itself_stays_as_it_is(draft: str) -> None:
     assert without_prompt(draft, TOLD) == draft
+
+
+@pytest.mark.parametrize(
+    ("draft", "kept"),
+    [
+        ("The kiln is fired at 1,240 °C [1].\n--- kxkbmwhpuhcd", "The kiln is fired at 1,240 °C [1]."),
+        ("--- kxkbmwhpuhcd\nThe kiln is fired at 1,240 °C.", "The kiln is fired at 1,240 °C."),
+        ("--- kxkbmwhpuhcd", ""),
+        ("A dash --- stays where it is.", "A dash --- stays where it is."),
+    ],
+)
+def test_the_line_around_passages_is_no_part_of_an_answer(draft: str, kept: str) -> None:
+    assert without_fence(draft, "kxkbmwhpuhcd") == kept
+    assert without_fence(draft, "") == draft
