@@ -86,6 +86,8 @@ button.tk-source:hover { border-color: #2f8f86; }
 .st-key-conversations { max-height: 34vh; overflow-y: auto; padding: 0 .3rem; }
 .st-key-conversations button { justify-content: flex-start; text-align: left; padding-left: .4rem; }
 .st-key-conversations button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+/* Scripts, which show nothing and take no room. */
+.st-key-signals, .st-key-streamlit_texts { position: absolute; }
 .st-key-suggestions button { justify-content: flex-start; text-align: left; }
 section[data-testid="stSidebar"] [data-testid="stVerticalBlock"] { gap: .6rem; }
 .tk-panel-title { font-weight: 600; line-height: 1.5; overflow-wrap: anywhere; }
