@@ -96,6 +96,8 @@ li.tk-member.tk-taken { border-left-color: #2f8f86; background: color-mix(in srg
 .st-key-conversations { max-height: 34vh; overflow-y: auto; padding: 0 .3rem; }
 .st-key-conversations button { justify-content: flex-start; text-align: left; padding-left: .4rem; }
 .st-key-conversations button p { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+/* Scripts, which show nothing and take no room. */
+.st-key-signals, .st-key-streamlit_texts { position: absolute; }
 .st-key-suggestions button { justify-content: flex-start; text-align: left; }
 section[data-testid="stSidebar"] [data-testid="stVerticalBlock"] { gap: .6rem; }
 .tk-panel-title { font-weight: 600; line-height: 1.5; overflow-wrap: anywhere; }

@@ -44,9 +44,9 @@ def show_evaluations(here: Here) -> None:
         if metric in run["figures"]
     ]
     st.line_chart(table, x="at", y=metric, color="run", x_label=here.say("evaluated_at"), y_label=metric)
-    st.dataframe(
-        [{"at": run["at"], "run": run["run"], **run["figures"]} for run in reversed(runs)], hide_index=True
-    )
+    at, asked = here.say("evaluated_at"), here.say("evaluation_variants")
+    rows = [{at: run["at"].replace("T", " "), asked: run["run"], **run["figures"]} for run in reversed(runs)]
+    st.dataframe(rows, hide_index=True)
 
 
 def history(results: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
