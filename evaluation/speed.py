@@ -16,7 +16,8 @@ from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Generation, Sampling
 from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.generator import BatchedGenerator
-from kernel.chat.paged.request import Request
+from kernel.chat.paged.mixing import Mixture
+from kernel.chat.paged.request import Request, readers_of
 from kernel.chat.paged.serving import Serving
 
 
@@ -64,10 +65,17 @@ class BatchedSpeed:
         self.seconds_to_load = time.perf_counter() - started
 
     def begin(
-        self, ids: Sequence[int], written: int, *, adapter: str | None = None, guessed: int | None = None
+        self,
+        ids: Sequence[int],
+        written: int,
+        *,
+        adapter: str | None = None,
+        guessed: int | None = None,
+        mixture: Mixture | None = None,
     ) -> Future[Generation]:
         """Begin to write so many tokens behind a prompt, and no fewer."""
         sampling = Sampling(max_new_tokens=written)
+        rule, readers = readers_of(adapter, mixture)
         request = _Endless(
             ids=list(ids),
             prompt=len(ids),
@@ -75,7 +83,8 @@ class BatchedSpeed:
             stop_ids=(),
             decode=lambda ids: "",
             chooser=Chooser(sampling),
-            adapter=None if adapter is None else int(adapter),
+            readers=readers,
+            rule=rule,
             most_guessed=self._serving.guessed if guessed is None else guessed,
         )
         self._scheduler.submit(request)

@@ -9,7 +9,6 @@ import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import aclosing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +42,7 @@ from kernel.conversation.listening import Listener
 from kernel.conversation.nearest import nearest_by
 from kernel.embedders import find_entailment, find_reranker
 from kernel.embedding_service import EmbeddingService
+from kernel.ensembles.blending import Blending
 from kernel.front import Front
 from kernel.functions.ability import may_call
 from kernel.functions.calling import Toolbox
@@ -437,7 +437,7 @@ class Engine:
             return variant
         if name in self._settings.composed:
             variant_names(self._settings.adapters, [name])
-            return self._composed(name)
+            return self._blended(name) if name in self._settings.blends else self._composed(name)
         folder, languages = None, frozenset(self._settings.generator_languages)
         local = self._local.engines()
         if name != BASE:
@@ -455,7 +455,13 @@ class Engine:
         )
         calls = may_call(self._settings.function_calling, local.folder)
         return Variant(
-            name, languages, local.name, TokenCounter(local), self._revision(folder), calls, goes_on=True
+            name,
+            languages,
+            local.name,
+            TokenCounter(local),
+            self._local.revision(folder),
+            calls,
+            goes_on=True,
         )
 
     def revisions(self, names: Sequence[str]) -> dict[str, str]:
@@ -465,6 +471,21 @@ class Engine:
             UsageError: there is no such variant.
         """
         return {name: self.variant(name).revision for name in names}
+
+    def _blended(self, name: str) -> Variant:
+        local = self._local.engines()
+        blending = Blending(
+            local,
+            adapters=self._settings.adapters,
+            servers=self._settings.variants,
+            composed=list(self._settings.composed),
+            languages=self._settings.generator_languages,
+            revision_of=self._local.revision,
+        )
+        made = blending.make(name, self._settings.ensembles[name])
+        self.kernel.add_service(made.service)
+        calls = may_call(self._settings.function_calling, local.folder)
+        return Variant(name, made.languages, local.name, TokenCounter(local), made.revision, calls)
 
     def _composed(self, name: str) -> Variant:
         composition = compose(name, self._settings, self)
@@ -508,13 +529,8 @@ class Engine:
 
     def _is_local(self, name: str) -> bool:
         """Say whether a variant is computed by the language model of the settings."""
-        return name != EXTRACTIVE and name not in self._settings.named_variants
-
-    def _revision(self, adapter: Path | None) -> str:
-        """Return what changes with the weights of the base and of an adapter, and with how they are computed."""
-        base = self._models.resolve(self._settings.generator).revision
-        own = folder_digest(path for path in adapter.iterdir() if path.is_file()) if adapter else ""
-        return f"{base}:{self._local.engines().revision(adapter)}:{own}"
+        named = set(self._settings.named_variants).difference(self._settings.blends)
+        return name != EXTRACTIVE and name not in named
 
     def check_room(self, variant: Variant) -> None:
         """Check that a variant can take another question, before anything is done for it.

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kernel.answer_key import folder_digest
 from kernel.chat.local_engines import LocalEngines
 from kernel.chat.paged.gpu_memory import weights_mb
 from kernel.chat.paged.serving import Serving
@@ -59,6 +60,12 @@ class LanguageModels:
                     threads=settings.threads,
                 )
             return self._engines
+
+    def revision(self, adapter: Path | None) -> str:
+        """Return what changes with the weights of the base and of an adapter, and with how they are computed."""
+        base = self._models.resolve(self._settings.generator).revision
+        own = folder_digest(path for path in adapter.iterdir() if path.is_file()) if adapter else ""
+        return f"{base}:{self.engines().revision(adapter)}:{own}"
 
     def load(self) -> None:
         """Load the base. Blocks."""

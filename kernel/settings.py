@@ -25,7 +25,7 @@ from kernel.answer import BASE, EXTRACTIVE, Technique
 from kernel.answering.parts import MultiQuery
 from kernel.composed.circles import check_acyclic
 from kernel.conversation.history import FollowUps
-from kernel.ensembles.settings import EnsembleSettings
+from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
 from kernel.functions.ability import FunctionCalling
 from kernel.pipelines.checks import Surroundings, check_pipelines
 from kernel.pipelines.settings import PipelineSettings
@@ -458,6 +458,11 @@ class Settings(BaseSettings):
     def composed(self) -> dict[str, EnsembleSettings | PipelineSettings | PolicySettings]:
         """The variants that make their answers of others' answers."""
         return {**self.ensembles, **self.pipelines, **self.policies}
+
+    @property
+    def blends(self) -> frozenset[str]:
+        """The ensembles that mix next tokens, and so answer as one model does."""
+        return frozenset(name for name, told in self.ensembles.items() if told.rule in TOKEN_RULES)
 
     @property
     def named_variants(self) -> list[str]:

@@ -21,6 +21,7 @@ from kernel.answering.finishing import check
 from kernel.answering.focus import focus
 from kernel.answering.links import LinkGuard
 from kernel.answering.means import Means
+from kernel.answering.members import name_members
 from kernel.answering.prompts import function_of, shows_examples
 from kernel.answering.rendering import prompt_arguments, rendered_messages
 from kernel.answering.run import Run
@@ -113,6 +114,7 @@ class Drafting:
             _note_generation(step, run, error)
             raise
         _note_generation(step, run)
+        name_members(run)
 
     async def vote(self, run: Run, samples: int, *, by_steps: bool = False) -> None:
         """Write several drafts, and take the one that is elected; by steps, each step is elected.
@@ -125,6 +127,7 @@ class Drafting:
             temperature=run.temperature or self._means.limits.sample_temperature,
             seed=self._means.limits.sample_seed,
             drafts=samples,
+            about=run.question,
         )
         with run.clock("generate") as step:
             try:
@@ -145,6 +148,7 @@ class Drafting:
             step.note(**{name: sampled.metadata[name] for name in facts if name in sampled.metadata})
         run.pieces, run.samples = [sampled.draft], sampled.samples
         run.metadata.update(sampled.metadata)
+        name_members(run)
         if sampled.samples.agreement < _AGREED:
             share = round(100 * sampled.samples.agreement)
             run.notices.append(say("disagreement", run.language, n=samples, share=share))
@@ -229,6 +233,7 @@ class Drafting:
             max_new_tokens=run.max_new_tokens,
             temperature=run.temperature,
             seed=self._means.limits.sample_seed if run.temperature else None,
+            about=run.question,
         )
 
 

@@ -12,6 +12,7 @@ from kernel.answer import (
     Citation,
     Claim,
     Contradiction,
+    EnsembleReport,
     FinishReason,
     FoundBy,
     FunctionCall,
@@ -128,6 +129,7 @@ class Run:
     prompt: str = ""  # another than the technique's
     kept: list[PromptPassage] = field(default_factory=list)
     samples: Samples | None = None
+    ensemble: EnsembleReport | None = None
     functions: list[FunctionCall] = field(default_factory=list)
     """Functions that were called; their results are shown to the model beside the passages."""
     computed: list[FunctionCall] = field(default_factory=list)
@@ -169,6 +171,7 @@ class Run:
             memories=self.heard.shown(),
             conversation=self.heard.conversation,
             functions=list(self.functions),
+            ensemble=self.ensemble,
             passages=shown_passages(self.passages, self.used),
             usage=Usage(
                 prompt_tokens=self.clock.tokens("prompt_tokens"),

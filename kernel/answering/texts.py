@@ -99,6 +99,26 @@ _TEXTS = {
         "en": "Text that is addressed to a language model was left out ({count} passages hold some).",
         "ja": "言語モデルに向けた文は除きました（該当する箇所：{count}件）。",
     },
+    "member_left_out": {
+        "en": "The member {variant} of the ensemble took no part: {reason}",
+        "ja": "アンサンブルのメンバー {variant} は使われませんでした：{reason}",
+    },
+    "one_member_left": {
+        "en": "Of the ensemble only {variant} was left, which answered alone.",
+        "ja": "アンサンブルのうち {variant} だけが残ったため、単独で回答しました。",
+    },
+    "mixed_linear": {
+        "en": "Each token was taken from the weighted mean of the probabilities that the members gave it.",
+        "ja": "各トークンは、メンバーが付けた確率の加重平均から選ばれました。",
+    },
+    "mixed_log_linear": {
+        "en": "Each token was taken from the weighted mean of the logarithms of the members' probabilities.",
+        "ja": "各トークンは、メンバーの確率の対数の加重平均から選ばれました。",
+    },
+    "weighed_by_kind": {
+        "en": "The weights are those for questions of the kind {kind}.",
+        "ja": "重みは「{kind}」の質問用のものです。",
+    },
     "links_removed": {
         "en": "The language model wrote a link that stands in no cited passage; it was taken out.",
         "ja": "言語モデルが引用箇所にないリンクを書いたため、取り除きました。",

@@ -37,6 +37,10 @@ PROMPT_KINDS = ("PREFIX_TUNING", "PROMPT_TUNING")
 _INITIALISATIONS = (None, True, False, "gaussian", "orthogonal")
 
 
+class OtherBaseError(UsageError):
+    """An adapter was made for another base, or for another form of its prompts."""
+
+
 class AdapterCard(BaseModel):
     """What an adapter was made for and from; written beside the weights by training."""
 
@@ -185,18 +189,18 @@ def check_adapter(folder: Path, *, base: str, base_folder: Path) -> AdapterCard:
     card = AdapterCard.read(folder)
     if card is not None:
         if card.base_fingerprint != base_fingerprint(base_folder):
-            raise UsageError(
+            raise OtherBaseError(
                 f"the adapter in {folder} was made for another base ({card.base}), not for {base}"
             )
         if card.template_sha256 and card.template_sha256 != template_hash(base_folder):
-            raise UsageError(
+            raise OtherBaseError(
                 f"the adapter in {folder} was trained with another chat template than {base} has now: train it again"
             )
         return card
     # Made elsewhere, without a card: the name that PEFT notes, of a folder or of a repository, is all there is.
     made_for = str(config.get("base_model_name_or_path") or "")
     if _last_part(made_for) not in (_last_part(base), base_folder.name):
-        raise UsageError(
+        raise OtherBaseError(
             f"the adapter in {folder} was made for another base ({made_for or 'not named'}), not for {base}"
         )
     return AdapterCard(base=base, base_fingerprint=base_fingerprint(base_folder))

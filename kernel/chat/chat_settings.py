@@ -61,6 +61,7 @@ class GenerationSettings(PromptExecutionSettings):
 
     Of several `drafts`, which are not streamed, each is a message.
     `grammar`, of the package llguidance, is what the text is held within; None leaves it free.
+    `about` is the question that is answered, for a service that weighs members by its kind.
     """
 
     max_new_tokens: Annotated[int, Field(ge=1)] = 160
@@ -70,6 +71,7 @@ class GenerationSettings(PromptExecutionSettings):
     seed: int | None = None
     drafts: Annotated[int, Field(ge=1, le=10)] = 1
     grammar: str | None = None
+    about: str = ""
     stop: Annotated[StopSignal | None, Field(exclude=True)] = None
 
     def sampling(self) -> Sampling:

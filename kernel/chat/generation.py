@@ -46,6 +46,7 @@ class Generation:
         accepted_tokens: of those, that the model itself would have written.
         log_probability: of all that was written with its end, by the model without the grammar that held it, in nats;
             None where no grammar did.
+        left_out: members of a mixture, by their places, that gave no numbers.
     """
 
     text: str
@@ -58,6 +59,7 @@ class Generation:
     drafted_tokens: int = 0
     accepted_tokens: int = 0
     log_probability: float | None = None
+    left_out: tuple[int, ...] = ()
 
 
 class Generator(Protocol):

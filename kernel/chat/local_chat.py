@@ -62,14 +62,17 @@ class LocalChatCompletion(ChatCompletionClientBase):
                         messages_of(chat_history),
                         settings.sampling(),
                         settings.drafts,
-                        adapter=self.adapter,
+                        **self._who(settings),
                         stop=stop,
                         user=self.user,
                     )
                 )
         finally:
             stop.set()  # the caller left: end within a token
-        return [whole_message(done, self.ai_model_id) for done in written]
+        messages = [whole_message(done, self.ai_model_id) for done in written]
+        for message, done in zip(messages, written, strict=True):
+            message.metadata |= self._told(settings, done)
+        return messages
 
     async def _inner_get_streaming_chat_message_contents(
         self,
@@ -94,10 +97,20 @@ class LocalChatCompletion(ChatCompletionClientBase):
             while (text := await pieces.get()) is not None:
                 yield [piece(text, self.ai_model_id, function_invoke_attempt)]
             done = await asyncio.wrap_future(generation)
-            yield [last_piece(done, self.ai_model_id, function_invoke_attempt)]
+            last = last_piece(done, self.ai_model_id, function_invoke_attempt)
+            last.metadata |= self._told(settings, done)
+            yield [last]
         finally:
             stop.set()
             generation.cancel()  # takes effect when it still waits for its turn
+
+    def _who(self, settings: GenerationSettings) -> dict[str, Any]:
+        """Return who writes, as the engine's `start` takes it."""
+        return {"adapter": self.adapter}
+
+    def _told(self, settings: GenerationSettings, done: Generation) -> dict[str, Any]:
+        """Return what else the last message tells of a request."""
+        return {}
 
     def _start(
         self,
@@ -109,7 +122,7 @@ class LocalChatCompletion(ChatCompletionClientBase):
         started: Future[Generation] = self.generator.start(
             messages_of(chat_history),
             settings.sampling(),
-            adapter=self.adapter,
+            **self._who(settings),
             on_text=on_text,
             stop=stop,
             user=self.user,

@@ -81,6 +81,12 @@ class LocalEngines:
             raise UsageError(f"the engine {wanted} cannot compute {adapter or self.name}: {why}")
         return "transformers" if why else wanted
 
+    def why_not_batched(self, adapter: Path | None = None) -> str:
+        """Return why the base, or an adapter's folder, is computed one answer at a time; empty where it is not."""
+        if self._engine == "transformers":
+            return "the setting generator_engine names transformers"
+        return self._why_not(self._batch_engine(), adapter)
+
     def revision(self, adapter: Path | None) -> str:
         """Return what changes with how a variant is computed."""
         engine = self.engine_of(adapter)

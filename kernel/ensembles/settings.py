@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ class MemberSettings(BaseModel):
 
     variant: str
     technique: str | None = None
-    weight: float = Field(1.0, description="what its voice counts")
+    weight: float = Field(1.0, allow_inf_nan=False, description="what its voice counts")
     weights: dict[Kind, float] = Field(
         {}, description="what its voice counts for questions of a kind; weight for those that are not named"
     )
@@ -95,13 +96,16 @@ class EnsembleSettings(BaseModel):
     def _weighed(self) -> EnsembleSettings:
         if not 2 <= len(self.members) <= MOST_MEMBERS:
             raise ValueError(f"an ensemble has 2 to {MOST_MEMBERS} members")
-        names = [member.name for member in self.members]
+        by_tokens = self.rule in TOKEN_RULES
+        names = [member.variant if by_tokens else member.name for member in self.members]
+        if by_tokens and (twice := [name for name in names if names.count(name) > 1]):
+            raise ValueError(f"the member '{twice[0]}' is named twice: give it a larger weight instead")
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(
                 f"the member '{twice[0]}' is named twice: give it another technique or temperature"
             )
         for weights in ([member.weight for member in self.members], *self._of_kinds()):
-            if min(weights) < 0 or not sum(weights):
+            if not all(math.isfinite(weight) and weight >= 0 for weight in weights) or not sum(weights):
                 raise ValueError("the weights of its members may not be negative, nor all 0")
         self._check_options()
         return self
@@ -112,6 +116,10 @@ class EnsembleSettings(BaseModel):
             raise ValueError("if_below and same_meaning go with rules over whole answers")
         if by_tokens and any(member.temperature or member.samples for member in self.members):
             raise ValueError("temperature and samples of a member go with rules over whole answers")
+        if by_tokens and any(member.technique for member in self.members):
+            raise ValueError(
+                f"the members of the rule {self.rule} read one prompt: leave out their technique"
+            )
         for member in self.members:
             if member.step_votes and (member.samples or 1) < 2:
                 raise ValueError("step_votes need samples of 2 or more")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kernel.chat.generation import Sampling
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]
 _FEW = 256
 
 
@@ -46,7 +46,7 @@ class Chooser:
             logits = _penalised(logits, before, sampling.repetition_penalty)
         free = logits
         if self._mask is not None:
-            logits = np.where(self._mask.allowed(len(logits)), logits, -np.inf).astype(np.float32)
+            logits = np.where(self._mask.allowed(len(logits)), logits, -np.inf).astype(logits.dtype)
         token = int(logits.argmax()) if sampling.temperature <= 0 else self._sample(logits)
         if self._mask is not None and self.log_probability is not None:
             self._mask.take(token)

@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kernel.chat.adapters import check_adapter, check_effect, vocabulary_of
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Generation, Sampling
@@ -17,7 +20,8 @@ from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.drafting import Drafter
 from kernel.chat.paged.gpu_memory import weights_mb
 from kernel.chat.paged.lora import read_lora
-from kernel.chat.paged.request import Request
+from kernel.chat.paged.mixing import MixRule, Mixture
+from kernel.chat.paged.request import Reader, Request, readers_of
 from kernel.chat.paged.scheduler import Scheduler, SchedulerState
 from kernel.chat.paged.serving import CPU_CACHE_MB, Serving
 from kernel.chat.paged.step import StepModel
@@ -106,9 +110,11 @@ class BatchedGenerator:
         on_text: Callable[[str], None] | None = None,
         stop: threading.Event | None = None,
         user: str = "",
+        mixture: Mixture | None = None,
     ) -> Future[Generation]:
-        """Begin to write a turn, see `Generator`."""
-        return self._start(messages, sampling, adapter, on_text, stop, user).future
+        """Begin to write a turn, see `Generator`; by a mixture, if there is one, in place of an adapter."""
+        readers = readers_of(adapter, mixture)
+        return self._start(messages, sampling, readers, on_text, stop, user).future
 
     def start_drafts(
         self,
@@ -119,6 +125,7 @@ class BatchedGenerator:
         adapter: str | None = None,
         stop: threading.Event | None = None,
         user: str = "",
+        mixture: Mixture | None = None,
     ) -> Future[list[Generation]]:
         """Begin to write several turns, see `Generator`: the others follow when the first has read the prompt."""
         gathered = _Gathered(count)
@@ -126,7 +133,7 @@ class BatchedGenerator:
         def begin(number: int, on_first: Callable[[], None] | None) -> None:
             seed = None if sampling.seed is None else sampling.seed + number
             one = replace(sampling, seed=seed)
-            request = self._start(messages, one, adapter, None, stop, user, on_first)
+            request = self._start(messages, one, readers_of(adapter, mixture), None, stop, user, on_first)
             request.future.add_done_callback(lambda done: gathered.put(number, done))
 
         def begin_others() -> None:
@@ -135,6 +142,33 @@ class BatchedGenerator:
 
         begin(0, begin_others if count > 1 else None)
         return gathered.future
+
+    def logits_behind(
+        self, messages: Sequence[Mapping[str, str]], answer: str, adapters: Sequence[str | None]
+    ) -> tuple[list[int], list[NDArray[np.float32]]]:
+        """Return the ids of an answer and of the end of its turn, and of what each adapter would write there. Blocks.
+
+        Args:
+            messages: before the answer.
+            answer: as it is to be read.
+            adapters: as `load_adapter` names them; None is the base.
+
+        Returns:
+            the ids, n of them, and the logits of each adapter for these places, shape (n, vocabulary).
+
+        Raises:
+            TekioError: the text does not fit the model's window or its cache.
+        """
+        scheduler = self.load()
+        prompt = self.tokenizer.encode_chat(messages)
+        ids = [*self.tokenizer.encode_text(answer), self.tokenizer.stop_ids[0]]
+        if len(prompt) + len(ids) > self._window:
+            raise TekioError(
+                f"a text of {len(prompt) + len(ids)} tokens does not fit the window of {self._window} tokens "
+                f"of {self.name}"
+            )
+        places = [None if each is None else int(each) for each in adapters]
+        return ids, scheduler.read([*prompt, *ids[:-1]], len(ids), places).result()
 
     def close(self) -> None:
         """End what is under way."""
@@ -146,7 +180,7 @@ class BatchedGenerator:
         self,
         messages: Sequence[Mapping[str, str]],
         sampling: Sampling,
-        adapter: str | None,
+        readers: tuple[MixRule, list[Reader]],
         on_text: Callable[[str], None] | None,
         stop: threading.Event | None,
         user: str,
@@ -159,7 +193,8 @@ class BatchedGenerator:
             stop_ids=(),
             decode=self.tokenizer.decode,
             chooser=Chooser(sampling),
-            adapter=None if adapter is None else int(adapter),
+            rule=readers[0],
+            readers=readers[1],
             user=user,
             stop=stop,
             seconds=self._serving.seconds,

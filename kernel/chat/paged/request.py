@@ -7,14 +7,45 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from kernel.answer import FinishReason
 from kernel.chat.generation import Generation, Sampling, how_it_ended
 from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.guessing import Lookup, Pace
+from kernel.chat.paged.mixing import MixRule, Mixture, Numbers, mixed
 from kernel.chat.paged.text_stream import TextStream
 from kernel.chat.repetition import TAIL, repeated
 from retrieval.errors import TekioError, first_line
+
+
+@dataclass(slots=True, eq=False)
+class Reader:
+    """Who reads a request: the base or an adapter, and what it has read. A mixture has several.
+
+    Attributes:
+        adapter: its place in the model, None for the base.
+        weight: in the mixture.
+        computed: tokens whose keys and values are in the blocks.
+        blocks: that are held.
+        names: of the blocks that are full.
+        named: how many of the blocks are known by their names.
+        reused: tokens of the prompt that were in the cache.
+        logits: behind the last tokens, of the step that came to the end of the text; shape (tokens, vocabulary).
+        has_failed: it gave no numbers, and is not asked any more.
+    """
+
+    adapter: int | None = None
+    weight: float = 1.0
+    computed: int = 0
+    blocks: list[int] = field(default_factory=list)
+    names: list[bytes] = field(default_factory=list)
+    named: int = 0
+    reused: int = 0
+    logits: Any = None
+    has_failed: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +59,8 @@ class Request:
         stop_ids: that end the turn.
         decode: ids to text.
         chooser: of the tokens.
-        adapter: its place in the model, None for the base.
+        readers: the base or an adapter, or several whose mixture writes.
+        rule: of the mixture.
         user: whose it is.
         stream: what the text is handed to.
         stop: ends it early.
@@ -36,10 +68,6 @@ class Request:
         most_guessed: tokens that are guessed ahead; 0 guesses none.
         on_first: is called when the first token is there, and so the prompt is read.
         future: what comes of it.
-        computed: tokens whose keys and values are in the blocks.
-        blocks: that are held.
-        names: of the blocks that are full.
-        named: how many of the blocks are known by their names.
     """
 
     ids: list[int]
@@ -48,7 +76,8 @@ class Request:
     stop_ids: Sequence[int]
     decode: Callable[[Sequence[int]], str]
     chooser: Chooser
-    adapter: int | None = None
+    readers: list[Reader] = field(default_factory=lambda: [Reader()])
+    rule: MixRule = "linear"
     user: str = ""
     stream: TextStream | None = None
     stop: threading.Event | None = None
@@ -58,11 +87,6 @@ class Request:
     future: Future[Generation] = field(default_factory=Future)
     asked: float = field(default_factory=time.perf_counter)
     first: float | None = None
-    computed: int = 0
-    blocks: list[int] = field(default_factory=list)
-    names: list[bytes] = field(default_factory=list)
-    named: int = 0
-    reused: int = 0
     drafted: int = 0
     accepted: int = 0
     lookup: Lookup | None = None
@@ -84,7 +108,22 @@ class Request:
     @property
     def is_writing(self) -> bool:
         """Whether only the last token is not read yet, so that the next is what a step gives."""
-        return len(self.ids) - self.computed == 1
+        return all(len(self.ids) - reader.computed == 1 for reader in self.reading)
+
+    @property
+    def reading(self) -> list[Reader]:
+        """The readers that are asked."""
+        return [reader for reader in self.readers if not reader.has_failed]
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether several readers write it together."""
+        return len(self.readers) > 1
+
+    @property
+    def reused(self) -> int:
+        """Tokens of the prompt that were in the cache, of several readers the mean."""
+        return sum(reader.reused for reader in self.readers) // len(self.readers)
 
     @property
     def is_late(self) -> bool:
@@ -108,6 +147,22 @@ class Request:
         if self.lookup is None:
             self.lookup = Lookup(self.ids)
         return self.lookup.guess(room)
+
+    def next_logits(self, place: int) -> Numbers:
+        """Return the logits behind one of the last tokens that were read, of all readers together.
+
+        One of several that gives no numbers, as an adapter does whose training diverged, is left out from here on.
+
+        Raises:
+            TekioError: none of several gives any.
+        """
+        if self.is_mixed:
+            for reader in self.reading:
+                reader.has_failed = not bool(np.isfinite(reader.logits[place]).all())
+            if not self.reading:
+                raise TekioError("none of the members of the mixture gives numbers: train its adapters again")
+        reading = self.reading
+        return mixed(self.rule, [each.weight for each in reading], [each.logits[place] for each in reading])
 
     def write(self, token: int) -> bool:
         """Take the next token; return whether the text ends with it."""
@@ -145,6 +200,7 @@ class Request:
                 self.drafted,
                 self.accepted,
                 self.chooser.log_probability,
+                tuple(place for place, reader in enumerate(self.readers) if reader.has_failed),
             )
         )
 
@@ -160,3 +216,12 @@ class Request:
             clear.__cause__ = error
             error = clear
         self.future.set_exception(error)
+
+
+def readers_of(adapter: str | None, mixture: Mixture | None) -> tuple[MixRule, list[Reader]]:
+    """Return the rule of a mixture and its readers, each new; without one, an adapter or the base reads alone."""
+    made = mixture or Mixture("linear", (adapter,), (1.0,))
+    return made.rule, [
+        Reader(None if name is None else int(name), weight)
+        for name, weight in zip(made.adapters, made.weights, strict=True)
+    ]

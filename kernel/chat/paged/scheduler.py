@@ -19,8 +19,9 @@ from typing import Any
 
 from kernel.chat.paged.blocks import BlockPool
 from kernel.chat.paged.drafting import Drafter
+from kernel.chat.paged.holding import Holding
 from kernel.chat.paged.lora import Lora
-from kernel.chat.paged.request import Request
+from kernel.chat.paged.request import Reader, Request
 from kernel.chat.paged.step import BLOCK, Row, StepModel
 from kernel.chat.paged.waiting import WaitingLine
 from retrieval.errors import BusyError, TekioError
@@ -76,6 +77,7 @@ class Scheduler:
         self._slots = slots
         self._drafter = drafter
         self._pool = BlockPool(model.blocks, BLOCK)
+        self._holding = Holding(self._pool)
         self._waiting = WaitingLine(queue)
         self._running: list[Request] = []
         self._jobs: list[tuple[Callable[[], Any], Future[Any]]] = []
@@ -105,16 +107,16 @@ class Scheduler:
 
     def submit(self, request: Request) -> None:
         """Put a request in line; its future tells what comes of it, an error too."""
-        needed = self._pool.needed(request.longest)
+        needed = self._holding.needed(request)
         with self._changed:
             if self._closed:
                 request.fail(TekioError("the language model is being closed"))
             elif needed > self._pool.count:
                 request.fail(
                     TekioError(
-                        f"the prompt of {request.prompt} tokens and an answer of {request.sampling.max_new_tokens} do "
-                        f"not fit the {self._pool.count * BLOCK} tokens that kv_cache_mb holds: raise it, or ask "
-                        "with fewer passages"
+                        f"the prompt of {request.prompt} tokens and an answer of {request.sampling.max_new_tokens}"
+                        f"{_times(request)} do not fit the {self._pool.count * BLOCK} tokens that kv_cache_mb holds: "
+                        "raise it, or ask with fewer passages"
                     )
                 )
             else:
@@ -158,6 +160,28 @@ class Scheduler:
             return place
 
         return self.call(add)
+
+    def read(self, ids: Sequence[int], last: int, adapters: Sequence[int | None]) -> Future[list[Any]]:
+        """Have a text read between two steps; the future gives the logits of each adapter, shape (last, vocabulary).
+
+        Args:
+            ids: of the text.
+            last: of how many of the last tokens logits are wanted; fewer than there are.
+            adapters: that read it; None is the base.
+        """
+        return self.call(lambda: [self._read(ids, last, adapter) for adapter in adapters])
+
+    def _read(self, ids: Sequence[int], last: int, adapter: int | None) -> Any:
+        blocks = self._pool.take(self._pool.needed(len(ids)))
+        if blocks is None:
+            raise BusyError("there is no room for the text beside what is under way: raise kv_cache_mb")
+        try:
+            head = len(ids) - last
+            for begin in range(0, head, _PIECE_ALONE):
+                self._model.run([Row(ids[begin : min(begin + _PIECE_ALONE, head)], begin, blocks, adapter)])
+            return self._model.run([Row(ids[head:], head, blocks, adapter, last)])[0].copy()
+        finally:
+            self._pool.release(blocks)
 
     def _probe(self, ids: Sequence[int], adapter: int | None) -> Any:
         blocks = self._pool.take(self._pool.needed(len(ids)))
@@ -224,32 +248,26 @@ class Scheduler:
                 )
 
     def _admit(self) -> None:
-        at_work = Counter(request.user for request in self._running)
-        while len(self._running) < self._slots and (request := self._waiting.next(at_work)) is not None:
-            if not self._hold_blocks(request):
+        at_work = Counter[str]()
+        for each in self._running:
+            at_work[each.user] += len(each.readers)
+        while (request := self._waiting.next(at_work)) is not None:
+            taken = at_work.total()
+            # One with more readers than there are slots is served alone.
+            if taken >= self._slots or (taken and taken + len(request.readers) > self._slots):
+                return
+            if not self._holding.hold(request):
                 return
             self._waiting.remove([request])
             if not request.future.set_running_or_notify_cancel():
-                self._pool.release(request.blocks)
+                self._holding.let_go(request)
                 continue
             self._running.append(request)
-            at_work[request.user] += 1
-            self._count(prompt_tokens=request.prompt, reused_tokens=request.reused)
-
-    def _hold_blocks(self, request: Request) -> bool:
-        """Hold all blocks that a request can need, those first that hold its beginning; tell whether there are any."""
-        if not request.names:  # kept where it has to wait for room
-            request.names = self._pool.names(request.ids, _key(request))
-        # Two tokens at least are read: one alone would attend as an answer's do, see `Row`.
-        found = self._pool.find(request.names[: max(0, request.prompt - 2) // BLOCK])
-        fresh = self._pool.take(self._pool.needed(request.longest) - len(found))
-        if fresh is None:
-            self._pool.release(found)
-            return False
-        request.blocks = [*found, *fresh]
-        request.named = len(found)
-        request.computed = request.reused = len(found) * BLOCK
-        return True
+            at_work[request.user] += len(request.readers)
+            self._count(
+                prompt_tokens=request.prompt * len(request.readers),
+                reused_tokens=sum(reader.reused for reader in request.readers),
+            )
 
     def _step(self) -> None:
         for request in [each for each in self._running if each.is_stopped or each.is_late]:
@@ -257,29 +275,43 @@ class Scheduler:
             request.finish()
         if not self._running:
             return
-        writing = sum(request.is_writing for request in self._running)
+        writing = sum(len(request.reading) for request in self._running if request.is_writing)
         room = _PIECE_BESIDE if writing else _PIECE_ALONE
         most = max(1, _GUESSED_TOGETHER // max(1, writing) - 1)
         drafted = self._drafts(most)
-        rows: list[tuple[Request, Row, list[int]]] = []
+        rows: list[tuple[Request, Reader, Row]] = []
+        guesses: dict[Request, list[int]] = {}
         for request in self._running:
             if request.is_writing:
-                guesses = request.guesses(most) if drafted is None else drafted.get(request, [])
-                ids = [request.ids[-1], *guesses]
-                row = Row(ids, request.computed, request.blocks, request.adapter, len(ids), written=True)
-                rows.append((request, row, guesses))
-            elif room > 1:
-                left = len(request.ids) - request.computed
+                guessed = request.guesses(most) if drafted is None else drafted.get(request, [])
+                guesses[request] = guessed
+                ids = [request.ids[-1], *guessed]
+                for reader in request.reading:
+                    row = Row(ids, reader.computed, reader.blocks, reader.adapter, len(ids), written=True)
+                    rows.append((request, reader, row))
+                continue
+            for reader in request.reading:
+                left = len(request.ids) - reader.computed
+                if not left or room <= 1:  # it has read all, and waits for the others
+                    continue
                 piece = left if left <= room + 1 else room  # so that none is left alone
                 room -= piece
-                ids = request.ids[request.computed : request.computed + piece]
-                rows.append((request, Row(ids, request.computed, request.blocks, request.adapter), []))
-        logits = self._model.run([row for _, row, _ in rows])
+                ids = request.ids[reader.computed : reader.computed + piece]
+                rows.append((request, reader, Row(ids, reader.computed, reader.blocks, reader.adapter)))
+        logits = self._model.run([row for _, _, row in rows])
         with self._changed:
             self._count(steps=1, rows=len(rows))
-        for (request, row, guesses), found in zip(rows, logits, strict=True):
+        for (request, reader, row), found in zip(rows, logits, strict=True):
+            reader.computed += 1 if request in guesses else len(row.ids)
+            if request in guesses or not request.is_mixed:
+                reader.logits = found
+            elif reader.computed == len(request.ids):
+                # Others may come to the end later, when what this step gave is not valid any more.
+                reader.logits = found.copy()
+            self._holding.note_read(reader, request)
+        for request in dict.fromkeys(request for request, _, _ in rows):
             try:
-                ended = self._advance(request, row, guesses, found)
+                ended = self._advance(request, guesses.get(request, []))
             except Exception as error:  # of this request alone: its grammar, or whoever takes its text
                 self._leave(request)
                 request.fail(error)
@@ -294,21 +326,20 @@ class Scheduler:
         writing = [each for each in self._running if each.is_writing]
         return self._drafter.guess([(each, each.room_for_guesses(most)) for each in writing])
 
-    def _advance(self, request: Request, row: Row, guesses: list[int], logits: Any) -> bool:
+    def _advance(self, request: Request, guesses: list[int]) -> bool:
         """Take what a step computed of a request; return whether its text has ended."""
-        request.computed += 1 if request.is_writing else len(row.ids)
-        if request.computed < len(request.ids):
-            self._name_blocks(request)
+        if any(reader.computed < len(request.ids) for reader in request.reading):
             return False
         accepted, before = 0, request.written
         while True:
-            token = request.chooser.choose(logits[accepted], request.ids)
+            token = request.chooser.choose(request.next_logits(accepted), request.ids)
             ended = request.write(token)
             if ended or accepted == len(guesses) or token != guesses[accepted]:
                 break
             accepted += 1
-        request.computed += accepted
-        self._name_blocks(request)
+        for reader in request.reading:
+            reader.computed += accepted
+            reader.logits = None
         if guesses:
             request.pace.learn(len(guesses), accepted)
             request.drafted += len(guesses)
@@ -319,19 +350,12 @@ class Scheduler:
             )
         return ended
 
-    def _name_blocks(self, request: Request) -> None:
-        """Make the prompt's blocks known that are full now; those of an answer are not quite what reading it gives."""
-        full = min(request.computed, request.prompt) // BLOCK
-        for number in range(request.named, full):
-            self._pool.name(request.blocks[number], request.names[number])
-        request.named = max(request.named, full)
-
     def _leave(self, request: Request) -> None:
         with self._changed:
             self._running.remove(request)
         if self._drafter is not None:
             self._drafter.end(request)
-        self._pool.release(request.blocks)
+        self._holding.let_go(request)
 
     def _fail_all(self, error: BaseException) -> None:
         for request in list(self._running):
@@ -344,9 +368,8 @@ class Scheduler:
         self._state = replace(self._state, **counted)
 
 
-def _key(request: Request) -> str:
-    """Return what tells apart who reads a text."""
-    return "" if request.adapter is None else f"adapter {request.adapter}"
+def _times(request: Request) -> str:
+    return f", for each of {len(request.readers)} members," if request.is_mixed else ""
 
 
 def _do(job: Callable[[], Any], done: Future[Any]) -> None:
