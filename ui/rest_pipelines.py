@@ -22,6 +22,7 @@ from kernel.pipelines.events import (
     StepFailedError,
     StepPassagesEvent,
 )
+from kernel.pipelines.kinds import MOST_CHARACTERS
 from retrieval.errors import NotFoundError, TekioError, UsageError
 from ui.audit import note_shown
 from ui.identity import caller_in
@@ -32,7 +33,8 @@ from ui.rest_stream import begun, told, unless_gone
 from ui.stopping import Stopping
 from ui.warmth import Warmth
 
-MOST_CHARACTERS = 200_000
+_NOTED = 2000
+"""Characters of a text that the audit log keeps."""
 _EVENTS = {
     "step": "a step begins: `name`, `kind`, `variant`",
     "passages": "what a step that answers has found",
@@ -109,7 +111,7 @@ def add_pipeline_routes(
 
         def events() -> AsyncGenerator[PipelineEvent, None]:
             warmth.begin()
-            note_shown(request, question=body.text)
+            note_shown(request, question=body.text[:_NOTED])
             done = tekio.run_pipeline_stream(
                 name, body.text, language=body.language, caller=caller, cache=None if body.cache else False
             )

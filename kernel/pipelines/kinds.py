@@ -8,6 +8,9 @@ from typing import Literal
 INPUT = "input"
 """The name of what a pipeline is given."""
 
+MOST_CHARACTERS = 200_000
+"""Of what a pipeline is given."""
+
 ValueType = Literal["text", "answer", "label", "object", "list"]
 """What is handed from step to step: `answer` is one with its citations, `list` is of texts."""
 

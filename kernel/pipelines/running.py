@@ -28,7 +28,7 @@ from kernel.pipelines.events import (
     StepPassagesEvent,
     StepTokenEvent,
 )
-from kernel.pipelines.kinds import INPUT
+from kernel.pipelines.kinds import INPUT, MOST_CHARACTERS
 from kernel.pipelines.seq2seq import NOBODY
 from kernel.pipelines.settings import PipelineSettings, StepSettings
 from kernel.pipelines.steps.calling import call
@@ -52,8 +52,6 @@ _DOING = {
     "prompt": prompt,
     "function": call,
 }
-MOST_CHARACTERS = 200_000
-"""Of what a pipeline is given."""
 
 
 @dataclass(frozen=True, slots=True)

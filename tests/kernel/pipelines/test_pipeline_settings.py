@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,14 @@ def test_a_pipeline_is_a_variant_where_a_step_of_it_answers(
     )
     assert settings.named_variants == ["q"]
     assert list(settings.composed) == ["q", "p"]
+
+
+def test_the_examples_that_ship_can_be_read_those_within_comments_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = (Path(__file__).parents[3] / "data/pipelines.toml").read_text(encoding="utf-8")
+    all_of_it = re.sub(r"^# (?=\[|[a-z_]+ = )", "", shipped, flags=re.MULTILINE)
+    named = '[variants.NAME]\nengine = "openai"\naddress = "http://127.0.0.1:9/v1"\nmodel = "m"\n'
+    settings = read(tmp_path, monkeypatch, more=f'{named}languages = ["en", "ja"]\n{all_of_it}')
+    assert list(settings.pipelines) == ["sentiment", "japanese_sentiment", "via_english"]
+    assert settings.named_variants == ["NAME", "via_english"]

@@ -10,7 +10,7 @@ import pytest
 
 from kernel.app import Tekio
 from kernel.pipelines.events import PipelineEvent, StepFailedError
-from kernel.pipelines.running import MOST_CHARACTERS
+from kernel.pipelines.kinds import MOST_CHARACTERS
 from retrieval.errors import UsageError
 from tests.kernel.pipelines.tiny import PRAISE_EN, PRAISE_JA
 from tests.kernel.remote.stub_server import Call, Stub, endless
