@@ -8,7 +8,8 @@ from kernel.answer import BASE, EXTRACTIVE
 from kernel.asking import check_technique
 from kernel.chat.adapters import find_adapter
 from kernel.ensembles.fitted import fitted_place, read_fitted
-from kernel.ensembles.settings import EnsembleSettings
+from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
+from kernel.ensembles.weights import read_weights
 from kernel.pipelines.settings import PipelineSettings
 from kernel.policies.making import policy_folder
 from kernel.policies.network import read_policy
@@ -49,10 +50,10 @@ def standing(name: str, settings: Settings) -> Standing:
         for part in parts:
             if part.technique is not None:
                 check_technique(part.technique, settings)
-        if isinstance(made, EnsembleSettings) and made.rule in _FITTED_RULES:
+        if isinstance(made, EnsembleSettings) and made.rule in (*_FITTED_RULES, *TOKEN_RULES):
             place = fitted_place(name, made, settings.adapters)
             fitted = place.is_file()
-            read_fitted(name, made, place, {})
+            (read_weights if made.rule in TOKEN_RULES else read_fitted)(name, made, place, {})
         elif isinstance(made, PolicySettings):
             serving = policy_folder(name, settings).serving
             fitted = serving.is_file()
