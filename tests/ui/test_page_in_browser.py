@@ -218,7 +218,7 @@ def test_a_reload_during_a_stream_finds_the_answer_going_on(opened: Callable[...
         page.reload()
         draft.filter(has_text="the line are").wait_for(timeout=30_000)
         assert INSULIN in page.get_by_test_id("stChatMessage").first.inner_text()
-        assert page.get_by_role("button", name="Stop").is_visible()
+        page.get_by_role("button", name="Stop").wait_for(timeout=30_000)
         goes_on.set()
         draft.filter(has_text="changed every 24").wait_for(timeout=30_000)
         assert len(stub.calls) == 1  # it is the same answer, and not another
