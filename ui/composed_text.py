@@ -163,8 +163,18 @@ def _vote_in_short(report: EnsembleReport, language: str) -> list[str]:
     else:
         agreeing = sum(member.group == chosen.group for member in counted)
         name = _name(chosen, report.members, language)
-        key = "found_vote" if agreeing > 1 else "found_lone" if len(counted) > 1 else "found_only"
-        parts = [label(key, language, rule=rule, chosen=name, agreeing=agreeing, asked=len(counted))]
+        answered = sum(not member.error for member in counted)
+        key = "found_vote" if agreeing > 1 else "found_lone" if answered > 1 else "found_only"
+        parts = [
+            label(
+                key,
+                language,
+                rule=rule,
+                chosen=name,
+                agreeing=agreeing,
+                asked=len(counted) if agreeing > 1 else answered,
+            )
+        ]
     parts += [label("found_tie", language)] if report.tie else []
     if failed := [member.variant for member in report.members if member.error]:
         parts.append(label("found_failed", language, names=", ".join(failed)))

@@ -37,6 +37,11 @@ def test_members_without_a_voice_of_their_own_are_not_counted_in_a_vote() -> Non
 
     assert told(1, 1, 0) == "majority vote: extractive (Zero-shot) was chosen; 2 of 2 members say the same"
     assert told(1, 0, 0) == "majority vote: extractive (Zero-shot) was chosen, the only answer that counts"
+    failed = report.model_copy(update={"members": [report.members[0], report.members[-1]], "not_asked": []})
+    answer = make_answer().model_copy(update={"ensemble": failed})
+    assert summary(answer, "en").endswith(
+        "extractive was chosen, the only answer that counts · without an answer: slow"
+    )
     lone = report.model_copy(update={"members": report.members[:2]})
     answer = make_answer().model_copy(update={"ensemble": lone})
     assert summary(answer, "en").startswith(
