@@ -484,7 +484,9 @@ class Engine:
         made = blending.make(name, self._settings.ensembles[name])
         self.kernel.add_service(made.service)
         calls = may_call(self._settings.function_calling, local.folder)
-        return Variant(name, made.languages, local.name, TokenCounter(local), made.revision, calls)
+        return Variant(
+            name, made.languages, local.name, TokenCounter(local), made.revision, calls, goes_on=True
+        )
 
     def _composed(self, name: str) -> Variant:
         composition = compose(name, self._settings, self)

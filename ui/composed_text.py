@@ -145,6 +145,7 @@ def _member(member: MemberAnswer, rule: str, language: str) -> Entry:
 
 def _vote_in_short(report: EnsembleReport, language: str) -> list[str]:
     rule, asked = rule_name(report.rule, language), len(report.members)
+    counted = [member for member in report.members if member.weight != 0]  # others have no voice of their own
     chosen = next((member for member in report.members if member.chosen), None)
     if report.rule in TOKEN_RULES:
         weighed = (
@@ -160,9 +161,20 @@ def _vote_in_short(report: EnsembleReport, language: str) -> list[str]:
         name = _name(chosen, report.members, language)
         parts = [label("found_chosen", language, rule=rule, chosen=name, asked=asked)]
     else:
-        agreeing = sum(member.group == chosen.group for member in report.members)
+        agreeing = sum(member.group == chosen.group for member in counted)
         name = _name(chosen, report.members, language)
-        parts = [label("found_vote", language, rule=rule, chosen=name, agreeing=agreeing, asked=asked)]
+        answered = sum(not member.error for member in counted)
+        key = "found_vote" if agreeing > 1 else "found_lone" if answered > 1 else "found_only"
+        parts = [
+            label(
+                key,
+                language,
+                rule=rule,
+                chosen=name,
+                agreeing=agreeing,
+                asked=len(counted) if agreeing > 1 else answered,
+            )
+        ]
     parts += [label("found_tie", language)] if report.tie else []
     if failed := [member.variant for member in report.members if member.error]:
         parts.append(label("found_failed", language, names=", ".join(failed)))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from adaptation.ensembles.cases import Case, cases_of
-from adaptation.ensembles.fitting import fit
+from adaptation.ensembles.fitting import check_fits, fit
 from adaptation.ensembles.recording import Asking, record
 from kernel.app import Tekio
 from kernel.comparison import bootstrap_interval, compare
@@ -45,7 +45,8 @@ def ensemble_of(tekio: Tekio, name: str) -> EnsembleSettings:
         raise UsageError(f"there is no ensemble '{name}' in the settings; there are: {known}")
     if told.rule in TOKEN_RULES:
         raise UsageError(
-            f"the rule {told.rule} of '{name}' mixes tokens, not answers: its members' answers cannot be voted on"
+            f"the rule {told.rule} of '{name}' mixes tokens, not answers: set it beside its members by "
+            f"`tekio evaluate answers --variants {','.join([name, *told.asks])} --questions FILE`"
         )
     return told
 
@@ -97,6 +98,7 @@ async def adapt_ensemble(
         TekioError: a member is not there, or a file cannot be written.
     """
     told = ensemble_of(tekio, name)
+    check_fits(told)
     cases = await recorded_cases(tekio, name, askings, say=say)
     revisions = (await tekio.recorded_with(told.asks))["variants"]
 

@@ -44,6 +44,18 @@ class Fit:
     worth: NDArray[np.float64]
 
 
+def check_fits(told: EnsembleSettings) -> None:
+    """Check that there is something to fit for the rule of an ensemble, before its members are asked.
+
+    Raises:
+        UsageError: there is not.
+    """
+    if told.rule not in ("stacked", "weighted"):
+        raise UsageError(
+            f"the rule {told.rule} has nothing to be fitted: weighted, stacked, linear and log_linear have"
+        )
+
+
 def fit(cases: Sequence[Case], told: EnsembleSettings, elector_of: Callable[[Fitted | None], Elector]) -> Fit:
     """Fit what the rule of an ensemble needs.
 
@@ -62,8 +74,7 @@ def fit(cases: Sequence[Case], told: EnsembleSettings, elector_of: Callable[[Fit
         )
     members = [member.name for member in told.members]
     makers = {"stacked": _fit_stacked, "weighted": _fit_weights}
-    if told.rule not in makers:
-        raise UsageError(f"the rule {told.rule} has nothing to be fitted: stacked and weighted have")
+    check_fits(told)
     make = makers[told.rule]
     worth = np.zeros(len(cases))
     with threadpool_limits(1):  # the fits are small: threads would wait for each other

@@ -19,9 +19,10 @@ from adaptation.ensembles.token_fit import ReadRow, fit_token_weights
 from kernel.answer import BASE
 from kernel.chat.adapters import find_adapter
 from kernel.chat.paged.mixing import MixRule
+from kernel.ensembles.fitted import fitted_place
 from kernel.ensembles.kinds import kind_of_question
 from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
-from kernel.ensembles.weights import FittedWeights, fitted_place
+from kernel.ensembles.weights import FittedWeights
 from kernel.language_models import LanguageModels
 from kernel.model_store import ModelStore
 from retrieval.errors import UsageError

@@ -64,12 +64,13 @@ def train(
     learned = counts >= LEAST
     if not learned[0]:
         raise UsageError(
-            f"the safe default, {settings.actions[0].label}, has {counts[0]} answers to learn from, {LEAST} are the "
-            "least: record more of it"
+            f"the safe default, {settings.actions[0].label}, has {counts[0]} answers in the half of the documents that "
+            f"is learned from, {LEAST} are the least: record more of it"
         )
     if not learned[1:].any():
         raise UsageError(
-            f"no action but the safe default has {LEAST} answers to learn from: record more of them"
+            f"no action but the safe default has {LEAST} answers in the half of the documents that is learned from: "
+            "record more of them"
         )
     mean, scale, layers, goes_on = _fitted(fitted, learned, folder, plan, say)
     file = PolicyFile(

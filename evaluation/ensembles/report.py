@@ -171,13 +171,13 @@ def lines_of(found: Mapping[str, Any]) -> list[str]:
     if found["not_shown"]:
         lines.append(f"a gain that may be chance: {', '.join(found['not_shown'])}")
     for each in found["one_by_one"]:
-        kept = "-" if each["gain_kept"] is None else f"{100 * each['gain_kept']:.0f} % of the gain"
+        kept = "" if each["gain_kept"] is None else f"{100 * each['gain_kept']:.0f} % of the gain, "
         costs = [
             "-" if each[key] is None else f"{each[key]:.2f}"
             for key in ("tokens_of_one_member", "time_of_one_member")
         ]
         lines.append(
-            f"if_below = {each['if_below']:g}: worth {_gain(each['gain']['worth'])} to the best member, {kept}, "
+            f"if_below = {each['if_below']:g}: worth {_gain(each['gain']['worth'])} to the best member, {kept}"
             f"{costs[0]} times the tokens and {costs[1]} times the time of one member"
         )
     return [*lines, *found["notices"]]

@@ -199,7 +199,14 @@ class AnswerEnsemble:
         language = elected.answer.language
         asked_of = {each.place for each in heard}
         not_asked = [member.name for place, member in enumerate(self._told.members) if place not in asked_of]
-        same = 0 if elected.place is None else elected.groups.count(elected.groups[elected.place])
+        weights = elected.weights or [1.0] * len(voices)
+        counted = [group for group, weight in zip(elected.groups, weights, strict=True) if weight]
+        same = 0 if elected.place is None else counted.count(elected.groups[elected.place])
+        quoting = [
+            self._elector.members[voice.member]
+            for voice, weight in zip(voices, weights, strict=True)
+            if not (weight or voice.is_own)
+        ]
         if fact_to_remember(asked.question) is not None:
             said = tell("only_first", language, chosen=chosen)
         elif not_asked and len(voices) == 1 and self._told.if_below is not None:
@@ -208,7 +215,13 @@ class AnswerEnsemble:
             )
         else:
             said = explained(
-                self._told.rule, language, chosen=chosen, same=same, heard=len(voices), tie=elected.tie
+                self._told.rule,
+                language,
+                chosen=chosen,
+                same=same,
+                heard=len(counted),
+                tie=elected.tie,
+                uncounted=quoting,
             )
         return EnsembleReport(
             rule=self._told.rule,

@@ -12,8 +12,9 @@ from kernel.chat.adapters import OtherBaseError, check_adapter, find_adapter, vo
 from kernel.chat.local_engines import LocalEngines
 from kernel.chat.paged.mixing import MixRule
 from kernel.ensembles.blending_chat import Blend, BlendChatCompletion, Member
+from kernel.ensembles.fitted import fitted_place
 from kernel.ensembles.settings import EnsembleSettings
-from kernel.ensembles.weights import fitted_place, read_weights, weights_of
+from kernel.ensembles.weights import read_weights, weights_of
 from kernel.variant_settings import VariantSettings
 from retrieval.errors import TekioError, UsageError, first_line
 

@@ -17,8 +17,6 @@ from kernel.ensembles.kinds import KINDS, Kind, kind_of_question
 from kernel.ensembles.settings import EnsembleSettings
 from retrieval.errors import TekioError, UsageError
 
-FOLDER = "ensembles"
-
 
 class FittedWeights(BaseModel):
     """Weights that were fitted on held-out questions, as they are kept in a file."""
@@ -85,11 +83,6 @@ def weights_of(told: EnsembleSettings, fitted: FittedWeights | None) -> MemberWe
         tuple(member.weight for member in told.members),
         {kind: tuple(member.weight_for(kind) for member in told.members) for kind in KINDS if kind in named},
     )
-
-
-def fitted_place(name: str, told: EnsembleSettings, adapters: Path) -> Path:
-    """Return the file of what was fitted for an ensemble."""
-    return told.fitted or adapters.parent / FOLDER / f"{name}.json"
 
 
 def read_weights(

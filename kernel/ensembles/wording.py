@@ -9,6 +9,18 @@ _TEXTS = {
         "en": "{rule}: {chosen} was taken, {same} of {heard} answers say the same.",
         "ja": "{rule}：{chosen}の回答を採用しました（{heard}件の回答のうち{same}件が同じ内容です）。",
     },
+    "elected_lone": {
+        "en": "{rule}: {chosen} was taken; no other of the {heard} answers says the same.",
+        "ja": "{rule}：{chosen}の回答を採用しました（{heard}件の回答のうち、同じ内容のものはほかにありません）。",
+    },
+    "elected_only": {
+        "en": "{rule}: {chosen} was taken, the only answer that counts.",
+        "ja": "{rule}：数に入る回答が一つだけのため、{chosen}の回答を採用しました。",
+    },
+    "uncounted": {
+        "en": " Not counted, since they gave no answer of their own but quote as extractive does: {members}.",
+        "ja": "独自の回答がなく、extractive と同じく引用したため、数に入れていません：{members}。",
+    },
     "rejected": {
         "en": "{rule}: none of the {heard} answers is likely to be right, so the question is refused.",
         "ja": "{rule}：{heard}件の回答はいずれも正しい可能性が低いため、回答を控えました。",
@@ -61,9 +73,32 @@ def rule_in(rule: str, language: str) -> str:
 
 
 def explained(
-    rule: str, language: str, *, chosen: str | None, same: int, heard: int, tie: Sequence[int]
+    rule: str,
+    language: str,
+    *,
+    chosen: str | None,
+    same: int,
+    heard: int,
+    tie: Sequence[int],
+    uncounted: Sequence[str] = (),
 ) -> str:
-    """Return in words how an answer was elected; `chosen` is None where all were rejected."""
-    key = "rejected" if chosen is None else "elected"
+    """Return in words how an answer was elected.
+
+    Args:
+        rule: of the ensemble.
+        language: to say it in.
+        chosen: the member whose answer was taken; None where all were rejected.
+        same: how many of the answers that count say what it says, its own among them.
+        heard: how many answers count.
+        tie: the answers between which it was even.
+        uncounted: members that have no voice of their own, since they only quote.
+    """
+    if chosen is None:
+        key = "rejected"
+    elif heard == 1:
+        key = "elected_only"
+    else:
+        key = "elected" if same > 1 else "elected_lone"
     said = tell(key, language, rule=rule_in(rule, language), chosen=chosen, same=same, heard=heard)
-    return said + (tell("even", language, count=len(tie)) if tie else "")
+    said += tell("even", language, count=len(tie)) if tie else ""
+    return said + (tell("uncounted", language, members=", ".join(uncounted)) if uncounted else "")

@@ -170,7 +170,7 @@ def test_an_action_with_too_few_answers_is_not_learnt(tmp_path: Path) -> None:
     )
     assert file.learned == [True, True, False]
     none = replace(rows, seen=np.zeros_like(seen) | (np.arange(3) == 1))
-    with pytest.raises(UsageError, match="the safe default, extractive, top 1, has 0 answers"):
+    with pytest.raises(UsageError, match="the safe default, extractive, top 1, has 0 answers in the half"):
         train(none, SETTINGS, PolicyFolder(tmp_path, "s"), Plan(), sources=[], say=lambda text: None)
     alone = replace(rows, seen=np.zeros_like(seen) | (np.arange(3) == 0))
     with pytest.raises(UsageError, match="no action but the safe default"):

@@ -64,6 +64,7 @@ def test_a_member_that_never_changes_the_answer_for_the_better_is_named() -> Non
     found = report("three", told("majority", 3), useless, lambda of: Elector(of, no_vectors))
     assert "m2" in found["no_gain"]
     assert any("without gain here, leave out" in line and "m2" in line for line in lines_of(found))
+    assert not any(", -," in line for line in lines_of(found))
 
 
 def test_asking_one_by_one_costs_less_and_shows_what_it_keeps_of_the_gain() -> None:

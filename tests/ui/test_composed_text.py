@@ -23,6 +23,32 @@ def test_a_vote_in_one_line_names_who_was_chosen_who_agrees_and_who_said_nothing
     )
 
 
+def test_members_without_a_voice_of_their_own_are_not_counted_in_a_vote() -> None:
+    report = ensemble_answer().ensemble
+    assert report is not None
+
+    def told(*weights: float) -> str:
+        members = [
+            report.members[0].model_copy(update={"weight": weight, "chosen": place == 0})
+            for place, weight in enumerate(weights)
+        ]
+        found = EnsembleReport(rule="majority", members=members)
+        return summary(make_answer().model_copy(update={"ensemble": found}), "en")
+
+    assert told(1, 1, 0) == "majority vote: extractive (Zero-shot) was chosen; 2 of 2 members say the same"
+    assert told(1, 0, 0) == "majority vote: extractive (Zero-shot) was chosen, the only answer that counts"
+    failed = report.model_copy(update={"members": [report.members[0], report.members[-1]], "not_asked": []})
+    answer = make_answer().model_copy(update={"ensemble": failed})
+    assert summary(answer, "en").endswith(
+        "extractive was chosen, the only answer that counts · without an answer: slow"
+    )
+    lone = report.model_copy(update={"members": report.members[:2]})
+    answer = make_answer().model_copy(update={"ensemble": lone})
+    assert summary(answer, "en").startswith(
+        "majority vote: extractive was chosen; no other of 2 members says the same"
+    )
+
+
 def test_a_member_asked_in_several_ways_is_named_with_the_way() -> None:
     report = ensemble_answer().ensemble
     assert report is not None

@@ -40,6 +40,8 @@ answer_cache = false
 [ensembles.fitted]
 rule = "stacked"
 members = ["extractive", "base"]
+[ensembles.plain]
+members = ["extractive", "base"]
 [ensembles.tokens]
 rule = "linear"
 members = ["base", "extractive"]
@@ -108,12 +110,24 @@ def test_an_ensemble_is_fitted_once_asked_and_then_measured_and_answers(run: Run
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("nobody", "there is no ensemble 'nobody'"), ("tokens", "mixes tokens, not answers")]
+    ("name", "why"),
+    [
+        ("nobody", "there is no ensemble 'nobody'"),
+        ("tokens", "by `tekio evaluate answers --variants tokens,base,extractive --questions FILE`"),
+    ],
 )
 def test_what_cannot_be_voted_on_is_refused_before_anybody_is_asked(run: Run, name: str, why: str) -> None:
     code, _, err = run("evaluate", "ensemble", name, "--questions", "questions.jsonl")
     assert code == 2
     assert why in err
+
+
+def test_a_rule_without_anything_to_fit_is_refused_before_anybody_is_asked(run: Run) -> None:
+    code, _, err = run("adapt", "ensemble", "plain", "--questions", "questions.jsonl")
+    assert (code, err) == (
+        2,
+        "tekio: the rule majority has nothing to be fitted: weighted, stacked, linear and log_linear have\n",
+    )
 
 
 def test_a_mixture_of_tokens_is_fitted_by_the_same_command_where_its_members_can_be_mixed(run: Run) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.sentences import split_sentences
+from kernel.answer import Answer
 from kernel.answering.citations import join_sentences
 from kernel.documents.extracting import extract
 from kernel.documents.reading import Material
 from kernel.documents.schema import Schema
 from kernel.documents.tasks import DocumentTasks
 from kernel.pipelines.pieces import pieces_of
-from kernel.pipelines.values import Made, without_markers
+from kernel.pipelines.values import Made, is_plain_refusal, without_markers
 from kernel.pipelines.work import Work
 from retrieval.errors import TekioError
 from retrieval.records import DocumentSummary, Passage
@@ -95,8 +96,10 @@ async def examined(work: Work) -> Material:
 async def summarise(work: Work) -> Made:
     """Summarise a text: of what a model writes, the sentences that the text supports; else sentences of its own.
 
-    A text that has no more sentences than the summary may have is its own summary.
+    A text that has no more sentences than the summary may have is its own summary, and so is a refusal to answer.
     """
+    if all(isinstance(each.value, Answer) and is_plain_refusal(each.value) for each in work.inputs):
+        return _said(work, work.text)
     material = await examined(work)
     read = [
         passage.text[start:end]

@@ -13,8 +13,9 @@ from adaptation.ensembles.token_fit import ReadRow, fit_token_weights
 from adaptation.ensembles.token_weights import HeldOut, ensemble_of_tokens, fit_token_ensemble
 from kernel.app import Tekio
 from kernel.chat.paged.mixing import MixRule, mixed
+from kernel.ensembles.fitted import fitted_place
 from kernel.ensembles.kinds import Kind
-from kernel.ensembles.weights import fitted_place, read_weights
+from kernel.ensembles.weights import read_weights
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.errors import UsageError

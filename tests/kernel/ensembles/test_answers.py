@@ -128,6 +128,17 @@ async def test_stored_answers_of_members_are_used_and_that_of_the_ensemble_is_st
     assert report_of(stored) == report_of(again)
 
 
+async def test_members_that_do_not_speak_the_language_have_no_vote_and_are_named(tekio: Tekio) -> None:
+    asked = "窯 K2 は何度で焼成しますか。"
+    answer = await tekio.ask(asked, variant="both", technique="zero_shot")
+    quoting, base = report_of(answer).members
+    assert (quoting.chosen, base.answered_by, base.weight) == (True, "extractive", 0.0)
+    assert "1,240" in answer.answer
+    told = report_of(answer).explanation
+    assert "数に入る回答が一つだけ" in told
+    assert told.endswith("数に入れていません：base/few_shot。")
+
+
 async def test_a_member_that_fails_is_named_and_the_others_decide(tekio: Tekio) -> None:
     answer = await tekio.ask(HOT, variant="broken")
     failed, other = report_of(answer).members

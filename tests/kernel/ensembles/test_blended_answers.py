@@ -37,6 +37,7 @@ def tekio(
         "mix": {"members": even, "rule": "linear"},
         "alone": {"members": [{"variant": "base", "weight": 0}, "loud"], "rule": "log_linear"},
         "hurt": {"members": ["cut", "base"], "rule": "linear"},
+        "in_steps": {"members": ["extractive", {"variant": "mix", "samples": 2, "step_votes": True}]},
         "odd": {"members": ["base", "extractive"], "rule": "linear"},
     }
     app = Tekio(
@@ -70,6 +71,18 @@ async def told(tekio: Tekio, variant: str, question: str = QUESTION, **more: obj
                 answer = event.answer
     assert answer is not None
     return "".join(pieces), answer
+
+
+async def test_a_mixture_votes_on_each_step_of_a_chain_of_thought(tekio: Tekio) -> None:
+    answer = await tekio.ask(
+        QUESTION, variant="in_steps", technique="chain_of_thought", language="en", cache=False
+    )
+    assert answer.ensemble is not None
+    stepwise = answer.ensemble.members[1]
+    assert stepwise.error == ""
+    # Each step is a request of its own, which reads the prompt again: whole drafts would read it once.
+    whole = await tekio.ask(QUESTION, variant="mix", technique="chain_of_thought", samples=2, cache=False)
+    assert stepwise.prompt_tokens > whole.usage.prompt_tokens > 0
 
 
 async def test_the_members_with_their_weights_are_told_and_the_kind_they_are_for(tekio: Tekio) -> None:

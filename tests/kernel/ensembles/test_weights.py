@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kernel.ensembles.fitted import fitted_place
 from kernel.ensembles.settings import EnsembleSettings
-from kernel.ensembles.weights import FittedWeights, fitted_place, read_weights, weights_of
+from kernel.ensembles.weights import FittedWeights, read_weights, weights_of
 from kernel.settings import load_settings
 from retrieval.errors import UsageError
 

@@ -56,6 +56,14 @@ kind = "translate"
 model = "{model}"
 to = "input"
 
+[[pipelines.brief.steps]]
+name = "answer"
+kind = "answer"
+variant = "extractive"
+[[pipelines.brief.steps]]
+name = "short"
+kind = "summarise"
+
 [[pipelines.far_back.steps]]
 name = "answer"
 kind = "answer"

@@ -80,6 +80,14 @@ async def test_a_refusal_is_said_in_the_language_of_the_question_by_no_model(
     assert stub.calls == []
 
 
+async def test_a_refusal_is_its_own_summary(tekio: Tekio) -> None:
+    answer = await tekio.ask("Who won the chess championship of 1987?", variant="brief", cache=False)
+    assert answer.refused
+    assert answer.pipeline is not None
+    assert [(step.error, step.output) for step in answer.pipeline.steps][1] == ("", answer.answer)
+    assert answer.notices == []
+
+
 async def test_an_answer_that_cannot_be_translated_back_stands_as_it_was_written(
     tekio: Tekio, stub: Stub
 ) -> None:
