@@ -243,6 +243,7 @@ def _member(heard: Heard, place: int | None, elected: Elected) -> MemberAnswer:
         refused=answer.refused,
         confidence=answer.confidence,
         support=round(support_of(answer), _PLACES),
+        log_probability=answer.log_probability,
         answered_by=answer.variant,
         weight=None if elected.weights is None else round(elected.weights[place], _PLACES),
         score=round(elected.scores[place], _PLACES),
