@@ -54,7 +54,7 @@ class Chooser:
         free = logits
         if self._mask is not None:
             logits = np.where(self._mask.allowed(len(logits)), logits, -np.inf).astype(logits.dtype)
-        token = int(logits.argmax()) if sampling.temperature <= 0 else self._sample(logits)
+        token = self.pick(logits)
         own = log_probability(given, token)
         self._total += own
         self._count += 1
@@ -62,6 +62,10 @@ class Chooser:
             self._mask.take(token)
             self.log_probability += own if free is given else log_probability(free, token)
         return token
+
+    def pick(self, logits: Floats) -> int:
+        """Return one of the tokens that are allowed; those that are not have minus infinity."""
+        return int(logits.argmax()) if self._sampling.temperature <= 0 else self._sample(logits)
 
     def _sample(self, logits: Floats) -> int:
         """Sample from the likeliest tokens whose shares together pass `top_p`.

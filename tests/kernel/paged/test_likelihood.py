@@ -67,6 +67,27 @@ def test_what_was_written_is_as_likely_as_transformers_says(
     assert again.mean_log_probability == pytest.approx(made.mean_log_probability, abs=1e-6)
 
 
+def test_a_text_that_is_dictated_is_as_likely_as_transformers_says_behind_a_prompt_that_is_kept(
+    model: LanguageModel, engine: BatchedGenerator
+) -> None:
+    own = engine.start(CHAT, SAMPLINGS[0]).result(120)
+    texts = [own.text, "The kiln K2 is fired at 900 degrees.", "Nobody knows; ask Zanzibar, purple lamps."]
+    told = []
+    for text in texts:
+        made = engine.start_dictation(CHAT, text, most_tokens=12).result(120)
+        ids = [*model.tokenizer.encode_text(text), model.tokenizer.stop_ids[0]][:12]
+        assert text.startswith(made.text)
+        assert made.completion_tokens == len(ids)
+        likely = model.log_likelihood(model.tokenizer.encode_chat(CHAT), ids) / len(ids)
+        assert made.mean_log_probability == pytest.approx(likely, abs=0.05)
+        assert made.reused_tokens >= made.prompt_tokens - 34, "its prompt is not read again"
+        assert made.mean_log_probability is not None
+        told.append(made.mean_log_probability)
+    assert told == sorted(told, reverse=True)
+    whole = engine.start_dictation(CHAT, texts[2], most_tokens=64).result(120)
+    assert (whole.text, whole.finish_reason) == (texts[2], "stop")
+
+
 def test_one_at_a_time_tells_it_too_but_for_penalised_scores(small_base: Path) -> None:
     model = LanguageModel("base", small_base, dtype="float32", threads=2)
     for sampling in (
