@@ -244,6 +244,9 @@ class MemberAnswer(_Frozen):
     group: int | None = Field(default=None, description="the answers that say the same have one number")
     chosen: bool = Field(default=False, description="true for the answer that was taken")
     support: float = Field(default=0.0, description="how well the passages support its answer, 0 to 1")
+    log_probability: float | None = Field(
+        default=None, description="of its answer, see there; null where its engine does not tell it"
+    )
     answered_by: str = Field(
         default="", description="who wrote it in the end: another than `variant` where its draft was given up"
     )
@@ -358,6 +361,11 @@ class Answer(_Frozen):
     passages: list[AnswerPassage]
     usage: Usage
     finish_reason: FinishReason
+    log_probability: float | None = Field(
+        default=None,
+        description="natural logarithm of how likely the model found a token of what it wrote, the mean of all; null "
+        "where its engine does not tell it, or where passages are quoted",
+    )
     timings_ms: dict[str, float]
     cache: CacheHit | None = Field(default=None, description="set when this is a stored answer")
     trace: TraceStep | None = Field(default=None, description="set when it was asked for")

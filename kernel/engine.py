@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -86,6 +86,8 @@ if TYPE_CHECKING:
     from kernel.pipelines.seq2seq import Translators
 
 Embedded = tuple[NDArray[np.float32], NDArray[np.float32]]
+_JUDGED_TOKENS = 192
+"""Of another's answer, of which a member of an ensemble tells how likely it finds it."""
 _EMBEDDED_BYTES = 16 << 20
 """Memory for the vectors of questions and of their tokens: some hundreds."""
 
@@ -263,6 +265,18 @@ class Engine:
         async with aclosing(self._front.within(asked, variant, within)) as events:
             async for event in events:
                 yield event
+
+    async def likelihoods(
+        self, name: str, messages: Sequence[Mapping[str, str]], texts: Sequence[str], about: str
+    ) -> list[float] | None:
+        """Return how likely a variant finds each text behind a prompt; None where it cannot tell.
+
+        Source: the mean of `LocalChatCompletion.likelihoods`.
+        """
+        service = self.kernel.services.get(name)
+        if not isinstance(service, LocalChatCompletion):
+            return None
+        return await service.likelihoods(messages, texts, most_tokens=_JUDGED_TOKENS, about=about)
 
     async def _passages_of(self, asked: Asked, variant: Variant) -> list[Passage] | None:
         """Return the passages that the flow would find; None where a model would have to be asked for the parts."""

@@ -144,7 +144,7 @@ class Drafting:
                     )
             except Exception as error:
                 raise cause_of(error) from error
-            facts = ("prompt_tokens", "completion_tokens", "finish_reason")
+            facts = ("prompt_tokens", "completion_tokens", "finish_reason", "mean_log_probability")
             step.note(**{name: sampled.metadata[name] for name in facts if name in sampled.metadata})
         run.pieces, run.samples = [sampled.draft], sampled.samples
         run.metadata.update(sampled.metadata)
@@ -245,6 +245,7 @@ _FACTS = (
     "reused_tokens",
     "drafted_tokens",
     "accepted_tokens",
+    "mean_log_probability",
 )
 """What is told of a draft, where the engine told it."""
 

@@ -76,7 +76,8 @@ class Finishing:
 
     def _quoting(self, run: Run, reasoning: str | None) -> Answer:
         """Return an answer of the passages' own sentences, each of which is its own evidence."""
-        run.metadata.pop("finish_reason", None)  # a draft that was cut is not what is shown
+        for told in ("finish_reason", "mean_log_probability"):
+            run.metadata.pop(told, None)  # of a draft that is not what is shown
         best = choose_sentences(run.ranking, run.parts)
         chosen = [(item.sentence, item.interaction) for item in best]
         return self._answer(run, quoted(chosen, run.evidence), reasoning, run.short)

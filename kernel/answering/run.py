@@ -180,8 +180,13 @@ class Run:
                 passages_omitted=len(self.passages) - len(self.used),
             ),
             finish_reason=finish_reason,
+            log_probability=self._log_probability(),
             timings_ms=self.clock.timings(),
         )
+
+    def _log_probability(self) -> float | None:
+        told = self.metadata.get("mean_log_probability")
+        return None if told is None else round(told, 4)
 
 
 def shown_passages(passages: Sequence[Passage], used: frozenset[int]) -> list[AnswerPassage]:

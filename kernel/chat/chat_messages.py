@@ -71,6 +71,7 @@ def metadata_of(done: Generation) -> dict[str, Any]:
         "drafted_tokens": done.drafted_tokens,
         "accepted_tokens": done.accepted_tokens,
     }
-    if done.log_probability is not None:
-        told["log_probability"] = done.log_probability
+    for name in ("log_probability", "mean_log_probability"):
+        if (value := getattr(done, name)) is not None:
+            told[name] = value
     return told | {name: count for name, count in more.items() if count}

@@ -46,6 +46,9 @@ class Generation:
         accepted_tokens: of those, that the model itself would have written.
         log_probability: of all that was written with its end, by the model without the grammar that held it, in nats;
             None where no grammar did.
+        mean_log_probability: of a token of all that was written with its end, by the model's own distribution, that of
+            the mixture where one wrote, whatever the temperature, penalty or grammar; in nats. None where the engine
+            does not tell it.
         left_out: members of a mixture, by their places, that gave no numbers.
     """
 
@@ -60,6 +63,7 @@ class Generation:
     accepted_tokens: int = 0
     log_probability: float | None = None
     left_out: tuple[int, ...] = ()
+    mean_log_probability: float | None = None
 
 
 class Generator(Protocol):

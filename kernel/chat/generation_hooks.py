@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from transformers import StoppingCriteria, TextStreamer
+from transformers import LogitsProcessor, StoppingCriteria, TextStreamer
 
 from kernel.chat.repetition import TAIL, repeated
 
@@ -35,6 +35,39 @@ class StopOnLoop(StoppingCriteria):
         """Say for each row whether it is done."""
         rows = input_ids[:, max(self._start, input_ids.shape[1] - TAIL) :].tolist()
         return torch.tensor([repeated(row) > 0 for row in rows], device=input_ids.device)
+
+
+class HowLikely(LogitsProcessor):
+    """Sums up how likely one request's tokens are before they are chosen among; changes nothing.
+
+    transformers calls it behind the penalty for repetition, and before temperature and top-p.
+    """
+
+    def __init__(self) -> None:
+        self._last: torch.Tensor | None = None
+        self._total, self._count = 0.0, 0
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        """Return the scores, shape (1, vocabulary), as they are."""
+        self._take(int(input_ids[0, -1]))
+        self._last = torch.log_softmax(scores[0].float(), dim=-1)
+        return scores
+
+    def ended(self, new: Sequence[int]) -> float | None:
+        """Return the mean logarithm of how likely a token was, in nats; None where none was written.
+
+        Args:
+            new: all tokens that were written.
+        """
+        if new and self._count == len(new) - 1:
+            self._take(new[-1])
+        return self._total / self._count if self._count and self._count == len(new) else None
+
+    def _take(self, token: int) -> None:
+        if self._last is not None:
+            self._total += float(self._last[token])
+            self._count += 1
+            self._last = None
 
 
 class TextCallback(TextStreamer):

@@ -225,7 +225,7 @@ class LanguageModel:
     ) -> Generation:
         import torch
 
-        from kernel.chat.generation_hooks import StopOnEvent, StopOnLoop, TextCallback
+        from kernel.chat.generation_hooks import HowLikely, StopOnEvent, StopOnLoop, TextCallback
 
         started = time.perf_counter()
         streamer = TextCallback(self.tokenizer.tokenizer, on_text)
@@ -234,6 +234,7 @@ class LanguageModel:
         with torch.inference_mode(), self._generating(adapter, ids) as (model, prompt, more):
             inputs = torch.tensor([prompt], device=model.device)
             within = self._within(sampling.grammar, prompt=len(prompt))
+            how_likely = HowLikely()
             output = model.generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
@@ -245,15 +246,24 @@ class LanguageModel:
                 streamer=streamer,
                 **more,
                 **sampling.choice(),
-                logits_processor=within,
+                logits_processor=[how_likely, *within],
             )
         new = output[0, len(prompt) :].tolist()
         reason, kept, written = how_it_ended(new, self.tokenizer.stop_ids, stop)
         seconds = time.perf_counter() - started
         first = (streamer.first_token_at or time.perf_counter()) - started
         likely = within[0].ended(output[0].tolist()) if within else None
-        text = self.tokenizer.decode(new[:kept])
-        return Generation(text, len(ids), written, reason, first, seconds, log_probability=likely)
+        return Generation(
+            self.tokenizer.decode(new[:kept]),
+            len(ids),
+            written,
+            reason,
+            first,
+            seconds,
+            log_probability=likely,
+            # The scores that it sees are not the model's own where a penalty was put on them.
+            mean_log_probability=how_likely.ended(new) if sampling.repetition_penalty == 1 else None,
+        )
 
     def _within(self, grammar: str | None, *, prompt: int) -> list[Any]:
         """Return what holds a generation within a grammar."""

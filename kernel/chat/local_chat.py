@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Annotated, Any
 
@@ -103,6 +103,46 @@ class LocalChatCompletion(ChatCompletionClientBase):
         finally:
             stop.set()
             generation.cancel()  # takes effect when it still waits for its turn
+
+    async def likelihoods(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        texts: Sequence[str],
+        *,
+        most_tokens: int,
+        about: str = "",
+    ) -> list[float] | None:
+        """Return how likely the model finds each text behind a prompt, None where its engine does not tell it.
+
+        Args:
+            messages: of the prompt, `role` and `content` of each.
+            texts: of which the head is read.
+            most_tokens: of it.
+            about: the question that is answered.
+
+        Returns:
+            of each, the mean natural logarithm of how likely a token is.
+
+        Raises:
+            TekioError: the prompt is too long, or the engine failed.
+        """
+        dictate = getattr(self.generator, "start_dictation", None)
+        if dictate is None:
+            return None
+        stop = StopSignal()
+        who = self._who(GenerationSettings(about=about))
+        found: list[float] = []
+        try:
+            # One after the other: the first reads the prompt, where the cache has lost it.
+            for text in texts:
+                begun = dictate(messages, text, most_tokens=most_tokens, stop=stop, user=self.user, **who)
+                done: Generation = await asyncio.wrap_future(begun)
+                if done.mean_log_probability is None:
+                    return None
+                found.append(done.mean_log_probability)
+        finally:
+            stop.set()
+        return found
 
     def _who(self, settings: GenerationSettings) -> dict[str, Any]:
         """Return who writes, as the engine's `start` takes it."""

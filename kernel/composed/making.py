@@ -43,4 +43,6 @@ def _of_answers(name: str, settings: Settings, engine: Engine) -> AnswerEnsemble
     members = [engine.variant(each) for each in told.asks]
     fitted = read_fitted(name, told, place, {member.name: member.revision for member in members})
     is_random = any(member.composition is not None and member.composition.is_random for member in members)
-    return AnswerEnsemble(name, told, embed=engine.embed, fitted=fitted, is_random=is_random)
+    return AnswerEnsemble(
+        name, told, embed=engine.embed, fitted=fitted, is_random=is_random, likelihoods=engine.likelihoods
+    )

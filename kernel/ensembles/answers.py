@@ -24,6 +24,8 @@ from kernel.ensembles.asking import Heard, NoAnswerError, hear, hear_all
 from kernel.ensembles.clusters import Embed
 from kernel.ensembles.election import Elected, Elector
 from kernel.ensembles.fitted import Fitted
+from kernel.ensembles.judging import Likelihoods, judged
+from kernel.ensembles.ranked import RANKED
 from kernel.ensembles.settings import EnsembleSettings, MemberSettings
 from kernel.ensembles.voices import Voice, support_of
 from kernel.ensembles.wording import explained, tell
@@ -33,6 +35,8 @@ from retrieval.errors import TekioError
 from retrieval.stages import Step
 
 _PLACES = 4
+_SETTLED_BY_OWN = 2
+"""Different answers that a member has ranked when it has put its own first."""
 
 
 class AnswerEnsemble:
@@ -44,6 +48,7 @@ class AnswerEnsemble:
         embed: gives vectors of texts.
         fitted: what was fitted for it.
         is_random: whether a member is composed itself, such that it may answer otherwise the next time.
+        likelihoods: tells how likely a member finds others' answers.
     """
 
     def __init__(
@@ -54,9 +59,11 @@ class AnswerEnsemble:
         embed: Embed,
         fitted: Fitted | None,
         is_random: bool = False,
+        likelihoods: Likelihoods | None = None,
     ) -> None:
         self.name = name
         self._told, self._has_random = told, is_random
+        self._likelihoods = likelihoods
         self._elector = Elector(told, embed, fitted)
         parts = [told.model_dump_json(exclude={"fitted"}), fitted.model_dump_json() if fitted else ""]
         self._revision = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -154,7 +161,13 @@ class AnswerEnsemble:
         if not voices:
             raise self._silence(heard[0], asked) from heard[0].error
         with root.begin("elect") as step:
-            elected = await asyncio.to_thread(self._elector.elect, voices, asked.question)
+            groups = await asyncio.to_thread(self._elector.groups, voices, asked.question)
+            likely: dict[int, list[float]] = {}
+            if self._told.rule in RANKED and len(set(groups)) > _SETTLED_BY_OWN:
+                spoke = [each for each in heard if each.answer is not None]
+                likely = await judged(spoke, asked.question, self._likelihoods, self._told.seconds)
+                step.note(judges=len(likely))
+            elected = await asyncio.to_thread(self._elector.elect, voices, asked.question, groups, likely)
             step.note(rule=self._told.rule, answers=len(voices), groups=len(set(elected.groups)))
         return elected
 
@@ -256,6 +269,7 @@ def _member(heard: Heard, place: int | None, elected: Elected) -> MemberAnswer:
         refused=answer.refused,
         confidence=answer.confidence,
         support=round(support_of(answer), _PLACES),
+        log_probability=answer.log_probability,
         answered_by=answer.variant,
         weight=None if elected.weights is None else round(elected.weights[place], _PLACES),
         score=round(elected.scores[place], _PLACES),

@@ -27,7 +27,11 @@ class NoAnswerError(TekioError):
 
 @dataclass(slots=True)
 class Heard:
-    """What came of asking a member: its answer with the pieces in which it was written, or why there is none."""
+    """What came of asking a member: its answer with the pieces in which it was written, or why there is none.
+
+    `prompt` is what a language model was given for it, of `role` and `content`; empty where none wrote a single draft
+    now, such as where the answer was stored.
+    """
 
     place: int
     member: MemberSettings
@@ -37,6 +41,7 @@ class Heard:
     why: str = ""
     error: Exception | None = None
     ms: float = 0.0
+    prompt: list[dict[str, str]] = field(default_factory=list)
 
 
 def asked_of(member: MemberSettings, asked: Asked) -> Asked:
@@ -114,6 +119,8 @@ async def hear(
     if heard.answer is not None and not any(character.isalnum() for character in heard.answer.answer):
         heard.answer, heard.why = None, tell("empty", language)
         heard.error = NoAnswerError(heard.why)
+    prompts = [each.content["prompt"] for each in step.all() if each.content.get("prompt")]
+    heard.prompt = prompts[-1] if len(prompts) == 1 else []
     heard.ms = round(1000 * (time.perf_counter() - began), 1)
     yield heard
 

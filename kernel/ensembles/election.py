@@ -11,7 +11,7 @@ from kernel.ensembles.clusters import Embed, grouped
 from kernel.ensembles.features import features_of
 from kernel.ensembles.fitted import Fitted
 from kernel.ensembles.kinds import kind_of_question
-from kernel.ensembles.ranked import ballots_of, borda, run_off
+from kernel.ensembles.ranked import RANKED, ballots_of, borda, run_off
 from kernel.ensembles.settings import EnsembleSettings
 from kernel.ensembles.voices import Voice, support_of, sureness_of
 
@@ -62,13 +62,20 @@ class Elector:
         answers = [voice.answer for voice in voices]
         return grouped(answers, question, same_meaning=self._told.same_meaning, embed=self._embed)
 
-    def elect(self, voices: Sequence[Voice], question: str, groups: Sequence[int] | None = None) -> Elected:
+    def elect(
+        self,
+        voices: Sequence[Voice],
+        question: str,
+        groups: Sequence[int] | None = None,
+        likely: Mapping[int, Sequence[float]] | None = None,
+    ) -> Elected:
         """Elect one of the answers, one at least. Blocks.
 
         Args:
             voices: the answers.
             question: what was asked.
             groups: of the voices, where they are known already.
+            likely: how likely members find each voice's answer, by the place of their own voice, of those that tell it.
         """
         groups = list(groups) if groups is not None else self.groups(voices, question)
         if self._told.rule == "stacked":
@@ -84,8 +91,8 @@ class Elector:
         best = _best_supported(voices, groups, weights)
         supported = {group: support_of(voices[place].answer) for group, place in best.items()}
         even: list[int] = []
-        if self._told.rule in ("borda", "run_off"):
-            ballots = ballots_of(voices, groups, weights)
+        if self._told.rule in RANKED:
+            ballots = ballots_of(voices, groups, weights, likely or {})
             if self._told.rule == "borda":
                 scores = borda(ballots)
             else:

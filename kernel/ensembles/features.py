@@ -28,9 +28,12 @@ _OF_ANSWERS = (
     "answer_agreement",
     "length",
     "margin",
+    "log_probability",
+    "log_probability_unknown",
 )
 _OF_REFUSALS = ("refused_confidence", "refused_agreement", "refused_support", "refused_margin")
 _MOST_CITATIONS = 4
+_LEAST_LOG_PROBABILITY, _USUAL_LOG_PROBABILITY = -5.0, -0.5
 
 
 def feature_names(members: Sequence[str]) -> list[str]:
@@ -69,6 +72,8 @@ def features_of(
             written * agreed,
             written * log1p(len(answer.answer)),
             written * margin_of(answer),
+            written * _log_probability_of(answer),
+            written * float(answer.log_probability is None),
             refused * answer.confidence,
             refused * agreed,
             refused * supported,
@@ -86,3 +91,8 @@ def margin_of(answer: Answer) -> float:
         return 0.0
     first, second = answer.passages[0].score, answer.passages[1].score
     return min(1.0, max(0.0, (first - second) / first))
+
+
+def _log_probability_of(answer: Answer) -> float:
+    told = answer.log_probability
+    return _USUAL_LOG_PROBABILITY if told is None else max(_LEAST_LOG_PROBABILITY, told)

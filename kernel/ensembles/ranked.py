@@ -15,6 +15,8 @@ from kernel.ensembles.voices import Voice, agreement_of, cited_alike, support_of
 
 Standing = tuple[float, ...]
 _EVEN = 1e-9
+RANKED = ("borda", "run_off")
+"""The rules that need a ranking of every member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,16 @@ class Ballot:
     weight: float = 1.0
 
 
-def ballots_of(voices: Sequence[Voice], groups: Sequence[int], weights: Sequence[float]) -> list[Ballot]:
+def ballots_of(
+    voices: Sequence[Voice],
+    groups: Sequence[int],
+    weights: Sequence[float],
+    likely: Mapping[int, Sequence[float]],
+) -> list[Ballot]:
     """Return the ballots of the members that have a voice, and of three that judge all answers by their figures.
 
-    A member prefers what it says itself, then answers that cite what it cites, then those that are better supported.
+    A member prefers what it says itself, then what it finds likelier, by the likeliest wording of it; one that does not
+    tell prefers answers that cite what it cites. Of equals it prefers those that are better supported.
     The three judge by support, by how far others cite the same, and by shortness; together they weigh as one member.
     """
     numbers = sorted(set(groups))
@@ -37,11 +45,16 @@ def ballots_of(voices: Sequence[Voice], groups: Sequence[int], weights: Sequence
     }
     supported = {group: max(support_of(voice.answer) for voice in of[group]) for group in numbers}
     found = []
-    for voice, own, weight in zip(voices, groups, weights, strict=True):
+    for place, (voice, own, weight) in enumerate(zip(voices, groups, weights, strict=True)):
         if weight:
-            near = {
-                group: max(cited_alike(voice.answer, each.answer) for each in of[group]) for group in numbers
-            }
+            if place in likely:
+                told = list(zip(groups, likely[place], strict=True))
+                near = {group: max(value for other, value in told if other == group) for group in numbers}
+            else:
+                near = {
+                    group: max(cited_alike(voice.answer, each.answer) for each in of[group])
+                    for group in numbers
+                }
             standings = {
                 group: (float(group == own), 0.0 if group == own else near[group], supported[group])
                 for group in numbers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,34 @@ def cases(count: int, *, by_chance: bool = False, seed: int = 0) -> list[Case]:
 
 def electors(rule: EnsembleSettings):  # type: ignore[no-untyped-def]
     return lambda fitted: Elector(rule, no_vectors, fitted)
+
+
+def test_a_fitted_choice_prefers_what_its_writer_found_likely_where_that_is_all_there_is_to_tell() -> None:
+    random = np.random.default_rng(1)
+    rule, found = told("stacked", 3), []
+    for case in cases(120):
+        right = int(random.integers(0, 2))
+        likely = [-0.2 if place == right else -1.6 for place in range(2)]
+        heard = voices(
+            answer("It is discarded.").model_copy(update={"log_probability": likely[0]}),
+            answer("It is kept cold.").model_copy(update={"log_probability": likely[1]}),
+            answer("Nobody knows it.", score=0.5),
+        )
+        worth = np.array([float(place == right) for place in range(3)])
+        nothing = np.zeros(3)
+        found.append(
+            replace(
+                case,
+                voices=tuple(heard),
+                groups=(0, 1, 2),
+                worth=worth,
+                refused=0,
+                ms=nothing,
+                tokens=nothing,
+            )
+        )
+    made = fit(found, rule, electors(rule))
+    assert made.worth.mean() > 0.9
 
 
 def test_a_fitted_choice_takes_the_better_answer_and_rejects_where_none_is_right() -> None:

@@ -75,11 +75,14 @@ async def test_a_question_is_answered_by_the_language_model_with_a_citation_that
     assert answer.usage.completion_tokens > 1
     assert answer.usage.prompt_tokens > 50
     assert answer.finish_reason in (FinishReason.STOP, FinishReason.LENGTH)
+    assert answer.log_probability is not None
+    assert -3 < answer.log_probability < 0
 
 
 async def test_a_japanese_question_is_answered_by_quotation_and_the_answer_says_so(tekio: Tekio) -> None:
     answer = await tekio.ask("釉薬G-7は何度で保管しますか。")
     assert answer.variant == "extractive"
+    assert answer.log_probability is None
     assert "5℃から25℃" in answer.answer
     assert answer.citations[0].document == "ja/保管.md"
     assert any("SmolLM2" in notice for notice in answer.notices)

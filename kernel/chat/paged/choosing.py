@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -33,6 +34,12 @@ class Chooser:
         self._random = np.random.default_rng(sampling.seed)
         self.log_probability: float | None = None if mask is None else 0.0
         """Of what was chosen within a grammar, by the logits without it, in nats."""
+        self._total, self._count = 0.0, 0
+
+    @property
+    def mean_log_probability(self) -> float | None:
+        """Of a token that was chosen, by the logits as given, in nats; None without tokens or numbers."""
+        return self._total / self._count if self._count and math.isfinite(self._total) else None
 
     def choose(self, logits: Floats, before: Sequence[int]) -> int:
         """Return the next token.
@@ -41,18 +48,24 @@ class Chooser:
             logits: shape (vocabulary,); not changed.
             before: the prompt and what was written.
         """
-        sampling = self._sampling
+        sampling, given = self._sampling, logits
         if sampling.repetition_penalty != 1.0:
             logits = _penalised(logits, before, sampling.repetition_penalty)
         free = logits
         if self._mask is not None:
             logits = np.where(self._mask.allowed(len(logits)), logits, -np.inf).astype(logits.dtype)
-        token = int(logits.argmax()) if sampling.temperature <= 0 else self._sample(logits)
+        token = self.pick(logits)
+        own = log_probability(given, token)
+        self._total += own
+        self._count += 1
         if self._mask is not None and self.log_probability is not None:
             self._mask.take(token)
-            most = float(free.max())
-            self.log_probability += float(free[token]) - most - float(np.log(np.exp(free - most).sum()))
+            self.log_probability += own if free is given else log_probability(free, token)
         return token
+
+    def pick(self, logits: Floats) -> int:
+        """Return one of the tokens that are allowed; those that are not have minus infinity."""
+        return int(logits.argmax()) if self._sampling.temperature <= 0 else self._sample(logits)
 
     def _sample(self, logits: Floats) -> int:
         """Sample from the likeliest tokens whose shares together pass `top_p`.
@@ -67,6 +80,12 @@ class Chooser:
         sums = likely.cumsum()
         place = min(int(np.searchsorted(sums, self._random.random() * sums[-1], side="right")), len(sums) - 1)
         return place if order is None else int(order[place])
+
+
+def log_probability(logits: Floats, token: int) -> float:
+    """Return the logarithm of how likely a token is by logits of shape (vocabulary,), in nats."""
+    most = float(logits.max())
+    return float(logits[token]) - most - float(np.log(np.exp(logits - logits.dtype.type(most)).sum()))
 
 
 def _likeliest(shares: NDArray[np.float64], together: float) -> NDArray[np.intp] | None:

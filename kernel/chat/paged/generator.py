@@ -17,8 +17,10 @@ from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Generation, Sampling
 from kernel.chat.grammar import GrammarMask, grammar_tokenizer
 from kernel.chat.paged.choosing import Chooser
+from kernel.chat.paged.dictating import MOST_GUESSED, Ahead, Dictated
 from kernel.chat.paged.drafting import Drafter
 from kernel.chat.paged.gpu_memory import weights_mb
+from kernel.chat.paged.guessing import Pace
 from kernel.chat.paged.lora import read_lora
 from kernel.chat.paged.mixing import MixRule, Mixture
 from kernel.chat.paged.request import Reader, Request, readers_of
@@ -143,6 +145,35 @@ class BatchedGenerator:
         begin(0, begin_others if count > 1 else None)
         return gathered.future
 
+    def start_dictation(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        text: str,
+        *,
+        most_tokens: int,
+        adapter: str | None = None,
+        stop: threading.Event | None = None,
+        user: str = "",
+        mixture: Mixture | None = None,
+    ) -> Future[Generation]:
+        """Begin to read a text as if it were written; the `mean_log_probability` tells how likely it is found.
+
+        Args:
+            messages: before the text.
+            text: of which at most `most_tokens` are read; with the end of the turn, where it is not longer.
+            most_tokens: see there.
+            adapter: as the engine names it; None is the base.
+            stop: when set, reading ends.
+            user: whose request it is, for fairness.
+            mixture: that reads it, in place of an adapter.
+        """
+        ids = [*self.tokenizer.encode_text(text), self.tokenizer.stop_ids[0]][:most_tokens]
+        request = self._made(Sampling(max_new_tokens=len(ids)), readers_of(adapter, mixture), stop, user)
+        request.chooser, request.lookup = Dictated(ids), Ahead(ids)
+        request.pace = Pace(MOST_GUESSED)
+        request.pace.now = MOST_GUESSED  # all of them hold
+        return self._submit(request, messages).future
+
     def logits_behind(
         self, messages: Sequence[Mapping[str, str]], answer: str, adapters: Sequence[str | None]
     ) -> tuple[list[int], list[NDArray[np.float32]]]:
@@ -186,7 +217,20 @@ class BatchedGenerator:
         user: str,
         on_first: Callable[[], None] | None = None,
     ) -> Request:
-        request = Request(
+        request = self._made(sampling, readers, stop, user)
+        request.on_first = on_first
+        if on_text is not None:
+            request.stream = TextStream(request.decode, on_text)
+        return self._submit(request, messages)
+
+    def _made(
+        self,
+        sampling: Sampling,
+        readers: tuple[MixRule, list[Reader]],
+        stop: threading.Event | None,
+        user: str,
+    ) -> Request:
+        return Request(
             ids=[],
             prompt=0,
             sampling=sampling,
@@ -199,10 +243,9 @@ class BatchedGenerator:
             stop=stop,
             seconds=self._serving.seconds,
             most_guessed=self._serving.guessed,
-            on_first=on_first,
         )
-        if on_text is not None:
-            request.stream = TextStream(request.decode, on_text)
+
+    def _submit(self, request: Request, messages: Sequence[Mapping[str, str]]) -> Request:
         try:
             self._preparing.submit(self._prepare, request, messages)
         except RuntimeError:  # of a pool that was shut down

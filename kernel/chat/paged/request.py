@@ -201,6 +201,7 @@ class Request:
                 self.accepted,
                 self.chooser.log_probability,
                 tuple(place for place, reader in enumerate(self.readers) if reader.has_failed),
+                self.chooser.mean_log_probability,
             )
         )
 

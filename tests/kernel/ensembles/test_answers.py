@@ -103,6 +103,9 @@ async def test_an_answer_is_elected_and_says_who_answered_what_at_what_cost(teki
     assert all(citation.quote in KILN for citation in answer.citations)
     assert [(member.variant, member.technique) for member in report.members][1] == ("base", "few_shot")
     assert [member.chosen for member in report.members].count(True) == 1
+    # Of quotations there is none, nor of a draft that was given up for them.
+    quoted = [member.answered_by == "extractive" and not member.refused for member in report.members]
+    assert [member.log_probability is None for member in report.members] == quoted
     assert answer.usage.prompt_tokens == sum(member.prompt_tokens for member in report.members) > 0
     assert answer.usage.completion_tokens == report.members[1].completion_tokens > 0
     assert {"member extractive", "member base/few_shot", "total"} <= set(answer.timings_ms)

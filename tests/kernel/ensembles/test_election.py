@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kernel.ensembles.election import Elector
-from kernel.ensembles.ranked import Ballot, borda, run_off
+from kernel.ensembles.ranked import Ballot, ballots_of, borda, run_off
 from kernel.ensembles.settings import EnsembleSettings
 from kernel.ensembles.voices import Voice
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
@@ -92,6 +92,17 @@ def test_borda_prefers_whom_all_rank_second_to_whom_half_rank_last() -> None:
     points = borda(votes)
     assert max(points, key=lambda number: points[number]) == 1
     assert points == pytest.approx({0: 0.45, 1: 0.6, 2: 0.45})
+
+
+def test_members_that_tell_how_likely_they_find_answers_rank_others_by_it() -> None:
+    heard = voices(answer(HOT), answer(COLD, cites=[1]), answer("It is not fired.", cites=[2]))
+    alike = ballots_of(heard, [0, 1, 2], [1.0] * 3, {})[0].standings
+    assert alike[0] > alike[1] > alike[2]  # the second cites what the first does
+    ballots = ballots_of(heard, [0, 1, 2], [1.0] * 3, {0: [-2.0, -1.5, -0.3]})
+    assert ballots[0].standings[0] > ballots[0].standings[2] > ballots[0].standings[1]
+    assert ballots[1].standings == ballots_of(heard, [0, 1, 2], [1.0] * 3, {})[1].standings
+    same = ballots_of(heard, [0, 1, 1], [1.0] * 3, {0: [-2.0, -1.5, -0.3]})[0].standings
+    assert same[1][1] == -0.3
 
 
 def test_run_off_moves_the_votes_of_whoever_leaves_and_names_an_even_end() -> None:

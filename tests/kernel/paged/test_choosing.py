@@ -84,3 +84,15 @@ def test_what_was_chosen_within_a_grammar_is_as_likely_as_without_it() -> None:
     free = Chooser(Sampling())
     free.choose(LOGITS, [])
     assert free.log_probability is None
+
+
+def test_what_was_chosen_is_as_likely_as_the_logits_say_whatever_temperature_penalty_and_grammar() -> None:
+    chooser = Chooser(Sampling(temperature=3.0, repetition_penalty=2.0, seed=1), Only(1, 2))
+    assert chooser.mean_log_probability is None
+    taken = [chooser.choose(LOGITS + 3, [0, 1]) for _ in range(20)]
+    assert set(taken) == {1, 2}
+    assert chooser.mean_log_probability is not None
+    assert abs(chooser.mean_log_probability - float(LOGITS[taken].mean())) < 1e-5
+    broken = Chooser(Sampling())
+    broken.choose(np.full(4, np.nan, np.float32), [])
+    assert broken.mean_log_probability is None

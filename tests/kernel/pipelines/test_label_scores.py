@@ -21,5 +21,7 @@ def test_a_text_within_a_grammar_is_as_likely_as_the_models_logits_say(small_bas
         made = model.generate(MESSAGES, sampling)
         assert made.text == label
         tokens = model.tokenizer.tokenizer(label, add_special_tokens=False)["input_ids"]
-        assert made.log_probability == pytest.approx(model.log_likelihood(prompt, [*tokens, stop]), abs=0.01)
+        alone = model.log_likelihood(prompt, [*tokens, stop])
+        assert made.log_probability == pytest.approx(alone, abs=0.01)
+        assert made.mean_log_probability == pytest.approx(alone / (len(tokens) + 1), abs=0.01)
     assert model.generate(MESSAGES, Sampling(max_new_tokens=2)).log_probability is None
