@@ -11,6 +11,7 @@ import pytest
 
 from plugins.memory import said
 from plugins.memory.conversations import ConversationStore
+from plugins.memory.decisions import DecisionStore
 from plugins.memory.records import MACHINE
 from plugins.memory.said import SAID_FILE
 from plugins.memory.turns import Turn, TurnStore
@@ -34,6 +35,18 @@ INSERT INTO turns ("user", conversation, question, asked, answer, refused, at)
     VALUES ('machine', 'plant', '窯の温度は?', '', '１２４０℃です。', 0, '2026-03-01T12:00:00+00:00');
 PRAGMA user_version = 1;
 """
+SECOND_LAYOUT = (
+    FIRST_LAYOUT
+    + """
+ALTER TABLE turns ADD COLUMN data TEXT NOT NULL DEFAULT '';
+ALTER TABLE turns ADD COLUMN finished INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE turns ADD COLUMN words TEXT NOT NULL DEFAULT '';
+CREATE TABLE titles ("user" TEXT NOT NULL, conversation TEXT NOT NULL, title TEXT NOT NULL, words TEXT NOT NULL,
+    PRIMARY KEY ("user", conversation));
+UPDATE turns SET words = '窯の温度は? 1240°cです。';
+PRAGMA user_version = 2;
+"""
+)
 
 
 @pytest.fixture(params=["folder", "postgresql"])
@@ -110,33 +123,40 @@ def test_a_title_that_cannot_be_shown_in_a_list_is_refused(tmp_path: Path, title
         ConversationStore(tmp_path).rename(AKI, "a", title)
 
 
-def test_what_an_earlier_layout_holds_is_found_and_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", [FIRST_LAYOUT, SECOND_LAYOUT], ids=["1", "2"])
+def test_what_an_earlier_layout_holds_is_found_and_read(tmp_path: Path, layout: str) -> None:
     with sqlite3.connect(tmp_path / SAID_FILE) as connection:
-        connection.executescript(FIRST_LAYOUT)
+        connection.executescript(layout)
     store = ConversationStore(tmp_path)
     assert [row.title for row in store.listed(MACHINE, search="1240℃")] == ["窯の温度は?"]
     ((turn,),) = (store.read(MACHINE, "plant"),)
     assert (turn.turn.answer, turn.data, turn.finished) == ("１２４０℃です。", {}, True)
     assert TurnStore(tmp_path).read(MACHINE, "plant") == [turn.turn]
+    DecisionStore(tmp_path).add("smart", "aa", {}, AT)
+    assert [row.name for row in DecisionStore(tmp_path).read("smart")] == ["aa"]
 
 
-def test_what_an_earlier_layout_in_postgresql_holds_is_found_and_read(postgresql: str) -> None:
+@pytest.mark.parametrize("layout", [1, 2])
+def test_what_an_earlier_layout_in_postgresql_holds_is_found_and_read(postgresql: str, layout: int) -> None:
     address = f"{postgresql}&schema=t{uuid.uuid4().hex[:12]}"
     schema = PostgresAddress.parse(address).schema
     with closing(PostgresConnection(PostgresAddress.parse(address))) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
-        for statement in said._SCHEMA.replace(*said._IDENTITY).split(";"):
-            connection.execute(statement)
+        for made in (said._SCHEMA.replace(*said._IDENTITY), said._SECOND)[:layout]:
+            for statement in made.split(";"):
+                connection.execute(statement)
         row = (MACHINE, "plant", "窯の温度は?", "窯の温度は?", "１２４０℃です。", 0, AT)
         names = '"user", conversation, question, asked, answer, refused, at'
         connection.execute(f"INSERT INTO turns ({names}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
         connection.execute("CREATE TABLE said_layout (layout integer NOT NULL)")
-        connection.execute("INSERT INTO said_layout VALUES (1)")
+        connection.execute("INSERT INTO said_layout VALUES (?)", (layout,))
     store = ConversationStore(address)
     assert [row.title for row in store.listed(MACHINE, search="1240℃")] == ["窯の温度は?"]
     (turn,) = store.read(MACHINE, "plant")
     assert (turn.turn.answer, turn.data, turn.finished) == ("１２４０℃です。", {}, True)
+    DecisionStore(address).add("smart", "aa", {}, AT)
+    assert [row.name for row in DecisionStore(address).read("smart")] == ["aa"]
 
 
 def test_every_earlier_layout_of_conversations_is_tested_here() -> None:
-    assert said.LAYOUT == 2, "write tests that bring the last layout up to date, then change this"
+    assert said.LAYOUT == 3, "write tests that bring the last layout up to date, then change this"

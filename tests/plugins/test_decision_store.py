@@ -39,7 +39,7 @@ def test_the_oldest_go_once_there_are_too_many(tmp_path: Path) -> None:
     assert [row.name for row in store.read("other")] == ["kept"]
 
 
-def test_they_stand_beside_feedback_of_an_earlier_layout(tmp_path: Path) -> None:
+def test_they_stand_beside_feedback(tmp_path: Path) -> None:
     FeedbackStore(tmp_path).add("user:aki", "up", "How hot?", {"answer": {"answer": "1,240"}}, AT)
     DecisionStore(tmp_path).add("smart", "aa", {}, AT)
     assert len(FeedbackStore(tmp_path).read(None)) == 1
