@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from evaluation.benchmarks.own_server import free_port
 from retrieval.errors import TekioError
+from tests.ui.browsing import ROOT, wait_until_served
 from ui.cli import main
 from ui.commands import servers
 
@@ -60,3 +65,41 @@ def test_words_that_do_not_go_together_are_told(
     out, err = capsys.readouterr()
     assert (ended.value.code, out) == (2, "")
     assert says in err.strip().splitlines()[-1]
+
+
+_FAILING = """
+import logging
+logging.getLogger("tekio.chat").error("asked with tekio_0123abcd_opensesame by %s", "aoki@clinic.example")
+raise RuntimeError("the database took s3cret-of-the-database")
+"""
+
+
+def test_the_log_of_the_page_is_as_the_settings_say_and_holds_no_secret(tmp_path: Path) -> None:
+    """What the page logs itself, and what Streamlit says of a failure that the page did not catch."""
+    script, log = tmp_path / "page.py", tmp_path / "log"
+    script.write_text(_FAILING, "utf-8")
+    command = servers.chat_command("127.0.0.1", port := free_port())
+    command[4] = str(script)
+    own = {"PGPASSWORD": "s3cret-of-the-database", "TEKIO_LOG_FORMAT": "json", "TEKIO_REDACT_LOGS": "true"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "STREAMLIT_SERVER_SCRIPT_HEALTH_CHECK_ENABLED": "true",
+    }
+    with log.open("wb") as errors:
+        page = subprocess.Popen(
+            command, cwd=tmp_path, env=environment | own, stdout=subprocess.DEVNULL, stderr=errors
+        )
+        try:
+            wait_until_served(base := f"http://127.0.0.1:{port}")
+            assert httpx.get(f"{base}/_stcore/script-health-check", timeout=60).status_code == 503
+        finally:
+            page.terminate()
+            page.wait(60)
+    lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    (asked,) = [line for line in lines if line["logger"] == "tekio.chat"]
+    assert asked["message"] == "asked with *** by [e-mail]"
+    (failed,) = [line for line in lines if "exception" in line]
+    assert failed["logger"].startswith("streamlit")
+    assert "RuntimeError: the database took ***" in failed["exception"]
+    assert "s3cret" not in log.read_text("utf-8")
