@@ -40,9 +40,13 @@ def main() -> None:
     settings = load_settings()
     configure_logs(settings, redaction_of(settings))
 
+    import streamlit as st
     from streamlit.web.cli import main as run
 
-    run(prog_name="streamlit")
+    try:
+        run(prog_name="streamlit")
+    finally:  # at a signal Streamlit returns; what is cached for all of its sessions is let go of here alone
+        st.cache_resource.clear()
 
 
 if __name__ == "__main__":
