@@ -44,7 +44,7 @@ _PAGES: tuple[tuple[str, str, Callable[[Here], None]], ...] = (
 )
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=Engine.leave)
 def load_engine(index: str) -> Engine:
     """Open the engine of an index, once for all sessions and reruns."""
     return Engine(load_settings(index=index))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from time import monotonic
 from typing import Any
 
 from ingest.report import FileReport
@@ -334,6 +335,15 @@ class Engine:
     def techniques(self) -> list[str]:
         """Name how prompts can be built."""
         return self._tekio.techniques()
+
+    def leave(self) -> None:
+        """Stop the questions under way and wait a while until each is kept with what there is of its answer."""
+        until = monotonic() + max(_STOP_SECONDS, self.settings.stop_seconds)
+        under_way = list(self._under_way.values())
+        for asking in under_way:
+            asking.stop()
+        for asking in under_way:
+            asking.wait(max(0.0, until - monotonic()))
 
     def close(self) -> None:
         """Stop what runs and let go of the index."""

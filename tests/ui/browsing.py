@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -21,23 +22,39 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = "TEKIO_SCREENSHOTS"
 """The variable that names the folder in which screenshots are kept; without it they go with the test's own files."""
+REQUIRED = "TEKIO_REQUIRE_BROWSER"
+"""The variable that says, by anything but 0, that a test in a browser may not be skipped."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _READY_SECONDS = 60
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Run a headless Chromium; where there is none the test is skipped, with the reason."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    """Run a headless Chromium; where there is none the test is skipped or fails, with the reason."""
+    sync_api = library("playwright.sync_api")
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
+        _lacking("no Chromium is installed: apt-get install chromium")
     with sync_api.sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         try:
             yield running
         finally:
             running.close()
+
+
+def library(name: str) -> Any:
+    """Import a module that tests in a browser need; where it is missing the test is skipped or fails."""
+    try:
+        return import_module(name)
+    except ImportError:
+        _lacking(f"{name} is not installed: pip install 'tekio[dev]'")
+
+
+def _lacking(what: str) -> NoReturn:
+    if os.environ.get(REQUIRED, "") not in ("", "0"):
+        pytest.fail(f"{what} ({REQUIRED} is set)")
+    pytest.skip(what)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from kernel.settings import load_settings
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 from tests.kernel.remote.stub_server import Call, Stub
 from tests.kernel.remote.stub_server import served as stub_served
-from tests.ui.browsing import ask, chat_served, chromium, go, shot_folder
+from tests.ui.browsing import ask, chat_served, chromium, go, library, shot_folder
 from ui.page.auditing import page_log
 
 CORPUS = Path(__file__).parents[2] / "data" / "corpus"
@@ -254,7 +254,7 @@ def test_base_and_extractive_answer_side_by_side_and_a_vote_is_kept(
 def test_the_members_of_an_ensemble_are_unfolded_in_every_size_and_found_again(
     opened: Callable[..., Any], shots: Path
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = library("axe_playwright_python.sync_playwright").Axe()
     page = opened()
     page.get_by_text("How to answer").click()
     page.get_by_role("combobox", name="Who answers").click()
@@ -489,7 +489,7 @@ def test_scripts_in_a_question_a_name_and_a_passage_are_shown_and_never_run(
 def test_every_page_is_open_to_assistive_technology(
     opened: Callable[..., Any], shots: Path, scheme: str, locale: str
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    axe = library("axe_playwright_python.sync_playwright").Axe()
     page = opened(scheme=scheme, locale=locale)
     found: list[str] = []
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from evaluation.benchmarks.own_server import free_port
+from kernel.conversations import Conversations
+from kernel.settings import load_settings
 from retrieval.errors import TekioError
+from tests.ui.browsing import ROOT, wait_until_served
 from ui.cli import main
 from ui.commands import servers
 
@@ -60,3 +69,76 @@ def test_words_that_do_not_go_together_are_told(
     out, err = capsys.readouterr()
     assert (ended.value.code, out) == (2, "")
     assert says in err.strip().splitlines()[-1]
+
+
+_FAILING = """
+import logging
+logging.getLogger("tekio.chat").error("asked with tekio_0123abcd_opensesame by %s", "aoki@clinic.example")
+raise RuntimeError("the database took s3cret-of-the-database")
+"""
+
+
+@contextmanager
+def page_of(script: str, folder: Path, **own: str) -> Iterator[str]:
+    """Run a script as the page's own is run; give the address at which the script is run once. Its log is in `log`."""
+    (folder / "page.py").write_text(script, "utf-8")
+    command = servers.chat_command("127.0.0.1", port := free_port())
+    command[4] = str(folder / "page.py")
+    checked = {"PYTHONPATH": str(ROOT), "STREAMLIT_SERVER_SCRIPT_HEALTH_CHECK_ENABLED": "true"}
+    with (folder / "log").open("wb") as errors:
+        page = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **checked, **own},
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )
+        try:
+            wait_until_served(base := f"http://127.0.0.1:{port}")
+            yield f"{base}/_stcore/script-health-check"
+        finally:
+            page.terminate()
+            page.wait(60)
+
+
+def test_the_log_of_the_page_is_as_the_settings_say_and_holds_no_secret(tmp_path: Path) -> None:
+    """What the page logs itself, and what Streamlit says of a failure that the page did not catch."""
+    own = {"PGPASSWORD": "s3cret-of-the-database", "TEKIO_LOG_FORMAT": "json", "TEKIO_REDACT_LOGS": "true"}
+    with page_of(_FAILING, tmp_path, **own) as address:
+        assert httpx.get(address, timeout=60).status_code == 503
+    log = (tmp_path / "log").read_text("utf-8")
+    lines = [json.loads(line) for line in log.splitlines()]
+    (asked,) = [line for line in lines if line["logger"] == "tekio.chat"]
+    assert asked["message"] == "asked with *** by [e-mail]"
+    (failed,) = [line for line in lines if "exception" in line]
+    assert failed["logger"].startswith("streamlit")
+    assert "RuntimeError: the database took ***" in failed["exception"]
+    assert "s3cret" not in log
+
+
+_ASKING = """
+from kernel import app
+from tests.ui.conftest import ScriptedTekio, make_answer
+
+class Stuck(ScriptedTekio):
+    answer, tokens = make_answer(), ("The warranty ", "lasts")
+    error, stuck, has_index, opened, cancelled, quoted, asked = None, True, True, 0, 0, None, []
+
+app.Tekio = Stuck
+from ui.chat import load_engine
+from ui.page.turn import Turn
+
+turn = Turn("How long?")
+asking = load_engine("idx").ask("talk", turn, [], None)
+while turn.draft != "The warranty lasts":
+    assert not asking.wait(0.05)
+"""
+
+
+def test_a_question_under_way_as_the_page_is_stopped_is_kept_with_its_draft(tmp_path: Path) -> None:
+    memory = tmp_path / "memory"
+    with page_of(_ASKING, tmp_path, TEKIO_MEMORY=str(memory)) as address:
+        assert httpx.get(address, timeout=60).status_code == 200
+    settings = load_settings(memory=memory)
+    (kept,) = Conversations(settings.memory_place, settings.memory).read("talk")
+    assert (kept.turn.question, kept.turn.answer, kept.finished) == ("How long?", "The warranty lasts", False)

@@ -178,10 +178,11 @@ def chat_command(host: str, port: int) -> list[str]:
         "client.toolbarMode": "minimal",
         "global.developmentMode": "false",
         "logger.level": "error",
+        "logger.enableRich": "false",  # else it prints what went wrong past every log
     }
     script = str(Path(__file__).parents[1] / "chat.py")
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return [sys.executable, "-m", "streamlit", "run", script, *flags]
+    return [sys.executable, "-m", "ui.page_process", "run", script, *flags]
 
 
 def _chat_environment(settings: Settings) -> dict[str, str]:
