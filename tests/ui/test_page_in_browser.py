@@ -193,6 +193,18 @@ def test_a_reload_finds_the_conversation_and_a_search_finds_it_later(
     page.locator(".tk-answer").wait_for(timeout=30_000)
 
 
+def test_what_is_copied_has_the_markers_and_the_sources_below(opened: Callable[..., Any]) -> None:
+    page = opened(locale="ja-JP")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ask(page, BLOOD)
+    page.get_by_role("button", name="コピー", exact=True).click()
+    page.get_by_role("button", name="コピーしました").wait_for(timeout=30_000)
+    text, *below = page.evaluate("navigator.clipboard.readText()").replace("\r", "").split("\n\n出典\n")
+    assert "60分" in text
+    assert "[1]" in text
+    assert below[0].splitlines()[0] == "[1] wards/yuketsu-kakunin.pdf, 1ページ"
+
+
 def test_a_reload_during_a_stream_finds_the_answer_going_on(opened: Callable[..., Any], stub: Stub) -> None:
     goes_on, ends = Event(), Event()
 

@@ -9,6 +9,7 @@ import streamlit as st
 from kernel.answer import Answer, TraceStep
 from ui import chat_memory as memory
 from ui import chat_view as view
+from ui.page.copied import attribute, copied_text
 from ui.page.found import show_found, show_steps
 from ui.page.here import Here, icon_button
 from ui.page.talk_state import Talk, begin, go_back
@@ -98,8 +99,9 @@ def show_actions(here: Here, talk: Talk, place: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"actions_{place}"):
         if turn.answer is not None:
             done = escape(here.say("copied"), quote=True)
+            text = attribute(copied_text(turn.answer, here.language))
             st.html(
-                f'<button type="button" class="tk-copy" data-copy="{place}" data-done="{done}">'
+                f'<button type="button" class="tk-copy" data-copy="{text}" data-done="{done}">'
                 f"{escape(here.say('copy'))}</button>",
                 width="content",
             )

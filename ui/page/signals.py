@@ -1,7 +1,7 @@
 """What a person does with the parts that the page draws as HTML: a source clicked, an answer copied, a key pressed.
 
 The script is ours alone and the same for everyone; what documents and models wrote stays in the escaped HTML, of which
-it reads two attributes that are ours too.
+it reads attributes that are ours too. The text to copy is one: it goes to the clipboard and nowhere else.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ export default function (component) {
     if (row) { setTriggerValue("document", row.dataset.document); reveal(row.dataset.document); return; }
     const button = closest(event, "[data-copy]");
     if (!button) return;
-    const text = document.querySelector(`[data-answer="${button.dataset.copy}"]`);
-    if (text && await copy(text.innerText)) {
+    if (await copy(decodeURIComponent(button.dataset.copy))) {
       const before = button.textContent;
       button.textContent = button.dataset.done;
       setTimeout(() => { button.textContent = before; }, 1600);
