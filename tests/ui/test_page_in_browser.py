@@ -453,6 +453,27 @@ def test_feedback_is_given_and_the_adviser_advises(opened: Callable[..., Any]) -
     page.get_by_text("Costs over the months").wait_for(timeout=30_000)
 
 
+def test_a_bad_answer_becomes_a_corrected_example_in_two_clicks(
+    opened: Callable[..., Any], shots: Path
+) -> None:
+    page = opened(height=1000)
+    question = "On which extension does the exposure line answer?"
+    ask(page, question)
+    page.get_by_role("button", name="Correct it").click()
+    field = page.get_by_label("The right answer")
+    field.wait_for(timeout=30_000)
+    assert "[1]" in field.input_value()
+    field.fill("On extension 7350 [1].")
+    page.screenshot(path=shots / "correct.png")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("It is a worked example too.").wait_for(timeout=60_000)
+    go(page, "Adaptation")
+    page.get_by_role("tab", name="Examples").click()
+    page.get_by_text("On extension 7350 [1].").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Delete the example").click()
+    page.get_by_text("On extension 7350 [1].").wait_for(state="detached", timeout=30_000)
+
+
 def test_an_evaluation_is_started_and_its_figures_are_shown(
     opened: Callable[..., Any], tmp_path: Path, shots: Path
 ) -> None:
