@@ -205,6 +205,23 @@ def test_what_is_copied_has_the_markers_and_the_sources_below(opened: Callable[.
     assert below[0].splitlines()[0] == "[1] wards/yuketsu-kakunin.pdf, 1ページ"
 
 
+def test_a_conversation_is_taken_away_in_each_form(
+    opened: Callable[..., Any], settings: dict[str, str]
+) -> None:
+    page = opened()
+    ask(page, BLOOD)
+    page.get_by_test_id("stPopoverButton").filter(has_text="This conversation").click()
+    held: dict[str, bytes] = {}
+    for name in ("Markdown", "JSON", "PDF"):
+        with page.expect_download(timeout=60_000) as coming:
+            page.get_by_role("button", name=name, exact=True).click()
+        held[name] = Path(coming.value.path()).read_bytes()
+    assert f"## {BLOOD}" in held["Markdown"].decode()
+    assert json.loads(held["JSON"])["turns"][0]["question"] == BLOOD
+    assert held["PDF"].startswith(b"%PDF-")
+    assert "wards/yuketsu-kakunin.pdf" in noted(settings, "export")[-1]["documents"]
+
+
 def test_a_reload_during_a_stream_finds_the_answer_going_on(opened: Callable[..., Any], stub: Stub) -> None:
     goes_on, ends = Event(), Event()
 
