@@ -589,17 +589,29 @@ def test_on_a_phone_nothing_is_cut_off_and_a_source_opens_below_its_answer(
     page.locator("[data-document]").first.wait_for(timeout=30_000)
 
 
-def test_keys_alone_are_enough_to_ask_and_to_open_a_source(opened: Callable[..., Any]) -> None:
+def test_keys_alone_are_enough_to_ask_and_to_open_a_source_and_closing_it_gives_the_focus_back(
+    opened: Callable[..., Any],
+) -> None:
     page = opened()
     page.locator(".tk-title").click()
     page.keyboard.press("/")
     page.keyboard.type(INSULIN)
     page.keyboard.press("Enter")
     page.locator(".tk-answer").wait_for(timeout=60_000)
-    page.locator("button.tk-badge").first.focus()
+    badge = page.locator("button.tk-badge").first
+    source = badge.get_attribute("data-source")
+    badge.focus()
     page.keyboard.press("Enter")
     page.locator(".tk-panel").wait_for(timeout=30_000)
     page.wait_for_function("document.activeElement.classList.contains('tk-panel')", timeout=10_000)
+    page.get_by_role("button", name="Close", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.locator(".tk-panel").wait_for(state="detached", timeout=30_000)
+    page.wait_for_function(
+        "source => document.activeElement.matches(`button.tk-badge[data-source='${source}']`)",
+        arg=source,
+        timeout=30_000,
+    )
 
 
 def test_the_benchmark_of_the_page_finds_its_moments(browser: Any, served: str) -> None:

@@ -45,6 +45,22 @@ export default function (component) {
     }, 100);
   };
 
+  // What was closed gives the focus back to what opened it, or to another source of the same answer. Both are drawn
+  // anew by the run that closes it, so it is looked at until it has settled; a person who went on is left alone.
+  const giveBack = (name) => {
+    let tries = 0, settled = 0;
+    const timer = setInterval(() => {
+      if (++tries > 80 || settled > 15) { clearInterval(timer); return; }
+      if (document.querySelector(`.tk-panel[data-for="${name}"]`)) return;
+      const from = document.querySelector(`[data-source="${name}"], [data-document="${name}"]`)
+        || document.querySelector(`[data-source^="${name.split(":")[0]}:"]`);
+      const at = document.activeElement;
+      if (at && at !== document.body) {
+        if (at === from) settled++; else clearInterval(timer);
+      } else if (from) from.focus({ preventScroll: true });
+    }, 100);
+  };
+
   // On a phone the sidebar covers the page: once something was chosen in it, it goes.
   const uncover = () => setTimeout(() => {
     const button = document.querySelector('[data-testid="stSidebarCollapseButton"] button');
@@ -54,6 +70,11 @@ export default function (component) {
   const clicked = async (event) => {
     const chosen = '[data-testid="stSidebarNavLink"], .st-key-conversations button, .st-key-clear button';
     if (closest(event, chosen)) { uncover(); return; }
+    if (closest(event, ".st-key-close_source button, .st-key-close_document button")) {
+      const panel = document.querySelector(".tk-panel");
+      if (panel) giveBack(panel.dataset.for);
+      return;
+    }
     const source = closest(event, "[data-source]");
     if (source) { setTriggerValue("source", source.dataset.source); reveal(source.dataset.source); return; }
     const row = closest(event, "[data-document]");
