@@ -169,6 +169,9 @@ def test_an_answer_is_corrected_below_it_in_two_clicks_even_after_a_thumbs_down(
     ask(page.run())
     page.button(key="icon_down_0").click().run()
     page.button(key="icon_correct_0").click().run()
+    page.button(key="icon_correct_0").click().run()
+    assert not [area for area in page.text_area if area.key == "right_turn_0"]
+    page.button(key="icon_correct_0").click().run()
     assert page.text_area(key="right_turn_0").value == "It lasts 24 months [1]. It is gold."
     page.text_area(key="right_turn_0").set_value("36 months.")
     next(button for button in page.button if button.label == "Save").click().run()

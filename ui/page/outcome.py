@@ -135,7 +135,7 @@ def _may_correct(here: Here, turn: Turn) -> bool:
 
 
 def _correct(talk: Talk, place: int) -> None:
-    talk.correcting = place
+    talk.correcting = None if talk.correcting == place else place  # pressed once more it takes the form away
 
 
 def _retry(here: Here, talk: Talk, place: int) -> None:
