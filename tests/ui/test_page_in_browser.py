@@ -378,6 +378,29 @@ def test_a_file_is_taken_in_asked_about_and_deleted_for_good(
     assert "1,240" not in page.locator(".tk-answer").inner_text()
 
 
+def test_a_document_is_given_tags_and_read_again(
+    opened: Callable[..., Any], tmp_path: Path, settings: dict[str, str]
+) -> None:
+    (tmp_path / "oven.md").write_text("# Oven O1\n\nThe oven O1 is cleaned on Mondays.\n", encoding="utf-8")
+    page = opened(height=1000)
+    go(page, "Documents")
+    page.locator("input[type=file]").set_input_files([tmp_path / "oven.md"])
+    page.get_by_role("button", name="Add files: 1").click()
+    page.get_by_text("1 added").wait_for(timeout=60_000)
+    page.locator("[data-document]").filter(has_text="oven.md").click()
+    page.locator(".tk-passage").filter(has_text="Mondays").wait_for(timeout=30_000)
+    page.get_by_test_id("stPopoverButton").filter(has_text="Tags").click()
+    page.get_by_role("textbox", name="Tags, separated by ;").fill("ward=icu; year=2026")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator(".tk-facts").filter(has_text="ward=icu, year=2026").wait_for(timeout=30_000)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Read again").click()
+    page.locator(".tk-notice").filter(has_text="oven.md").wait_for(timeout=60_000)
+    page.locator(".tk-facts").filter(has_text="ward=icu, year=2026").wait_for(timeout=30_000)  # they stay
+    for what in ("tags", "reread"):
+        assert noted(settings, what)[-1]["documents"] == ["oven.md"]
+
+
 def test_a_file_goes_into_a_collection_which_is_listed_and_asked_by_itself(
     opened: Callable[..., Any], tmp_path: Path, shots: Path
 ) -> None:
