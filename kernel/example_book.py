@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from kernel.answer import Answer
-from kernel.answering.examples import example_of, shown_to
+from kernel.answering.examples import corrected, example_of, shown_to
 from plugins.example_check import from_fields
 from plugins.example_store import APPROVED, ExampleStore, StoredExample
 from plugins.prompt_functions import LANGUAGES
@@ -65,6 +65,16 @@ class ExampleBook:
             self._check_public(answer)
         language = answer.language if answer.language in LANGUAGES else _language(answer.question)
         return self.store.add(example, language, owner=owner, origin=APPROVED)
+
+    def approve_correction(
+        self, answer: Answer, text: str, *, caller: Caller | None = None
+    ) -> tuple[StoredExample, bool]:
+        """Keep what somebody wrote in place of a wrong answer as an example, over what that one quotes.
+
+        Raises:
+            UsageError: it cites nothing of what the wrong answer quotes, or see `approve`.
+        """
+        return self.approve(corrected(answer, text), caller=caller)
 
     def get(self, key: str, *, caller: Caller | None = None) -> StoredExample:
         """Return an example by its id, or the beginning of it."""

@@ -10,6 +10,7 @@ from ingest.report import FileReport
 from kernel import app
 from kernel.answer import Answer, AnswerPassage, AskEvent
 from kernel.composed.describing import VariantDescription
+from kernel.conversation.context import without_markers
 from kernel.conversation.history import MOST_TURNS
 from kernel.documents.results import Comparison, Summary
 from kernel.library.library import Library
@@ -302,7 +303,11 @@ class Engine:
 
     def correct(self, answer: Answer, text: str, caller: Caller | None) -> None:
         """Keep the right answer in place of one that was wrong; it is remembered, and learned from."""
-        self._tekio.memory.rate(answer, "down", correction=text, caller=caller)
+        self._tekio.memory.rate(answer, "down", correction=without_markers(text), caller=caller)
+
+    def add_correction(self, answer: Answer, text: str, caller: Caller | None) -> None:
+        """Keep the right answer as a worked example over what the wrong one quotes."""
+        self._tekio.examples.approve_correction(answer, text, caller=caller)
 
     def forget(self, memory_id: str, caller: Caller | None) -> None:
         """Delete something remembered for the caller."""

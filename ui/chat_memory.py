@@ -142,7 +142,7 @@ def _say(engine: Engine, turn: Turn, what: str, caller: Caller | None, language:
             engine.keep(turn.answer, caller)
         else:
             engine.rate(turn.answer, what, caller)
-        turn.said = label(f"rated_{what}", language)
+        turn.said, turn.rated = label(f"rated_{what}", language), what
     except TekioError as error:
         turn.said = describe(error)
 

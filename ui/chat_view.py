@@ -73,9 +73,8 @@ def answer_html(
             f'aria-label="{said}" title="{said}">{match[1]}</button>'
         )
 
-    mark = "" if place is None else f' data-answer="{place}"'
     body = _MARKER.sub(badge, body)
-    return f'<div class="tk-answer" lang="{_code(answer.language)}"{mark}>{body}</div>'
+    return f'<div class="tk-answer" lang="{_code(answer.language)}">{body}</div>'
 
 
 def source_name(document: str, page: int | None, language: str) -> str:

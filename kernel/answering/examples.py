@@ -129,3 +129,20 @@ def example_of(answer: Answer) -> Example:
         reasoning=MARKERS.sub(renumbered, steps),
         answer=MARKERS.sub(renumbered, answer.answer),
     )
+
+
+def corrected(answer: Answer, text: str) -> Answer:
+    """Return an answer with the text that a person wrote in its place; what was found of the old text goes.
+
+    Args:
+        answer: is wrong.
+        text: cites by the markers of the wrong answer.
+    """
+    gone = {"unsupported": [], "claims": [], "reasoning": None, "short_answer": None, "refused": False}
+    kept = {
+        "answer": text,
+        "question": answer.asked or answer.question,
+        "citations": [each for each in answer.citations if each.marker in markers_of(text)],
+        "finish_reason": FinishReason.STOP,
+    }
+    return answer.model_copy(update=gone | kept)

@@ -14,8 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from kernel.answer import FinishReason, ShortAnswer
 from kernel.conversations import Conversations
+from kernel.memories import Memories
 from kernel.settings import load_settings
 from plugins.memory.conversations import KeptTurn
+from plugins.memory.store import MemoryStore
 from retrieval.errors import TekioError
 from ui import chat_engine, chat_view
 from ui.document_list import fitting
@@ -158,6 +160,31 @@ def kept(page: AppTest) -> list[KeptTurn]:
     return Conversations(load_settings().memory_place, load_settings().memory).read(name)
 
 
+def test_an_answer_is_corrected_below_it_in_two_clicks_even_after_a_thumbs_down(
+    page: AppTest, scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Memories, "_cited", lambda self, answer, caller: ())
+    monkeypatch.setattr(MemoryStore, "add", lambda *given, **named: None)  # needs the embedder
+    scripted.answer = scripted.answer.model_copy(update={"answer": "It lasts 24 months [1]. It is gold. [?]"})
+    ask(page.run())
+    page.button(key="icon_down_0").click().run()
+    page.button(key="icon_correct_0").click().run()
+    page.button(key="icon_correct_0").click().run()
+    assert not [area for area in page.text_area if area.key == "right_turn_0"]
+    page.button(key="icon_correct_0").click().run()
+    assert page.text_area(key="right_turn_0").value == "It lasts 24 months [1]. It is gold."
+    page.text_area(key="right_turn_0").set_value("36 months.")
+    next(button for button in page.button if button.label == "Save").click().run()
+    assert not page.exception
+    assert "it is remembered for this question" in html_of(page)
+    assert "It is no worked example: the answer cites no passage" in html_of(page)
+    assert [row.approved for row in scripted(load_settings()).memory.feedback()] == ["", "36 months."]
+    assert not [button for button in page.button if button.key == "icon_correct_0"]
+    ask(page, "Again?")
+    page.button(key="icon_up_1").click().run()
+    assert not [button for button in page.button if button.key == "icon_correct_1"]  # it is right
+
+
 class Impatient(Asking):
     """Stopped a second after it began, as by the button."""
 
@@ -283,6 +310,27 @@ def test_the_choice_of_who_answers_is_left_to_the_facade_unless_made(
     page.selectbox(key="variant_en").set_value("extractive").run()
     ask(page, "Again?")
     assert [options["variant"] for options in scripted.asked] == [None, "extractive"]
+
+
+def test_a_suggested_question_stands_as_text_and_is_asked_when_it_is_clicked(
+    page: AppTest, scripted: type[ScriptedTekio]
+) -> None:
+    suggested = page.run().button(key="suggested_0")
+    assert suggested.label.startswith(r"What of \!\[x\]\(http:")  # no image
+    suggested.click().run()
+    assert not page.exception
+    assert [each["question"] for each in scripted.asked] == scripted(load_settings()).suggestions("en")
+    assert "24 months" in html_of(page)
+    assert not [button for button in page.button if str(button.key).startswith("suggested")]
+
+
+def test_a_technique_that_is_chosen_is_the_one_that_is_asked_with(
+    page: AppTest, scripted: type[ScriptedTekio]
+) -> None:
+    ask(page.run())
+    page.selectbox(key="technique_en").set_value("few_shot").run()
+    ask(page, "Again?")
+    assert [options["technique"] for options in scripted.asked] == ["zero_shot", "few_shot"]
 
 
 def test_a_new_conversation_begins_empty(page: AppTest) -> None:

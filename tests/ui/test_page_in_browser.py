@@ -193,6 +193,35 @@ def test_a_reload_finds_the_conversation_and_a_search_finds_it_later(
     page.locator(".tk-answer").wait_for(timeout=30_000)
 
 
+def test_what_is_copied_has_the_markers_and_the_sources_below(opened: Callable[..., Any]) -> None:
+    page = opened(locale="ja-JP")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ask(page, BLOOD)
+    page.get_by_role("button", name="コピー", exact=True).click()
+    page.get_by_role("button", name="コピーしました").wait_for(timeout=30_000)
+    text, *below = page.evaluate("navigator.clipboard.readText()").replace("\r", "").split("\n\n出典\n")
+    assert "60分" in text
+    assert "[1]" in text
+    assert below[0].splitlines()[0] == "[1] wards/yuketsu-kakunin.pdf, 1ページ"
+
+
+def test_a_conversation_is_taken_away_in_each_form(
+    opened: Callable[..., Any], settings: dict[str, str]
+) -> None:
+    page = opened()
+    ask(page, BLOOD)
+    page.get_by_test_id("stPopoverButton").filter(has_text="This conversation").click()
+    held: dict[str, bytes] = {}
+    for name in ("Markdown", "JSON", "PDF"):
+        with page.expect_download(timeout=60_000) as coming:
+            page.get_by_role("button", name=name, exact=True).click()
+        held[name] = Path(coming.value.path()).read_bytes()
+    assert f"## {BLOOD}" in held["Markdown"].decode()
+    assert json.loads(held["JSON"])["turns"][0]["question"] == BLOOD
+    assert held["PDF"].startswith(b"%PDF-")
+    assert "wards/yuketsu-kakunin.pdf" in noted(settings, "export")[-1]["documents"]
+
+
 def test_a_reload_during_a_stream_finds_the_answer_going_on(opened: Callable[..., Any], stub: Stub) -> None:
     goes_on, ends = Event(), Event()
 
@@ -349,6 +378,29 @@ def test_a_file_is_taken_in_asked_about_and_deleted_for_good(
     assert "1,240" not in page.locator(".tk-answer").inner_text()
 
 
+def test_a_document_is_given_tags_and_read_again(
+    opened: Callable[..., Any], tmp_path: Path, settings: dict[str, str]
+) -> None:
+    (tmp_path / "oven.md").write_text("# Oven O1\n\nThe oven O1 is cleaned on Mondays.\n", encoding="utf-8")
+    page = opened(height=1000)
+    go(page, "Documents")
+    page.locator("input[type=file]").set_input_files([tmp_path / "oven.md"])
+    page.get_by_role("button", name="Add files: 1").click()
+    page.get_by_text("1 added").wait_for(timeout=60_000)
+    page.locator("[data-document]").filter(has_text="oven.md").click()
+    page.locator(".tk-passage").filter(has_text="Mondays").wait_for(timeout=30_000)
+    page.get_by_test_id("stPopoverButton").filter(has_text="Tags").click()
+    page.get_by_role("textbox", name="Tags, separated by ;").fill("ward=icu; year=2026")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator(".tk-facts").filter(has_text="ward=icu, year=2026").wait_for(timeout=30_000)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Read again").click()
+    page.locator(".tk-notice").filter(has_text="oven.md").wait_for(timeout=60_000)
+    page.locator(".tk-facts").filter(has_text="ward=icu, year=2026").wait_for(timeout=30_000)  # they stay
+    for what in ("tags", "reread"):
+        assert noted(settings, what)[-1]["documents"] == ["oven.md"]
+
+
 def test_a_file_goes_into_a_collection_which_is_listed_and_asked_by_itself(
     opened: Callable[..., Any], tmp_path: Path, shots: Path
 ) -> None:
@@ -439,6 +491,27 @@ def test_feedback_is_given_and_the_adviser_advises(opened: Callable[..., Any]) -
     go(page, "Adaptation")
     page.get_by_role("button", name="Recommend").click()
     page.get_by_text("Costs over the months").wait_for(timeout=30_000)
+
+
+def test_a_bad_answer_becomes_a_corrected_example_in_two_clicks(
+    opened: Callable[..., Any], shots: Path
+) -> None:
+    page = opened(height=1000)
+    question = "On which extension does the exposure line answer?"
+    ask(page, question)
+    page.get_by_role("button", name="Correct it").click()
+    field = page.get_by_label("The right answer")
+    field.wait_for(timeout=30_000)
+    assert "[1]" in field.input_value()
+    field.fill("On extension 7350 [1].")
+    page.screenshot(path=shots / "correct.png")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("It is a worked example too.").wait_for(timeout=60_000)
+    go(page, "Adaptation")
+    page.get_by_role("tab", name="Examples").click()
+    page.get_by_text("On extension 7350 [1].").wait_for(timeout=30_000)
+    page.get_by_role("button", name="Delete the example").click()
+    page.get_by_text("On extension 7350 [1].").wait_for(state="detached", timeout=30_000)
 
 
 def test_an_evaluation_is_started_and_its_figures_are_shown(
@@ -539,17 +612,29 @@ def test_on_a_phone_nothing_is_cut_off_and_a_source_opens_below_its_answer(
     page.locator("[data-document]").first.wait_for(timeout=30_000)
 
 
-def test_keys_alone_are_enough_to_ask_and_to_open_a_source(opened: Callable[..., Any]) -> None:
+def test_keys_alone_are_enough_to_ask_and_to_open_a_source_and_closing_it_gives_the_focus_back(
+    opened: Callable[..., Any],
+) -> None:
     page = opened()
     page.locator(".tk-title").click()
     page.keyboard.press("/")
     page.keyboard.type(INSULIN)
     page.keyboard.press("Enter")
     page.locator(".tk-answer").wait_for(timeout=60_000)
-    page.locator("button.tk-badge").first.focus()
+    badge = page.locator("button.tk-badge").first
+    source = badge.get_attribute("data-source")
+    badge.focus()
     page.keyboard.press("Enter")
     page.locator(".tk-panel").wait_for(timeout=30_000)
     page.wait_for_function("document.activeElement.classList.contains('tk-panel')", timeout=10_000)
+    page.get_by_role("button", name="Close", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.locator(".tk-panel").wait_for(state="detached", timeout=30_000)
+    page.wait_for_function(
+        "source => document.activeElement.matches(`button.tk-badge[data-source='${source}']`)",
+        arg=source,
+        timeout=30_000,
+    )
 
 
 def test_the_benchmark_of_the_page_finds_its_moments(browser: Any, served: str) -> None:

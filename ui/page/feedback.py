@@ -1,4 +1,4 @@
-"""What people said of answers, with filters; a bad answer becomes a corrected one in two clicks."""
+"""What people said of answers, with filters; a bad answer becomes a corrected example in two clicks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from html import escape
 import streamlit as st
 
 from kernel.answer import Answer
-from kernel.conversation.context import without_markers
 from plugins.memory.feedback import Feedback
-from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
+from ui.page.correcting import correction_form
 from ui.page.here import Here
 from ui.plaintext import one_line, plain
 
@@ -82,16 +80,8 @@ def _show(here: Here, row: Feedback) -> None:
                 args=(row.id,),
             )
             return
-        with st.form(f"correction_{row.id}", border=False):
-            text = st.text_area(
-                here.say("right_answer"),
-                without_markers(row.rejected),
-                max_chars=20_000,
-                key=f"right_{row.id}",
-            )
-            saved = st.form_submit_button(here.say("save"), type="primary")
-        if saved and text.strip():
-            _correct(here, row, text.strip())
+        if said := correction_form(here, Answer.model_validate(row.data["answer"]), str(row.id)):
+            st.session_state[_SAID], st.session_state[_CORRECTING] = said, None
             st.rerun()
 
 
@@ -116,12 +106,3 @@ def row_html(here: Here, row: Feedback) -> str:
 
 def _begin(number: int) -> None:
     st.session_state[_CORRECTING] = number
-
-
-def _correct(here: Here, row: Feedback, text: str) -> None:
-    try:
-        here.engine.correct(Answer.model_validate(row.data["answer"]), text, here.caller)
-        st.session_state[_SAID] = here.say("corrected")
-    except TekioError as error:
-        st.session_state[_SAID] = describe(error)
-    st.session_state[_CORRECTING] = None

@@ -9,6 +9,9 @@ import streamlit as st
 from kernel.answer import Answer, TraceStep
 from ui import chat_memory as memory
 from ui import chat_view as view
+from ui.chat_engine import knows
+from ui.page.copied import attribute, copied_text
+from ui.page.correcting import correction_form
 from ui.page.found import show_found, show_steps
 from ui.page.here import Here, icon_button
 from ui.page.talk_state import Talk, begin, go_back
@@ -98,16 +101,41 @@ def show_actions(here: Here, talk: Talk, place: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"actions_{place}"):
         if turn.answer is not None:
             done = escape(here.say("copied"), quote=True)
+            text = attribute(copied_text(turn.answer, here.language))
             st.html(
-                f'<button type="button" class="tk-copy" data-copy="{place}" data-done="{done}">'
+                f'<button type="button" class="tk-copy" data-copy="{text}" data-done="{done}">'
                 f"{escape(here.say('copy'))}</button>",
                 width="content",
             )
             memory.thumbs(here.engine, turn, place, here.caller, here.language)
+            if _may_correct(here, turn):
+                icon_button(
+                    here.say("correct"),
+                    "edit_note",
+                    f"correct_{place}",
+                    on_click=_correct,
+                    args=(talk, place),
+                )
         icon_button(here.say("retry"), "refresh", f"retry_{place}", on_click=_retry, args=(here, talk, place))
         icon_button(here.say("edit_question"), "edit", f"edit_{place}", on_click=_edit, args=(talk, place))
     if turn.said:
         st.html(view.notice_html(turn.said))
+    if talk.correcting != place or turn.answer is None or not _may_correct(here, turn):
+        return
+    if said := correction_form(here, turn.answer, f"turn_{place}"):
+        turn.said, turn.rated, talk.correcting = said, "corrected", None
+        st.rerun()
+
+
+def _may_correct(here: Here, turn: Turn) -> bool:
+    """Say whether an answer can be corrected: once, and not after it was said to be right."""
+    if turn.answer is None or turn.answer.variant == "memory" or not knows(here.caller):
+        return False
+    return not turn.said or turn.rated == "down"
+
+
+def _correct(talk: Talk, place: int) -> None:
+    talk.correcting = None if talk.correcting == place else place  # pressed once more it takes the form away
 
 
 def _retry(here: Here, talk: Talk, place: int) -> None:

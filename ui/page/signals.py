@@ -1,7 +1,7 @@
 """What a person does with the parts that the page draws as HTML: a source clicked, an answer copied, a key pressed.
 
 The script is ours alone and the same for everyone; what documents and models wrote stays in the escaped HTML, of which
-it reads two attributes that are ours too.
+it reads attributes that are ours too. The text to copy is one: it goes to the clipboard and nowhere else.
 """
 
 from __future__ import annotations
@@ -45,6 +45,22 @@ export default function (component) {
     }, 100);
   };
 
+  // What was closed gives the focus back to what opened it, or to another source of the same answer. Both are drawn
+  // anew by the run that closes it, so it is looked at until it has settled; a person who went on is left alone.
+  const giveBack = (name) => {
+    let tries = 0, settled = 0;
+    const timer = setInterval(() => {
+      if (++tries > 80 || settled > 15) { clearInterval(timer); return; }
+      if (document.querySelector(`.tk-panel[data-for="${name}"]`)) return;
+      const from = document.querySelector(`[data-source="${name}"], [data-document="${name}"]`)
+        || document.querySelector(`[data-source^="${name.split(":")[0]}:"]`);
+      const at = document.activeElement;
+      if (at && at !== document.body) {
+        if (at === from) settled++; else clearInterval(timer);
+      } else if (from) from.focus({ preventScroll: true });
+    }, 100);
+  };
+
   // On a phone the sidebar covers the page: once something was chosen in it, it goes.
   const uncover = () => setTimeout(() => {
     const button = document.querySelector('[data-testid="stSidebarCollapseButton"] button');
@@ -54,14 +70,18 @@ export default function (component) {
   const clicked = async (event) => {
     const chosen = '[data-testid="stSidebarNavLink"], .st-key-conversations button, .st-key-clear button';
     if (closest(event, chosen)) { uncover(); return; }
+    if (closest(event, ".st-key-close_source button, .st-key-close_document button")) {
+      const panel = document.querySelector(".tk-panel");
+      if (panel) giveBack(panel.dataset.for);
+      return;
+    }
     const source = closest(event, "[data-source]");
     if (source) { setTriggerValue("source", source.dataset.source); reveal(source.dataset.source); return; }
     const row = closest(event, "[data-document]");
     if (row) { setTriggerValue("document", row.dataset.document); reveal(row.dataset.document); return; }
     const button = closest(event, "[data-copy]");
     if (!button) return;
-    const text = document.querySelector(`[data-answer="${button.dataset.copy}"]`);
-    if (text && await copy(text.innerText)) {
+    if (await copy(decodeURIComponent(button.dataset.copy))) {
       const before = button.textContent;
       button.textContent = button.dataset.done;
       setTimeout(() => { button.textContent = before; }, 1600);

@@ -30,6 +30,8 @@ class Talk:
     """The source that is shown beside its answer, as (turn, marker)."""
     editing: int | None = None
     """The turn whose question is being changed."""
+    correcting: int | None = None
+    """The turn whose answer is being corrected."""
     asking: Asking | None = None
 
     @property
@@ -86,7 +88,7 @@ def begin(here: Here, talk: Talk, question: str, how: How, *, again: bool = Fals
     turn = Turn(question, how=how, blind=how.variant is None and is_on_trial(here.settings))
     before = list(talk.turns)
     talk.turns.append(turn)
-    talk.editing = talk.opened = None
+    talk.editing = talk.opened = talk.correcting = None
     if knows(here.caller):
         st.query_params[PARAMETER] = talk.name
     talk.asking = here.engine.ask(talk.name, turn, before, here.caller, again=again, client=here.client)
@@ -101,4 +103,4 @@ def go_back(here: Here, talk: Talk, place: int) -> None:
     if place < len(talk.turns):
         here.engine.cut(talk.name, talk.turns[place], here.caller)
         del talk.turns[place:]
-    talk.opened = talk.editing = None
+    talk.opened = talk.editing = talk.correcting = None

@@ -33,6 +33,8 @@ class Turn:
     error: str = ""
     said: str = ""
     """What became of what the person said of the answer."""
+    rated: str = ""
+    """What the person said of the answer: `up`, `down`, `keep` or `corrected`."""
     blind: bool = False
     """Whether two variants are compared, so that it is not shown which one answered."""
     number: int | None = None

@@ -12,11 +12,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from adaptation.advice.rules import options
 from adaptation.finetuning.methods import METHODS
 from evaluation.adapters.judging import FIGURES
 from kernel.memories import Memories
 from kernel.settings import Settings, load_settings
 from plugins.memory.feedback import Feedback
+from retrieval.access import caller
 from retrieval.filter_text import parse_filter
 from retrieval.records import DocumentSummary
 from tests.ui.conftest import make_answer
@@ -84,13 +86,52 @@ def test_a_bad_answer_becomes_a_corrected_one_in_two_clicks(
     assert not shown.exception
     assert "How &lt;b&gt;long&lt;/b&gt;?" in html_of(shown)
     shown.button(key="correct_1").click().run()
-    assert shown.text_area(key="right_1").value == "The warranty lasts 24 months. It is gold."
+    assert shown.text_area(key="right_1").value == "The warranty lasts 24 months [1]. It is gold."
     shown.text_area(key="right_1").set_value("36 months.")
     next(button for button in shown.button if button.label == "Save").click().run()
     assert "it is remembered for this question" in html_of(shown)
+    assert "It is no worked example: the answer cites no passage" in html_of(shown)
     assert [row.approved for row in rated.feedback()] == ["", "36 months."]
     shown.segmented_control(key="feedback_kind").set_value("uncorrected").run()
     assert "0 of 2" in html_of(shown)
+
+
+@pytest.mark.parametrize(
+    ("who", "name", "said"),
+    [
+        ("None", "", "It is a worked example too."),
+        (
+            "None",
+            "other.pdf",
+            "It is no worked example: the answer quotes other.pdf, which is not in this index",
+        ),
+        ("caller('aki')", "", "It is no worked example: Examples hold text of documents"),
+    ],
+)
+def test_a_correction_that_keeps_its_marker_is_a_worked_example_where_it_may_be_one(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch, who: str, name: str, said: str
+) -> None:
+    tekio = scripted(load_settings())
+    (listed,) = tekio.documents()
+    monkeypatch.setattr(Memories, "_cited", lambda self, answer, caller: ())
+    monkeypatch.setattr(type(tekio.memory.store), "add", lambda *given, **named: None)  # needs the embedder
+    answer = make_answer("How long?")
+    cited = [each.model_copy(update={"document": name or listed.document}) for each in answer.citations]
+    asker = None if who == "None" else caller("aki")
+    tekio.memory.rate(answer.model_copy(update={"citations": cited}), "down", caller=asker)
+    shown = page("quality", "quality_page", who)
+    shown.button(key="correct_1").click().run()
+    shown.text_area(key="right_1").set_value("It lasts 24 months [1].")
+    next(button for button in shown.button if button.label == "Save").click().run()
+    assert not shown.exception
+    assert said in html_of(shown)
+    assert tekio.memory.feedback(caller=asker)[-1].approved == "It lasts 24 months."
+    made = [each.example for each in tekio.examples.examples() if each.origin == "answer"]
+    assert [(each.question, each.passages, each.answer) for each in made] == (
+        [("How long?", ("The warranty lasts 24 months.",), "It lasts 24 months [1].")]
+        if "too" in said
+        else []
+    )
 
 
 def test_feedback_is_filtered_by_kind_and_words() -> None:
@@ -267,6 +308,24 @@ def test_evaluations_are_plotted_over_time(scripted: type[ScriptedTekio]) -> Non
     assert not shown.exception
     assert shown.selectbox(key="evaluation_metric").options == ["correct"]
     assert list(shown.dataframe[0].value["correct"]) == [0.75, 0.5]
+    assert len(shown.get("vega_lite_chart")) + len(shown.get("arrow_vega_lite_chart")) == 1
+
+
+def test_the_adviser_goes_by_the_answers_that_are_given(scripted: type[ScriptedTekio]) -> None:
+    def first(shown: AppTest) -> str:
+        shown.button(key="advise_now").click().run()
+        assert not shown.exception
+        return next(line for line in html_of(shown).splitlines() if "1. " in line)
+
+    names = {option.id: option.name["en"] for option in options()}
+    shown = page("adaptation", "adaptation_page")
+    assert names["retrieval"] in first(shown)
+    shown.selectbox(key="advice_need").set_value("behaviour")
+    shown.selectbox(key="advice_accuracy").set_value("usual")
+    shown.selectbox(key="advice_changes").set_value("never")
+    shown.toggle(key="advice_sources_needed").set_value(False)
+    shown.number_input(key="advice_rows").set_value(300)
+    assert names["lora"] in first(shown)
 
 
 QUESTIONS = b'{"id": 1, "question": "How long?", "answer": "24 months"}\n{"id": 2, "question": "Who?"}\n'
