@@ -283,9 +283,15 @@ class Engine:
         """Note that a source of an answer was opened, by the decision of the policy that chose who answered."""
         self._tekio.memory.opened_source(decision)
 
-    def feedback(self, caller: Caller | None) -> list[Feedback]:
-        """Return what the caller said of answers; where users are not told apart, what everybody said."""
-        return self._tekio.memory.feedback(caller=caller, everybody=caller is None)
+    def feedback(self, caller: Caller | None, *, everybody: bool = False) -> list[Feedback]:
+        """Return what the caller said of answers; what everybody said where users are not told apart.
+
+        Args:
+            caller: who looks.
+            everybody: what everybody said; for a caller who runs the service, which `ui/page/rights.py` tells.
+        """
+        is_all = everybody or caller is None
+        return self._tekio.memory.feedback(caller=None if is_all else caller, everybody=is_all)
 
     def examples(self, caller: Caller | None) -> list[StoredExample]:
         """List the worked examples that the caller sees."""

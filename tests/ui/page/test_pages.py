@@ -17,6 +17,7 @@ from evaluation.adapters.judging import FIGURES
 from kernel.memories import Memories
 from kernel.settings import Settings, load_settings
 from plugins.memory.feedback import Feedback
+from retrieval.access import caller
 from retrieval.filter_text import parse_filter
 from retrieval.records import DocumentSummary
 from tests.ui.conftest import make_answer
@@ -107,6 +108,25 @@ def test_feedback_is_filtered_by_kind_and_words() -> None:
     assert [each.id for each in fitting(rows, "up", "")] == [1]
     assert [each.id for each in fitting(rows, "uncorrected", "")] == [4]
     assert [each.id for each in fitting(rows, "down", "YEAR glaze")] == [4]
+    assert [each.id for each in fitting(rows, "uncorrected", "", mender="user:aki")] == []
+
+
+def test_who_runs_the_service_sees_everybodys_feedback_and_others_their_own(
+    rated: Memories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEKIO_ADMINS", '["user:chief"]')
+    for user in ("aki", "ben"):
+        rated.rate(make_answer(f"What of {user}?"), "down", caller=caller(user))
+    shown = html_of(page("quality", "quality_page", "caller('chief')"))
+    assert all(each in shown for each in ("What of aki?", "What of ben?", "How &lt;b&gt;long", "3 of 3"))
+    assert "You see what everybody said" in shown
+    shown = html_of(page("quality", "quality_page", "caller('ben')"))
+    assert "What of ben?" in shown
+    assert "What of aki?" not in shown
+    assert "You see what you said of answers yourself" in shown
+    alone = html_of(page("quality", "quality_page"))
+    assert "3 of 3" in alone
+    assert "You see what" not in alone
 
 
 def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]) -> None:
