@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from ingest.report import FileReport
+from ingest.untaken import LeftOut
 from kernel import app
 from kernel.answer import Answer, AnswerPassage, AskEvent
 from kernel.composed.describing import VariantDescription
@@ -258,6 +259,13 @@ class Engine:
             return self._tekio.documents(caller=caller)
         except IndexMissingError:
             return None
+
+    def left_out(self) -> LeftOut:
+        """Return the files that ingests could not take in; for who runs the service."""
+        try:
+            return self._tekio.left_out()
+        except IndexMissingError:
+            return LeftOut()
 
     def memories(self, caller: Caller | None) -> list[Memory]:
         """List what is remembered for the caller."""

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from adaptation.finetuning.methods import METHODS
 from evaluation.adapters.judging import FIGURES
+from ingest.untaken import LeftOut, Untaken
 from kernel.memories import Memories
 from kernel.settings import Settings, load_settings
 from plugins.memory.feedback import Feedback
@@ -27,6 +28,7 @@ from ui.jobs.kinds import EvaluationJob
 from ui.jobs.records import Job, JobsFolder
 from ui.locales import LANGUAGES, label
 from ui.page.collections import NO_COLLECTION, collections_of, where_of, within
+from ui.page.documents import documents_html
 from ui.page.evaluations import history
 from ui.page.feedback import fitting
 from ui.page.here import Here
@@ -127,6 +129,45 @@ def test_who_runs_the_service_sees_everybodys_feedback_and_others_their_own(
     alone = html_of(page("quality", "quality_page"))
     assert "3 of 3" in alone
     assert "You see what" not in alone
+
+
+def test_documents_are_listed_by_folder_with_what_to_do_about_those_that_need_it(
+    scripted: type[ScriptedTekio],
+) -> None:
+    def row(name: str, outcome: str = "ok", message: str = "") -> DocumentSummary:
+        return DocumentSummary(
+            1, name, f"/{name}", name, "pdf", "en", 1, 0, 9, outcome, "2026", message=message
+        )
+
+    here = Here(Engine(load_settings()), None, "en", load_settings())
+    rows = [row("a.md"), row("hr/pay.pdf", "encrypted", "a <b>password</b>"), row("hr/x/y.md"), row("z.md")]
+    shown = documents_html(here, rows, "")
+    places = [
+        shown.index(each)
+        for each in (">a.md<", ">z.md<", ">hr</div>", ">hr/pay.pdf<", ">hr/x</div>", ">hr/x/y.md<")
+    ]
+    assert places == sorted(places)
+    assert "a &lt;b&gt;password&lt;/b&gt; · Save it without a password and add it again." in shown
+    assert "tk-folder" not in documents_html(here, [row("a.md"), row("z.md")], "")
+
+
+def test_files_that_were_not_taken_in_are_shown_with_reason_and_advice_to_who_runs_the_service(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = LeftOut((Untaken("/secret/x.bin", "x/<i>.bin", "unsupported", "it is a picture"),), more=True)
+    monkeypatch.setattr(scripted, "left_out", lambda self: left)
+    monkeypatch.setenv("TEKIO_ADMINS", '["user:chief"]')
+    for who in ("None", "caller('chief')"):
+        shown = page("documents", "documents_page", who)
+        assert not shown.exception
+        assert shown.expander[0].label == "Not taken in: 1"
+        told = html_of(shown)
+        assert "x/&lt;i&gt;.bin" in told
+        assert "it is a picture" in told
+        assert "Save it as PDF or in an office format." in told
+        assert "There are more" in told
+        assert "/secret/x.bin" not in told
+    assert "it is a picture" not in html_of(page("documents", "documents_page", "caller('aki')"))
 
 
 def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]) -> None:
