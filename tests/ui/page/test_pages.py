@@ -184,6 +184,40 @@ def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]
     assert "<b>store</b>" not in settings_html(here, "top_k", changed_only=False)
 
 
+def test_models_at_hand_are_shown_with_what_they_take_and_techniques_with_their_tokens(
+    scripted: type[ScriptedTekio], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "models" / "own <b>"
+    own.mkdir(parents=True)
+    (own / "config.json").write_text("{}")
+    (own / "model.safetensors").write_bytes(bytes(3_000_000))
+    gguf = tmp_path / "small.gguf"
+    gguf.write_bytes(bytes(2_000_000))
+    monkeypatch.setenv("TEKIO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TEKIO_GENERATOR", str(own))
+    monkeypatch.setenv(
+        "TEKIO_VARIANTS",
+        json.dumps(
+            {
+                "small": {"engine": "llama.cpp", "model": str(gguf)},
+                "far": {"engine": "openai", "address": "http://far.example/v1", "model": "hidden"},
+            }
+        ),
+    )
+    shown = page("settings_view", "settings_page")
+    assert not shown.exception
+    told = html_of(shown)
+    rows = [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", told)]
+    assert rows[1:] == [
+        ["embedder", "multilingual-e5-small", "not on this machine", "about 500 MB"],
+        ["generator", "own &lt;b&gt;", "3 MB", ""],
+        ["variants.small", "small.gguf", "2 MB", ""],
+    ]
+    assert str(tmp_path) not in told.split("</table>")[0]
+    assert re.search(r"The process of this page takes [\d,]+ MB of memory now", told)
+    assert "Several worked examples more in each prompt: about 250 tokens" in told
+
+
 def test_collections_are_the_tag_of_the_documents_and_become_one_filter() -> None:
     def row(name: str, *collections: str) -> DocumentSummary:
         tags = {"collection": collections} if collections else {}
