@@ -104,7 +104,7 @@ def ingest_paths(
         states, plan.preparation.options, plan.preparation.recipe, plan.failure_recipe, moves=plan.moves
     )
     writer = Writer(store, plan.tags, plan.failure_recipe, embedder.signature.dimension, plan.access)
-    report = IngestReport()
+    report = IngestReport(folders=[folder for folder, _ in found.folders])
 
     def tell(file: FileReport | None, chunks: int = 0) -> None:
         if on_progress is not None:
@@ -121,6 +121,7 @@ def ingest_paths(
             state = states.get(item.found.key)
             file = writer.file(item.found, item.step, item.reply, item.vectors)
             report.add(file, named=item.found.named, known=state is not None and state.chunks > 0)
+            report.looked_at[item.found.key] = item.found.name, file
             tell(file)
     if plan.prune is not False:
         for gone in find_gone(found, states, planner.moved):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ingest.blocks import Outcome
@@ -47,7 +48,8 @@ class IngestReport:
 
     `added` and `updated` are documents that were written with their text, whole or in part; `failed`
     counts the outcomes `failed`, `encrypted` and `no_text_layer`, and of the files that were named one by
-    one also `unsupported` and `empty`: in a folder, a picture or an empty file is no failure.
+    one also `unsupported` and `empty`: in a folder, a picture or an empty file is no failure. `looked_at` has each
+    file by its key in the index, with its name for people; `folders` are those that were walked.
     """
 
     files: list[FileReport] = field(default_factory=list)
@@ -57,6 +59,8 @@ class IngestReport:
     removed: int = 0
     failed: int = 0
     seconds: float = 0.0
+    looked_at: dict[str, tuple[str, FileReport]] = field(default_factory=dict)
+    folders: list[Path] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:

@@ -5,6 +5,7 @@ The field names are the JSON of `tekio ask --json` and of `POST /v1/ask`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -157,6 +158,17 @@ class Usage(_Frozen):
     )
     passages_used: int = 0
     passages_omitted: int = 0
+    cost: float | None = Field(
+        default=None,
+        description="what the tokens cost by price_in and price_out of the variants that wrote, in their currency; "
+        "null where none of them has a price, and of a stored answer",
+    )
+
+
+def total_cost(costs: Iterable[float | None]) -> float | None:
+    """Return the sum of those costs that are known; None where none is."""
+    known = [cost for cost in costs if cost is not None]
+    return round(sum(known), 9) if known else None
 
 
 class AnswerMemory(_Frozen):

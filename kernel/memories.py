@@ -258,6 +258,21 @@ class Memories:
             raise UsageError("what everybody said is for who owns the machine")
         return self._feedback.read(None if everybody else owner_of(caller))
 
+    def feedback_page(
+        self,
+        *,
+        caller: Caller | None = None,
+        everybody: bool = False,
+        rating: str = "",
+        limit: int,
+        offset: int = 0,
+    ) -> tuple[list[Feedback], int]:
+        """Return some of `feedback`, the newest first, of one rating or of all, and how much there is in all."""
+        if everybody and caller is not None:
+            raise UsageError("what everybody said is for who owns the machine")
+        owner = None if everybody else owner_of(caller)
+        return self._feedback.page(owner, rating=rating, limit=limit, offset=offset)
+
     def preferences(self, *, everybody: bool = False) -> list[tuple[str, str, str]]:
         """Return (question, chosen, rejected) of what the owner, or everybody, said."""
         return preference_pairs(self.feedback(everybody=everybody))

@@ -43,6 +43,13 @@ class VariantSettings(BaseModel):
     window: int = Field(4096, ge=256, le=10_000_000, description="tokens of a prompt and its answer together")
     seconds: float = Field(120, gt=0, le=3600, description="longest time of a request")
     retries: int = Field(1, ge=0, le=10, description="times that a request is sent again that gave nothing")
+    price_in: float = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="price of a million tokens of prompts, in any currency; 0: none is told",
+    )
+    price_out: float = Field(0, ge=0, le=1_000_000, description="price of a million generated tokens")
     slots: int = Field(2, ge=1, le=64, description="llama.cpp: requests that are computed at once")
 
     @field_validator("address")

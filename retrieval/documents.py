@@ -195,7 +195,7 @@ class DocumentTable:
         readers = self._readers()
         rows = self._database.connection.execute(
             "SELECT id, name, path, title, format, language, page_starts, chunks, length(text), outcome,"
-            " ingested_at, created, modified, tags, given_tags, owner FROM documents"
+            " ingested_at, created, modified, tags, given_tags, owner, message FROM documents"
             f" WHERE {readable} ORDER BY name, path",
             values,
         )
@@ -216,6 +216,7 @@ class DocumentTable:
                 modified=row[12],
                 tags=merged_tags(_tags(row[13]), _tags(row[14])),
                 access=Access(row[15], readers.get(row[0], ())),
+                message=row[16],
             )
             for row in rows
         ]

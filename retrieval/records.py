@@ -129,7 +129,7 @@ class DocumentState:
 
 @dataclass(frozen=True, slots=True)
 class DocumentSummary:
-    """A row of the list of documents."""
+    """A row of the list of documents; `message` is the reason for an outcome that is not plainly right."""
 
     id: int
     document: str
@@ -146,6 +146,7 @@ class DocumentSummary:
     modified: str | None = None
     tags: Tags = field(default_factory=dict)
     access: Access = PUBLIC
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

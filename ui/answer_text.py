@@ -136,10 +136,19 @@ def _aside(answer: Answer, *, stderr: bool) -> None:
         parts.append(
             label("tokens", language, prompt=usage.prompt_tokens, completion=usage.completion_tokens)
         )
+    if answer.usage.cost is not None:
+        parts.append(label("answer_cost", language, cost=money(answer.usage.cost)))
     if answer.samples is not None:
         parts.append(samples_line(answer.samples, language))
     parts += [note] if (note := stored_note(answer, language)) else []
     console(stderr=stderr).print("\n" + one_line(" · ".join(parts)), style="dim")
+
+
+def money(cost: float) -> str:
+    """Return a cost with as many places as it takes to tell it from nothing."""
+    if cost >= 1:
+        return f"{cost:,.2f}"
+    return f"{cost:.6f}".rstrip("0").rstrip(".") if cost >= 1e-6 else "< 0.000001"
 
 
 def samples_line(samples: Samples, language: str) -> str:

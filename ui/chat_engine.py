@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any
 
 from ingest.report import FileReport
+from ingest.untaken import LeftOut
 from kernel import app
 from kernel.answer import Answer, AnswerPassage, AskEvent
 from kernel.composed.describing import VariantDescription
@@ -261,6 +262,13 @@ class Engine:
         except IndexMissingError:
             return None
 
+    def left_out(self) -> LeftOut:
+        """Return the files that ingests could not take in; for who runs the service."""
+        try:
+            return self._tekio.left_out()
+        except IndexMissingError:
+            return LeftOut()
+
     def memories(self, caller: Caller | None) -> list[Memory]:
         """List what is remembered for the caller."""
         return self._tekio.memory.listed(caller)
@@ -285,9 +293,15 @@ class Engine:
         """Note that a source of an answer was opened, by the decision of the policy that chose who answered."""
         self._tekio.memory.opened_source(decision)
 
-    def feedback(self, caller: Caller | None) -> list[Feedback]:
-        """Return what the caller said of answers; where users are not told apart, what everybody said."""
-        return self._tekio.memory.feedback(caller=caller, everybody=caller is None)
+    def feedback(self, caller: Caller | None, *, everybody: bool = False) -> list[Feedback]:
+        """Return what the caller said of answers; what everybody said where users are not told apart.
+
+        Args:
+            caller: who looks.
+            everybody: what everybody said; for a caller who runs the service, which `ui/page/rights.py` tells.
+        """
+        is_all = everybody or caller is None
+        return self._tekio.memory.feedback(caller=None if is_all else caller, everybody=is_all)
 
     def examples(self, caller: Caller | None) -> list[StoredExample]:
         """List the worked examples that the caller sees."""

@@ -61,6 +61,7 @@ button.tk-source:hover { border-color: #2f8f86; }
   background: none; border: none; cursor: pointer;
   border-bottom: 1px solid color-mix(in srgb, currentColor 12%, transparent); }
 .tk-document:hover, .tk-document[aria-current] { background: color-mix(in srgb, #2f8f86 12%, transparent); }
+.tk-folder { padding: .6rem .4rem .25rem; font-size: .85rem; font-weight: 600; overflow-wrap: anywhere; }
 .tk-document .tk-meta { text-align: right; }
 /* White on the dark theme's light green is hard to read. */
 [data-testid="stMultiSelect"] span[title], [data-testid^="stBaseButton-primary"] p {

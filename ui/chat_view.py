@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from kernel.answer import Answer, AnswerPassage, Citation, Technique
-from ui.answer_text import function_line, samples_line, source_line
+from ui.answer_text import function_line, money, samples_line, source_line
 from ui.locales import label
 from ui.plaintext import one_line, plain
 from ui.views import Cited, cited_passage, seconds_of, stored_note
@@ -156,6 +156,8 @@ def meta_html(answer: Answer, language: str, *, blind: bool = False) -> str:
         parts.append(
             label("tokens", language, prompt=usage.prompt_tokens, completion=usage.completion_tokens)
         )
+    if usage.cost is not None and not blind:  # it would tell who
+        parts.append(label("answer_cost", language, cost=money(usage.cost)))
     parts += [*([] if blind else [answer.variant]), technique_name(answer.technique, language)]
     if answer.samples is not None:
         parts.append(samples_line(answer.samples, language))

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import httpx
 from httpx_sse import ServerSentEvent, connect_sse
@@ -27,6 +27,7 @@ from retrieval.errors import TekioError
 from ui.jobs.kinds import EvaluationJob, FineTuneJob, IngestJob
 from ui.jobs.models import JobsResponse, JobView, JobWithResult
 from ui.library_models import DeletedDocument, DocumentPassages, FailedUpload, UploadedFile, UploadResponse
+from ui.memory_views import FeedbackList
 from ui.rest_models import (
     AskRequest,
     DocumentsResponse,
@@ -181,6 +182,21 @@ class Client:
         """Delete a document."""
         gone = self._call("DELETE", f"/v1/documents/{document_id}")
         return DeletedDocument.model_validate_json(gone.content)
+
+    # -- feedback -----------------------------------------------------------------------------------------
+
+    def feedback(
+        self,
+        *,
+        everybody: bool = False,
+        rating: Literal["up", "down"] | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> FeedbackList:
+        """List what was said of answers, the newest first: your own, or what everybody said, for the scope `admin`."""
+        wanted = {} if rating is None else {"rating": rating}
+        asked = {"everybody": everybody, "limit": limit, "offset": offset, **wanted}
+        return self._get("/v1/feedback", FeedbackList, **asked)
 
     # -- jobs ---------------------------------------------------------------------------------------------
 

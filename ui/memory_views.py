@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from kernel.memories import Memories
+from plugins.memory.feedback import Feedback
 from plugins.memory.records import Memory
 from retrieval.access import Caller
 
@@ -39,6 +40,31 @@ class MemoryView(BaseModel):
     )
 
 
+class FeedbackView(BaseModel):
+    """What somebody said of an answer."""
+
+    id: int
+    user: str = Field(
+        description="who said it; empty for who owns the machine, and for a key for a part of the documents"
+    )
+    at: str = Field(description="when, ISO 8601")
+    rating: Literal["up", "down"]
+    question: str
+    answer: str = Field(description="the text that was rated")
+    variant: str = Field(description="who gave the answer")
+    correction: str = Field(description="the right answer; empty where none was given")
+    comment: str
+    conversation: str
+    cited: list[str] = Field(description="names of the documents that the answer cites")
+
+
+class FeedbackList(BaseModel):
+    """What was said of answers, the newest first."""
+
+    feedback: list[FeedbackView]
+    total: int = Field(description="how much there is in all")
+
+
 def view_memories(memories: Memories, rows: Sequence[Memory], caller: Caller | None) -> list[MemoryView]:
     """Take over memories of a caller."""
     stale = memories.stale(rows, caller=caller)
@@ -64,3 +90,21 @@ def view_memories(memories: Memories, rows: Sequence[Memory], caller: Caller | N
 def memory_rows(views: Sequence[MemoryView]) -> list[dict[str, Any]]:
     """Return memories as JSON."""
     return [view.model_dump() for view in views]
+
+
+def view_feedback(row: Feedback) -> FeedbackView:
+    """Take over what somebody said of an answer."""
+    answer = row.data["answer"]
+    return FeedbackView(
+        id=row.id,
+        user=row.user.removeprefix("user:") if row.user.startswith("user:") else "",
+        at=row.at,
+        rating=row.rating,
+        question=row.question,
+        answer=str(answer["answer"]),
+        variant=str(answer.get("variant") or ""),
+        correction=str(row.data.get("correction") or ""),
+        comment=str(row.data.get("comment") or ""),
+        conversation=str(row.data.get("conversation") or ""),
+        cited=list(dict.fromkeys(str(each["document"]) for each in answer.get("citations") or ())),
+    )

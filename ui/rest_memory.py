@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -13,9 +13,10 @@ from kernel.answer import Answer
 from kernel.app import Tekio
 from plugins.memory.records import Memory
 from retrieval.access import Caller
-from retrieval.errors import UsageError
-from ui.identity import caller_in
-from ui.memory_views import MemoryView, view_memories
+from retrieval.errors import DeniedError, UsageError
+from ui.audit import note_shown
+from ui.identity import IDENTITY, Identity, caller_in
+from ui.memory_views import FeedbackList, MemoryView, view_feedback, view_memories
 
 _EXPIRES = "an ISO 8601 date or time after which it is deleted; a day alone is meant to its end, in UTC"
 
@@ -175,6 +176,32 @@ def add_memory_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, Any
 
         return await run_in_threadpool(run)
 
+    @app.get("/v1/feedback", responses=responses, tags=["memory"])
+    async def list_feedback(
+        request: Request,
+        everybody: Annotated[
+            bool, Query(description="true: what everybody said, for the scope `admin`; else the caller's own")
+        ] = False,
+        rating: Annotated[Literal["up", "down"] | None, Query(description="only of this one")] = None,
+        limit: Annotated[int, Query(ge=1, le=500, description="how many at most")] = 100,
+        offset: Annotated[int, Query(ge=0, le=10**9, description="how many newer ones are left out")] = 0,
+    ) -> FeedbackList:
+        """List what was said of answers."""
+        identity: Identity = request.scope[IDENTITY]
+        if everybody and not sees_everybody(identity):
+            raise DeniedError(
+                "what everybody said is for the scope admin: without everybody=true it is your own"
+            )
+        who = None if everybody else identity.caller
+        rows, total = await run_in_threadpool(
+            lambda: tekio.memory.feedback_page(
+                caller=who, everybody=everybody, rating=rating or "", limit=limit, offset=offset
+            )
+        )
+        found = [view_feedback(row) for row in rows]
+        note_shown(request, documents=[name for row in found for name in row.cited])
+        return FeedbackList(feedback=found, total=total)
+
     @app.post("/v1/feedback/opened", responses=responses, tags=["memory"])
     async def opened(body: OpenedRequest, request: Request) -> OpenedResponse:
         """Note that a source of an answer was opened, which policies learn from a little; not who did is kept."""
@@ -182,3 +209,9 @@ def add_memory_routes(app: FastAPI, tekio: Tekio, errors: Mapping[int | str, Any
         return OpenedResponse(
             noted=await run_in_threadpool(lambda: tekio.memory.opened_source(body.decision))
         )
+
+
+def sees_everybody(identity: Identity) -> bool:
+    """Say whether somebody may see what others said of answers: who runs the service, and no key for a part of it."""
+    is_bound = identity.caller is not None and identity.caller.bound is not None
+    return identity.scope == "admin" and not is_bound

@@ -54,7 +54,7 @@ class Finishing:
             if not checked.citations and not by_results:
                 wrote = any(character.isalnum() for character in text)
                 run.notices.append(say("draft_unsupported" if wrote else "draft_empty", run.language))
-                run.variant = self._means.extractive
+                run.wrote, run.variant = run.variant, self._means.extractive
                 return self._quoting(run, reasoning)
             return self._answer(run, checked, reasoning)
 

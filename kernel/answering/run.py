@@ -45,7 +45,7 @@ class Variant:
     `revision` changes with the weights of the model and of the adapter; `calls_functions` says that it was made to,
     or that the settings say so. `window` is the most tokens of a prompt and its answer, where the variant itself would
     not say that a prompt is too long before it is sent; 0: it does. `goes_on` says that it writes on from the beginning
-    of an answer.
+    of an answer. `price_in` and `price_out` are what a million tokens of prompts, and of answers, cost; 0: nothing.
     """
 
     name: str
@@ -57,6 +57,14 @@ class Variant:
     window: int = 0
     goes_on: bool = False
     composition: Composition | None = None
+    price_in: float = 0.0
+    price_out: float = 0.0
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Return what so many tokens cost; None where the variant has no price, or there are none."""
+        if not (self.price_in or self.price_out) or not (prompt_tokens or completion_tokens):
+            return None
+        return round((prompt_tokens * self.price_in + completion_tokens * self.price_out) / 1e6, 9)
 
     def prompt_room(self, wanted: int, max_new_tokens: int) -> int:
         """Return the most tokens of a prompt: as many as wanted, where the window has room for them and an answer."""
@@ -129,6 +137,8 @@ class Run:
     prompt: str = ""  # another than the technique's
     kept: list[PromptPassage] = field(default_factory=list)
     samples: Samples | None = None
+    wrote: Variant | None = None
+    """Who wrote the draft, where another answers in its place."""
     ensemble: EnsembleReport | None = None
     functions: list[FunctionCall] = field(default_factory=list)
     """Functions that were called; their results are shown to the model beside the passages."""
@@ -150,6 +160,7 @@ class Run:
         short_answer: ShortAnswer | None = None,
     ) -> Answer:
         """Return the answer with a text and its citations."""
+        read, written = (self.clock.tokens(name) for name in ("prompt_tokens", "completion_tokens"))
         return Answer(
             question=self.said or self.question,
             asked=self.question,
@@ -174,10 +185,11 @@ class Run:
             ensemble=self.ensemble,
             passages=shown_passages(self.passages, self.used),
             usage=Usage(
-                prompt_tokens=self.clock.tokens("prompt_tokens"),
-                completion_tokens=self.clock.tokens("completion_tokens"),
+                prompt_tokens=read,
+                completion_tokens=written,
                 passages_used=len(self.used),
                 passages_omitted=len(self.passages) - len(self.used),
+                cost=(self.wrote or self.variant).cost(read, written),
             ),
             finish_reason=finish_reason,
             log_probability=self._log_probability(),

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from ingest.untaken import UNTAKEN
 from kernel.library.uploads import FORMER_FOLDERS
 from plugins.memory.opening import COLLECTION as MEMORIES
 from plugins.memory.records import FIELDS
@@ -75,7 +76,7 @@ def load_index(folder: Path, place: Place) -> None:
 
 def _copy_notes(source: Place, target: Place) -> None:
     with closing(PassageIndex(source, None)) as here, closing(PassageIndex(target, None)) as there:
-        for name in (ANSWERABILITY, DEFAULT_VARIANT, FORMER_FOLDERS):
+        for name in (ANSWERABILITY, DEFAULT_VARIANT, FORMER_FOLDERS, UNTAKEN):
             there.keep_note(name, here.note(name))
 
 

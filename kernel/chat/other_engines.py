@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -83,7 +84,8 @@ class OtherEngines:
         )
         service = RemoteChatCompletion(service_id=name, model=model, remote=remote)
         languages = frozenset(told.languages or self._languages)
-        return service, Variant(name, languages, model, counter, revision, window=told.window)
+        made = Variant(name, languages, model, counter, revision, window=told.window)
+        return service, replace(made, price_in=told.price_in, price_out=told.price_out)
 
     def _of_address(self, name: str, told: VariantSettings) -> tuple[Place, PromptCounter, str, str, str]:
         from kernel.chat.remote.estimate import EstimatedCounter
@@ -123,7 +125,8 @@ class OtherEngines:
         service = LocalChatCompletion(service_id=name, generator=generator)
         languages = frozenset(told.languages or self._languages)
         revision = f"seq2seq:{found.revision}"
-        return service, Variant(name, languages, found.name, generator, revision, window=told.window)
+        made = Variant(name, languages, found.name, generator, revision, window=told.window)
+        return service, replace(made, price_in=told.price_in, price_out=told.price_out)
 
     def _file_of(self, told: VariantSettings) -> Path:
         return (Path(told.model).expanduser() if told.model else self._base_file()).absolute()

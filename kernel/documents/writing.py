@@ -114,6 +114,7 @@ class Writer:
             completion_tokens=self.completion_tokens,
             passages_used=used,
             passages_omitted=omitted,
+            cost=self.variant.cost(self.prompt_tokens, self.completion_tokens),
         )
 
     async def _size(self, item: PromptPassage) -> int:

@@ -16,6 +16,7 @@ from kernel.answer import (
     PassagesEvent,
     TokenEvent,
     Usage,
+    total_cost,
 )
 from kernel.answering.asked import Asked
 from kernel.answering.run import Clock
@@ -196,6 +197,7 @@ class AnswerEnsemble:
                     cached_tokens=sum(answer.usage.cached_tokens for answer in answers),
                     passages_used=taken.usage.passages_used,
                     passages_omitted=taken.usage.passages_omitted,
+                    cost=total_cost(answer.usage.cost for answer in answers),
                 ),
                 "timings_ms": Clock(root).timings(),
                 "ensemble": self._report(asked, heard, voices, elected),

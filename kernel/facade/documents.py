@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ingest.pipeline import Progress, check_paths, ingest_paths
 from ingest.report import FileReport, IngestReport
+from ingest.untaken import UNTAKEN, LeftOut, brought_up, left_out
 from kernel.embedders import find_embedder
 from kernel.facade.base import FacadeBase
 from kernel.ingestion import RESERVED_TOKENS, check_engine, ingest_plan, stages_of
@@ -94,6 +95,8 @@ class DocumentWork(FacadeBase):
                 on_progress=on_progress,
             )
             index.learn_weights(self._find_embedder().embed_query, say=self._say)
+            # Who uploads, or reads one document again, is told at once; of an upload that failed nothing is kept.
+            _note_left_out(index, report, adds=names is None)
         with self._stored_answers() as answers:
             answers.keep_only({state.id for state in index.states().values()})
         return report
@@ -102,6 +105,12 @@ class DocumentWork(FacadeBase):
         """List the documents in the index. Needs no model, and does not ask which one made the index."""
         with self._any_index() as index:
             return index.documents(caller=caller)
+
+    def left_out(self) -> LeftOut:
+        """Return the files that ingests looked at and could not take in. Needs no model; for who runs the service,
+        since what the index does not have nobody was given to read."""
+        with self._any_index() as index:
+            return left_out(index.note(UNTAKEN))
 
     def passages_of(self, document: DocumentSummary, numbers: Sequence[int]) -> list[Passage]:
         """Return some passages of a document out of `documents`, counted from 0. Needs no model."""
@@ -202,3 +211,11 @@ class DocumentWork(FacadeBase):
         if not self.settings.token_vectors:
             return None
         return index.codec() or index.keep_tokens(self._find_embedder().token_codec())
+
+
+def _note_left_out(index: PassageIndex, report: IngestReport, *, adds: bool) -> None:
+    before = left_out(index.note(UNTAKEN))
+    listed = {path for path, state in index.states().items() if not state.chunks}
+    now = brought_up(before, report, listed, adds=adds)
+    if now != before:
+        index.keep_note(UNTAKEN, now.as_note())

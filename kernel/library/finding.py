@@ -41,6 +41,7 @@ class Held:
             modified=document.modified,
             tags=merged_tags(document.tags, document.given_tags),
             access=document.access,
+            message=document.message,
         )
 
     def left(self, index: PassageIndex, rows: Sequence[int]) -> list[str]:

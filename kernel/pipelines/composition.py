@@ -154,6 +154,7 @@ class PipelineComposition:
                     update={
                         "prompt_tokens": result.usage.prompt_tokens,
                         "completion_tokens": result.usage.completion_tokens,
+                        "cost": result.usage.cost,
                     }
                 ),
                 "timings_ms": Clock(root).timings(),

@@ -13,7 +13,16 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
-from kernel.answer import Answer, AnswerEvent, AskEvent, PassagesEvent, PipelineStep, TokenEvent, Usage
+from kernel.answer import (
+    Answer,
+    AnswerEvent,
+    AskEvent,
+    PassagesEvent,
+    PipelineStep,
+    TokenEvent,
+    Usage,
+    total_cost,
+)
 from kernel.answering.asked import Asked
 from kernel.answering.causes import cause_of
 from kernel.composed.composition import AskMember
@@ -220,6 +229,7 @@ async def _answered(
         raise TekioError("the answer ended before it was complete: ask again")
     work.prompt_tokens += answer.usage.prompt_tokens
     work.completion_tokens += answer.usage.completion_tokens
+    work.asked.append(answer.usage.cost)
     work.notices += answer.notices
     return answer
 
@@ -260,6 +270,7 @@ def _added(usage: Usage, work: Work) -> Usage:
         update={
             "prompt_tokens": usage.prompt_tokens + work.prompt_tokens,
             "completion_tokens": usage.completion_tokens + work.completion_tokens,
+            "cost": total_cost([usage.cost, work.cost]),
         }
     )
 

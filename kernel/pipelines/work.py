@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
-from kernel.answer import EXTRACTIVE, FinishReason
+from kernel.answer import EXTRACTIVE, FinishReason, total_cost
 from kernel.answering.causes import cause_of
 from kernel.answering.fences import fence_of
 from kernel.answering.run import Variant
@@ -56,7 +56,8 @@ class Means:
 
 @dataclass(slots=True)
 class Work:
-    """One step for one input. `hear` is given the pieces of what it writes; the rest is noted as it goes on."""
+    """One step for one input. `hear` is given the pieces of what it writes; the rest is noted as it goes on: `asked`
+    has what each answer cost that it asked for."""
 
     step: StepSettings
     inputs: Sequence[Made]
@@ -70,7 +71,15 @@ class Work:
     scores: dict[str, float] = field(default_factory=dict)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    asked: list[float | None] = field(default_factory=list)
     finish_reason: FinishReason = FinishReason.STOP
+
+    @property
+    def cost(self) -> float | None:
+        """What it cost: the answers that it asked for, else what its own variant wrote; None without a price."""
+        if self.asked:
+            return total_cost(self.asked)
+        return self.variant.cost(self.prompt_tokens, self.completion_tokens)
 
     @property
     def text(self) -> str:

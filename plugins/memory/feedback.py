@@ -75,6 +75,31 @@ class FeedbackStore:
             rows = connection.execute(query, values).fetchall()
         return [Feedback(row[0], row[1], row[2], row[3], row[4], json.loads(row[5])) for row in rows]
 
+    def page(
+        self, owner: str | None, *, rating: str = "", limit: int, offset: int = 0
+    ) -> tuple[list[Feedback], int]:
+        """Return some of what a user, or for None everybody, said, the newest first, and how much there is in all.
+
+        Args:
+            owner: whose it is.
+            rating: only of this one; empty for all.
+            limit: how many at most.
+            offset: how many newer ones are left out.
+        """
+        if owner == "" or not self._said.is_there():
+            return [], 0
+        narrowed = [(name, value) for name, value in (('"user"', owner), ("rating", rating)) if value]
+        where = "".join(f" {'AND' if n else 'WHERE'} {name} = ?" for n, (name, _) in enumerate(narrowed))
+        values = tuple(value for _, value in narrowed)
+        with self._said.connection() as connection:
+            ((total,),) = connection.execute(f"SELECT count(*) FROM feedback{where}", values).fetchall()  # noqa: S608
+            wanted = f'SELECT id, "user", at, rating, question, data FROM feedback{where}'  # noqa: S608
+            query = f"{wanted} ORDER BY id DESC LIMIT ? OFFSET ?"
+            rows = connection.execute(query, (*values, limit, offset)).fetchall()
+        return [Feedback(row[0], row[1], row[2], row[3], row[4], json.loads(row[5])) for row in rows], int(
+            total
+        )
+
 
 def preference_pairs(rows: Sequence[Feedback]) -> list[tuple[str, str, str]]:
     """Return (question, chosen answer, rejected answer), the newest approved answer of each with each rejected one."""

@@ -239,6 +239,7 @@ class QdrantDocuments:
                         "ingested_at",
                         "created",
                         "modified",
+                        "message",
                     )
                 },
             )

@@ -106,6 +106,27 @@ def test_feedback_gives_approved_answers_and_preference_pairs(place: Place) -> N
     assert store.read("") == store.read(MACHINE) == []
 
 
+def test_feedback_is_read_page_by_page_the_newest_first(place: Place) -> None:
+    store = FeedbackStore(place)
+    assert store.page(None, limit=5) == ([], 0)
+    for number, (owner, rating) in enumerate(
+        [("user:aki", "up"), ("user:ben", "down"), ("user:aki", "down")]
+    ):
+        store.add(owner, rating, f"q{number}", answer("a"), AT)
+
+    def questions(owner: str | None, rating: str = "", offset: int = 0) -> tuple[list[str], int]:
+        rows, total = store.page(owner, rating=rating, limit=2, offset=offset)
+        return [row.question for row in rows], total
+
+    assert questions(None) == (["q2", "q1"], 3)
+    assert questions(None, offset=2) == (["q0"], 3)
+    assert questions("user:aki") == (["q2", "q0"], 2)
+    assert questions("user:aki", "up") == (["q0"], 1)
+    assert questions(None, "down") == (["q2", "q1"], 2)
+    for stranger in ("", MACHINE, "user:%", "x' OR '1'='1"):
+        assert questions(stranger) == ([], 0)
+
+
 def test_a_rating_that_is_none_and_a_user_who_is_nobody_are_refused(tmp_path: Path) -> None:
     for owner, rating in (("user:aki", "sideways"), ("", "up")):
         with pytest.raises(UsageError):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Unpack
 import httpx
 import pytest
 
+from ingest.untaken import LeftOut
 from kernel import app
 from kernel.answer import (
     Answer,
@@ -216,6 +217,9 @@ class ScriptedTekio(app.Tekio):
                 ingested_at="2025-01-01T00:00:00Z",
             )
         ]
+
+    def left_out(self) -> LeftOut:
+        return LeftOut()
 
     def quote(self, passage_id: int, start: int, end: int, *, caller: Caller | None = None) -> str | None:
         return self.quoted

@@ -249,6 +249,8 @@ def test_conversations_memories_and_feedback_are_the_keys_own(parted: Parted, ow
             assert silent(own.patch(f"/v1/memory/{row['id']}", json={"text": "x"})).status_code >= 400
             assert silent(own.delete(f"/v1/memory/{row['id']}")).status_code >= 400
         assert own.post("/v1/feedback", json={"answer": answer, "rating": "up"}).status_code == 422
+        assert silent(own.get("/v1/feedback")).json() == {"feedback": [], "total": 0}
+        assert silent(own.get("/v1/feedback?everybody=true")).status_code == 403
         silent(own.post("/v1/ask", json={"question": QUESTION, "conversation": "wages"}))
         own.post("/v1/memory", json={"text": "Aoyama is on the left."})
         with parted.http("user") as http:

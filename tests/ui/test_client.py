@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 import ui.client
@@ -29,7 +30,9 @@ def client(library: str) -> Iterator[Client]:
         yield made
 
 
-def test_a_document_is_uploaded_asked_about_looked_at_and_deleted(client: Client, tmp_path: Path) -> None:
+def test_a_document_is_uploaded_asked_about_looked_at_and_deleted(
+    client: Client, library: str, tmp_path: Path
+) -> None:
     file = tmp_path / "lathe.md"
     file.write_text("# Lathe\n\nThe lathe is oiled every 40 hours.\n")
     (made,) = client.upload(file, tags=["shop=north"]).files
@@ -41,6 +44,11 @@ def test_a_document_is_uploaded_asked_about_looked_at_and_deleted(client: Client
     ]
     answer = client.ask("How often is the lathe oiled?", where=["tag.shop=north"])
     assert answer.citations[0].document == "lathe.md"
+    body = {"answer": answer.model_dump(mode="json"), "rating": "down", "comment": "too short"}
+    assert httpx.post(f"{library}/v1/feedback", json=body, timeout=60).status_code == 200
+    said = client.feedback(rating="down", limit=1)
+    assert (said.feedback[0].comment, said.feedback[0].cited) == ("too short", ["lathe.md"])
+    assert client.feedback(everybody=True).total >= said.total
     assert client.search("lathe", top_k=1)[0].document_id == made.id
     assert "40 hours" in client.passages(made.id).passages[0].text
     assert client.original(made.id) == file.read_bytes()

@@ -142,6 +142,48 @@ def test_a_thumbs_up_over_the_api_remembers_the_answer_for_its_caller_alone(http
     assert texts(http.get("/v1/memory", headers=BEN)) == []
 
 
+def test_everybodys_feedback_is_listed_for_an_admin_and_for_others_their_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert folder.is_dir()
+    monkeypatch.setenv("TEKIO_ADMINS", '["user:chief"]')
+    chief, path = {HEADER: "chief"}, "/v1/feedback"
+    with served(Tekio) as base, httpx.Client(base_url=base, timeout=60) as http:
+        answer = http.post("/v1/ask", json={"question": QUESTION}, headers=AKI).json()
+        for headers, body in (
+            (AKI, {"rating": "up", "conversation": "c"}),
+            (BEN, {"rating": "down", "comment": "wrong oven"}),
+            (BEN, {"rating": "down", "correction": "Ten hours."}),
+        ):
+            assert http.post(path, json={"answer": answer, **body}, headers=headers).status_code == 200
+        whole = http.get(f"{path}?everybody=true", headers=chief).json()
+        assert [(row["user"], row["rating"]) for row in whole["feedback"]] == [
+            ("ben", "down"),
+            ("ben", "down"),
+            ("aki", "up"),
+        ]
+        assert (whole["feedback"][0]["correction"], whole["feedback"][1]["comment"]) == (
+            "Ten hours.",
+            "wrong oven",
+        )
+        assert whole["feedback"][2]["cited"] == ["kiln.md"]
+        assert (whole["feedback"][2]["answer"], whole["total"]) == (answer["answer"], 3)
+        page = http.get(f"{path}?everybody=true&rating=down&limit=1&offset=1", headers=chief).json()
+        assert ([row["comment"] for row in page["feedback"]], page["total"]) == (["wrong oven"], 2)
+        assert http.get(path, headers=chief).json() == {"feedback": [], "total": 0}
+        own = http.get(path, headers=BEN).json()
+        assert ([row["user"] for row in own["feedback"]], own["total"]) == (["ben", "ben"], 2)
+        for headers in (AKI, BEN, {HEADER: "Chief"}, {}):
+            refused = http.get(f"{path}?everybody=true", headers=headers)
+            assert refused.status_code == 403
+            assert refused.headers["content-type"] == "application/problem+json"
+            assert "scope admin" in refused.json()["detail"]
+            assert "ben" not in refused.text
+        for query in ("limit=0", "limit=501", "offset=-1", "rating=sideways", "everybody=perhaps"):
+            assert http.get(f"{path}?{query}", headers=chief).status_code == 422
+        assert http.get(path).json() == {"feedback": [], "total": 0}  # of nobody
+
+
 def test_a_history_over_the_api_makes_the_question_stand_alone(http: httpx.Client) -> None:
     history = [{"question": "How long is the kiln K2 fired?", "answer": "For nine hours [1]."}]
     body = {"question": "Why is it so long?", "history": history}

@@ -7,6 +7,8 @@ from html import escape
 
 import streamlit as st
 
+from ingest.blocks import Outcome
+from ingest.report import FileReport
 from retrieval.errors import TekioError
 from retrieval.filter_text import parse_tags
 from retrieval.records import DocumentSummary, document_key
@@ -14,7 +16,7 @@ from ui import chat_view as view
 from ui.failures import describe
 from ui.page.here import Here
 from ui.page.rights import may_change
-from ui.page.uploading import outcome_html
+from ui.page.uploading import TO_MEND, outcome_html
 from ui.plaintext import one_line, plain
 
 _PAGE_OF_PASSAGES = 10
@@ -34,6 +36,14 @@ def show_document(here: Here, document: DocumentSummary, close: Callable[[], Non
     if said := st.session_state.pop(_SAID, ""):
         st.html(said)
     st.html(facts_html(here, document))
+    if document.outcome in TO_MEND:
+        st.html(
+            outcome_html(
+                here,
+                document.document,
+                FileReport(document.path, Outcome(document.outcome), message=document.message),
+            )
+        )
     if may_change(here):
         _actions(here, document, key)
     names = ["passages", "pages"] if document.format == "pdf" and document.pages else ["passages"]

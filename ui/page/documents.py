@@ -14,7 +14,8 @@ from ui.document_list import fitting, tags_shown
 from ui.page.collections import choose_collections, within
 from ui.page.document import show_document
 from ui.page.here import Here
-from ui.page.uploading import offer_upload
+from ui.page.untaken import show_untaken
+from ui.page.uploading import TO_MEND, offer_upload
 from ui.plaintext import one_line
 
 _OPENED = "opened_document"
@@ -38,6 +39,7 @@ def documents_page(here: Here) -> None:
     offer_upload(here, documents)
     if not documents:
         st.html(view.notice_html(here.say("no_documents")))
+        show_untaken(here)
         return
     opened = here.heard.document or st.session_state.get(_OPENED, "")
     st.session_state[_OPENED] = opened
@@ -50,14 +52,20 @@ def documents_page(here: Here) -> None:
             _list(here, documents, opened)
         with right, st.container(border=True, key="source"):
             show_document(here, found, _close)
+    show_untaken(here)
     work = offer_work(here, [row.document for row in documents])
     show_work(work, here.language)
 
 
 def documents_html(here: Here, documents: Sequence[DocumentSummary], opened: str) -> str:
-    """Return the list; of very many the first ones. What is not plainly right says so."""
+    """Return the list by folders; of very many the first ones. What is not plainly right says so, and what to do."""
     rows = []
-    for row in documents[: view.LISTED_DOCUMENTS]:
+    by_folder = sorted(documents, key=lambda row: (folder_of(row), row.document, row.path))
+    folder = ""
+    for row in by_folder[: view.LISTED_DOCUMENTS]:
+        if folder_of(row) != folder:
+            folder = folder_of(row)
+            rows.append(f'<div class="tk-folder">{escape(one_line(folder))}</div>')
         key = document_key(row.path)
         facts = [row.format, here.say("chunks", chunks=row.chunks), *([] if opened else tags_shown(row))]
         if row.outcome != "ok":
@@ -68,9 +76,17 @@ def documents_html(here: Here, documents: Sequence[DocumentSummary], opened: str
             f'<span class="tk-name">{escape(one_line(row.document))}</span>'
             f'<span class="tk-meta">{escape(" · ".join(facts))}</span></button>'
         )
+        if row.outcome in TO_MEND:
+            reason = (row.message, here.say(f"advice_for_{row.outcome}"))
+            rows.append(view.text_html(" · ".join(one_line(part) for part in reason if part), "meta"))
     more = len(documents) - view.LISTED_DOCUMENTS
     rest = view.text_html(here.say("more", count=more), "meta") if more > 0 else ""
     return f'<div class="tk-documents">{"".join(rows)}{rest}</div>'
+
+
+def folder_of(row: DocumentSummary) -> str:
+    """Return the folder in a document's name, with slashes; empty for none."""
+    return row.document.rpartition("/")[0]
 
 
 def _list(here: Here, documents: Sequence[DocumentSummary], opened: str) -> None:

@@ -9,9 +9,11 @@ import streamlit as st
 
 from kernel.answer import Answer
 from plugins.memory.feedback import Feedback
+from plugins.memory.records import owner_of
 from ui import chat_view as view
 from ui.page.correcting import correction_form
 from ui.page.here import Here
+from ui.page.rights import may_run
 from ui.plaintext import one_line, plain
 
 _SHOWN = 50
@@ -21,8 +23,11 @@ _SAID = "feedback_said"
 
 
 def show_feedback(here: Here) -> None:
-    """Draw the list, the newest first."""
-    rows = here.engine.feedback(here.caller)
+    """Draw the list, the newest first: everybody's for who runs the service, and else one's own."""
+    is_all = may_run(here)
+    rows = here.engine.feedback(here.caller, everybody=is_all)
+    if here.caller is not None:
+        st.html(view.text_html(here.say("feedback_of_all" if is_all else "feedback_of_you"), "meta"))
     if not rows:
         st.html(view.notice_html(here.say("no_feedback")))
         return
@@ -37,7 +42,9 @@ def show_feedback(here: Here) -> None:
         key="feedback_kind",
     )
     wanted = st.text_input(here.say("feedback_filter"), key="feedback_filter", max_chars=200)
-    shown = fitting(rows, str(kind), wanted)
+    shown = fitting(rows, str(kind), wanted, mender=owner_of(here.caller) if is_all else "")
+    if is_all and here.caller is not None:
+        here.note("feedback", _cited(shown[:_SHOWN]), seen=[row.id for row in shown[:_SHOWN]])
     st.html(view.text_html(here.say("feedback_count", shown=len(shown), count=len(rows)), "meta"))
     for row in shown[:_SHOWN]:
         _show(here, row)
@@ -45,25 +52,34 @@ def show_feedback(here: Here) -> None:
         st.html(view.text_html(here.say("more", count=len(shown) - _SHOWN), "meta"))
 
 
-def fitting(rows: Sequence[Feedback], kind: str, wanted: str) -> list[Feedback]:
+def fitting(rows: Sequence[Feedback], kind: str, wanted: str, *, mender: str = "") -> list[Feedback]:
     """Return the rows of a kind in which all words that are wanted stand, the newest first.
 
     Args:
         rows: in their order.
         kind: `all`, `up`, `down`, or `uncorrected`: what is wrong and has no right answer yet, of the same user.
         wanted: words.
+        mender: the user whose right answers count for everybody.
     """
     mended = {(row.user, row.question) for row in rows if row.approved}
     words = wanted.casefold().split()
     found = []
     for row in reversed(rows):
         fits = kind in ("all", row.rating) or (
-            kind == "uncorrected" and row.rating == "down" and (row.user, row.question) not in mended
+            kind == "uncorrected"
+            and row.rating == "down"
+            and not {(row.user, row.question), (mender, row.question)} & mended
         )
         text = f"{row.question} {row.approved} {row.rejected} {row.data.get('comment') or ''} {row.user}".casefold()
         if fits and all(word in text for word in words):
             found.append(row)
     return found
+
+
+def _cited(rows: Sequence[Feedback]) -> list[str]:
+    """Name the documents that the answers cite."""
+    cited = (str(each["document"]) for row in rows for each in row.data["answer"].get("citations") or ())
+    return list(dict.fromkeys(cited))
 
 
 def _show(here: Here, row: Feedback) -> None:

@@ -14,6 +14,7 @@ from kernel.settings import SETTINGS_FILE, Settings
 from retrieval.stores.opening import shown
 from ui import chat_view as view
 from ui.page.here import Here
+from ui.page.models import show_models
 from ui.page.rights import may_run
 from ui.page.setting_costs import setting_costs
 from ui.page.setting_meanings import meaning
@@ -33,6 +34,7 @@ def settings_page(here: Here) -> None:
         st.html(view.notice_html(here.say("not_allowed"), "warn"))
         return
     st.html(view.text_html(here.say("settings_help", file=SETTINGS_FILE), "tagline"))
+    show_models(here)
     wanted = st.text_input(here.say("settings_filter"), key="settings_filter", max_chars=100)
     changed = st.toggle(here.say("settings_changed"), key="settings_changed")
     st.html(settings_html(here, wanted, changed_only=changed))

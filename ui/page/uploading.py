@@ -28,6 +28,8 @@ log = logging.getLogger("tekio.chat")
 _ROUND = "upload_round"
 _SAID = "library_said"
 _GOOD = ("ok", "unchanged", "removed")
+TO_MEND = ("partial", "no_text_layer", "empty", "encrypted", "unsupported", "failed")
+"""Outcomes about which something can be done."""
 
 
 def offer_upload(here: Here, documents: Sequence[DocumentSummary]) -> None:

@@ -24,6 +24,8 @@ address = "{address}"
 model = "m"
 languages = ["en", "ja"]
 retries = 0
+price_in = 3
+price_out = 5
 
 [pipelines.seed]
 description = "translate, summarise, sentiment"

@@ -69,6 +69,7 @@ async def test_sentences_that_nothing_supports_are_found_before_and_marked_after
     assert answer.answer == "窯K2は1,240 °Cで九時間焼く [1]。"
     assert [claim.status.value for claim in answer.claims] == ["supported"]
     assert answer.unsupported == []
+    assert answer.usage.cost == pytest.approx((11 * 3 + 7 * 5) / 1e6)  # of the translation alone
 
 
 async def test_a_refusal_is_said_in_the_language_of_the_question_by_no_model(

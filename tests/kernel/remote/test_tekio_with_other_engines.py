@@ -11,6 +11,7 @@ import pytest
 
 from kernel.answer import AnswerEvent, FinishReason, TokenEvent
 from kernel.app import Tekio
+from kernel.ensembles.settings import EnsembleSettings
 from kernel.model_store import ModelStore
 from kernel.settings import Settings, load_settings
 from kernel.variant_settings import VariantSettings
@@ -45,6 +46,11 @@ def tekio(stub: Stub, model_store: ModelStore, tmp_path_factory: pytest.TempPath
                 "far": VariantSettings.model_validate(told),
                 "narrow": VariantSettings.model_validate(told | {"window": 256}),
                 "both": VariantSettings.model_validate(told | {"languages": ["en", "ja"]}),
+                "priced": VariantSettings.model_validate(told | {"price_in": 2, "price_out": 10}),
+            },
+            ensembles={
+                "pair": EnsembleSettings(members=["priced", "far"]),
+                "double": EnsembleSettings(members=["priced", "pair"]),
             },
         )
     )
@@ -74,6 +80,28 @@ async def test_a_question_is_answered_by_the_server_with_its_citations_checked(
     streamed = "".join(event.text for event in events if isinstance(event, TokenEvent))
     assert streamed == answer.answer
     assert "1,240" in json.dumps(stub.calls[0].body["messages"], ensure_ascii=False)
+
+
+async def test_an_answer_says_what_it_cost_by_the_prices_of_whoever_wrote(tekio: Tekio, stub: Stub) -> None:
+    once = 321 * 2 / 1e6 + 17 * 10 / 1e6
+    answer = await tekio.ask(QUESTION, variant="priced")
+    assert answer.usage.cost == pytest.approx(once)
+    assert (await tekio.ask(QUESTION, variant="priced")).usage.cost is None  # stored, and nothing spent
+    assert (await tekio.ask(QUESTION, variant="far", cache=False)).usage.cost is None
+    for ensemble, times in (("pair", 1), ("double", 2)):
+        answer = await tekio.ask(QUESTION, variant=ensemble, cache=False)
+        assert answer.usage.cost == pytest.approx(times * once)
+    stub.script = lambda call: call.write(usage=(321, 0))  # a draft that quotations take the place of
+    answer = await tekio.ask(QUESTION, variant="priced", cache=False)
+    assert answer.variant == "extractive"
+    assert answer.usage.cost == pytest.approx(321 * 2 / 1e6)
+
+
+@pytest.mark.parametrize("price", [-1, float("nan"), float("inf"), 2_000_000, "dear"])
+def test_a_price_that_is_none_is_refused(price: Any) -> None:
+    told = {"engine": "openai", "address": "http://127.0.0.1:1/v1", "model": "m", "price_in": price}
+    with pytest.raises(ValueError, match="price_in"):
+        VariantSettings.model_validate(told)
 
 
 async def test_what_the_server_makes_up_is_told(tekio: Tekio, stub: Stub) -> None:
@@ -140,8 +168,9 @@ async def test_functions_are_refused_in_one_line(tekio: Tekio) -> None:
 
 
 async def test_the_variants_are_listed_and_one_that_is_not_there_is_told(tekio: Tekio) -> None:
-    assert tekio.variants() == ["base", "extractive", "far", "narrow", "both"]
-    with pytest.raises(UsageError, match="no variant 'near'; there are base, extractive, far, narrow, both"):
+    named = ["base", "extractive", "far", "narrow", "both", "priced", "pair", "double"]
+    assert tekio.variants() == named
+    with pytest.raises(UsageError, match=f"no variant 'near'; there are {', '.join(named)}"):
         await tekio.ask(QUESTION, variant="near")
 
 
@@ -191,7 +220,7 @@ FAR = {"engine": "openai", "address": "http://127.0.0.1:8000/v1", "model": "m"}
         ({"far": FAR | {"key": "sk-proj-abcdef123456"}}, "name of an environment variable"),
         ({"far": FAR | {"key": "hf_abcDEF"}}, "name of an environment variable"),
         ({"far": FAR | {"key": "AKIAABCDEFGHIJKLMNOPQRST"}}, "name of an environment variable"),
-        ({"far": FAR | {"engine": "vllm"}}, "'openai' or 'llama.cpp'"),
+        ({"far": FAR | {"engine": "vllm"}}, "'openai', 'llama.cpp' or 'seq2seq'"),
         ({"far": {"engine": "openai"}}, "the engine openai needs address and model"),
         ({"far": FAR | {"address": "localhost:8000"}}, "it is an address"),
         ({"far": FAR | {"address": "http://me:secret@there/v1"}}, "without a user or password"),

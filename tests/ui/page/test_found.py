@@ -16,7 +16,9 @@ from kernel.settings import load_settings
 from retrieval.errors import TekioError
 from tests.ui.composed import HOSTILE, ensemble_answer, pipeline_answer, policy_answer
 from tests.ui.conftest import make_answer
+from ui.answer_text import money
 from ui.chat_engine import Engine
+from ui.chat_view import meta_html
 from ui.page.found import found_html
 from ui.page.here import Here
 from ui.page.settings_view import settings_html
@@ -33,6 +35,22 @@ def cleared() -> Iterator[None]:
     st.cache_resource.clear()
     yield
     st.cache_resource.clear()
+
+
+def test_an_answer_says_what_it_cost_but_not_to_who_compares_without_knowing_who_answered() -> None:
+    free = make_answer()
+    paid = free.model_copy(update={"usage": free.usage.model_copy(update={"cost": 0.000812})})
+    assert "cost 0.000812" in meta_html(paid, "en")
+    assert "費用 0.000812" in meta_html(paid, "ja")
+    assert "cost" not in meta_html(paid, "en", blind=True) + meta_html(free, "en")
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"),
+    [(1234.5, "1,234.50"), (0.5, "0.5"), (0.00001, "0.00001"), (1e-9, "< 0.000001"), (1, "1.00")],
+)
+def test_a_cost_is_told_from_nothing(cost: float, shown: str) -> None:
+    assert money(cost) == shown
 
 
 def test_each_member_is_shown_with_what_it_counted_and_the_taken_one_is_marked() -> None:
@@ -100,7 +118,9 @@ OUTCOME = """
 import streamlit as st
 from kernel.settings import load_settings
 from tests.ui.composed import ensemble_answer
+from ui.answer_text import money
 from ui.chat_engine import Engine
+from ui.chat_view import meta_html
 from ui.page.here import Here
 from ui.page.outcome import show_outcome
 from ui.page.turn import Turn

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from adaptation.advice.rules import options
 from adaptation.finetuning.methods import METHODS
 from evaluation.adapters.judging import FIGURES
+from ingest.untaken import LeftOut, Untaken
 from kernel.memories import Memories
 from kernel.settings import Settings, load_settings
 from plugins.memory.feedback import Feedback
@@ -28,6 +29,7 @@ from ui.jobs.kinds import EvaluationJob
 from ui.jobs.records import Job, JobsFolder
 from ui.locales import LANGUAGES, label
 from ui.page.collections import NO_COLLECTION, collections_of, where_of, within
+from ui.page.documents import documents_html
 from ui.page.evaluations import history
 from ui.page.feedback import fitting
 from ui.page.here import Here
@@ -148,6 +150,64 @@ def test_feedback_is_filtered_by_kind_and_words() -> None:
     assert [each.id for each in fitting(rows, "up", "")] == [1]
     assert [each.id for each in fitting(rows, "uncorrected", "")] == [4]
     assert [each.id for each in fitting(rows, "down", "YEAR glaze")] == [4]
+    assert [each.id for each in fitting(rows, "uncorrected", "", mender="user:aki")] == []
+
+
+def test_who_runs_the_service_sees_everybodys_feedback_and_others_their_own(
+    rated: Memories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEKIO_ADMINS", '["user:chief"]')
+    for user in ("aki", "ben"):
+        rated.rate(make_answer(f"What of {user}?"), "down", caller=caller(user))
+    shown = html_of(page("quality", "quality_page", "caller('chief')"))
+    assert all(each in shown for each in ("What of aki?", "What of ben?", "How &lt;b&gt;long", "3 of 3"))
+    assert "You see what everybody said" in shown
+    shown = html_of(page("quality", "quality_page", "caller('ben')"))
+    assert "What of ben?" in shown
+    assert "What of aki?" not in shown
+    assert "You see what you said of answers yourself" in shown
+    alone = html_of(page("quality", "quality_page"))
+    assert "3 of 3" in alone
+    assert "You see what" not in alone
+
+
+def test_documents_are_listed_by_folder_with_what_to_do_about_those_that_need_it(
+    scripted: type[ScriptedTekio],
+) -> None:
+    def row(name: str, outcome: str = "ok", message: str = "") -> DocumentSummary:
+        return DocumentSummary(
+            1, name, f"/{name}", name, "pdf", "en", 1, 0, 9, outcome, "2026", message=message
+        )
+
+    here = Here(Engine(load_settings()), None, "en", load_settings())
+    rows = [row("a.md"), row("hr/pay.pdf", "encrypted", "a <b>password</b>"), row("hr/x/y.md"), row("z.md")]
+    shown = documents_html(here, rows, "")
+    places = [
+        shown.index(each)
+        for each in (">a.md<", ">z.md<", ">hr</div>", ">hr/pay.pdf<", ">hr/x</div>", ">hr/x/y.md<")
+    ]
+    assert places == sorted(places)
+    assert "a &lt;b&gt;password&lt;/b&gt; · Save it without a password and add it again." in shown
+    assert "tk-folder" not in documents_html(here, [row("a.md"), row("z.md")], "")
+
+
+def test_files_that_were_not_taken_in_are_shown_with_reason_and_advice_to_who_runs_the_service(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = LeftOut((Untaken("/secret/x.bin", "x/<i>.bin", "unsupported", "it is a picture"),), more=True)
+    monkeypatch.setattr(scripted, "left_out", lambda self: left)
+    monkeypatch.setenv("TEKIO_ADMINS", '["user:chief"]')
+    for who in ("None", "caller('chief')"):
+        shown = page("documents", "documents_page", who)
+        assert not shown.exception
+        assert shown.expander[0].label == "Not taken in: 1"
+        told = html_of(shown)
+        assert "x/&lt;i&gt;.bin" in told
+        assert "it is a picture" in told
+        assert "Save it as PDF or in an office format." in told
+        assert "There are more" in told
+        assert "/secret/x.bin" not in told
+    assert "it is a picture" not in html_of(page("documents", "documents_page", "caller('aki')"))
 
 
 def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]) -> None:
@@ -162,6 +222,40 @@ def test_settings_are_shown_without_what_is_secret(scripted: type[ScriptedTekio]
     assert "<b>top_k</b>" in shown
     assert "<b>top_k</b>" not in settings_html(here, "", changed_only=True)
     assert "<b>store</b>" not in settings_html(here, "top_k", changed_only=False)
+
+
+def test_models_at_hand_are_shown_with_what_they_take_and_techniques_with_their_tokens(
+    scripted: type[ScriptedTekio], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "models" / "own <b>"
+    own.mkdir(parents=True)
+    (own / "config.json").write_text("{}")
+    (own / "model.safetensors").write_bytes(bytes(3_000_000))
+    gguf = tmp_path / "small.gguf"
+    gguf.write_bytes(bytes(2_000_000))
+    monkeypatch.setenv("TEKIO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TEKIO_GENERATOR", str(own))
+    monkeypatch.setenv(
+        "TEKIO_VARIANTS",
+        json.dumps(
+            {
+                "small": {"engine": "llama.cpp", "model": str(gguf)},
+                "far": {"engine": "openai", "address": "http://far.example/v1", "model": "hidden"},
+            }
+        ),
+    )
+    shown = page("settings_view", "settings_page")
+    assert not shown.exception
+    told = html_of(shown)
+    rows = [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", told)]
+    assert rows[1:] == [
+        ["embedder", "multilingual-e5-small", "not on this machine", "about 500 MB"],
+        ["generator", "own &lt;b&gt;", "3 MB", ""],
+        ["variants.small", "small.gguf", "2 MB", ""],
+    ]
+    assert str(tmp_path) not in told.split("</table>")[0]
+    assert re.search(r"The process of this page takes [\d,]+ MB of memory now", told)
+    assert "Several worked examples more in each prompt: about 250 tokens" in told
 
 
 def test_collections_are_the_tag_of_the_documents_and_become_one_filter() -> None:
