@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -138,7 +139,13 @@ def corrected(answer: Answer, text: str) -> Answer:
         answer: is wrong.
         text: cites by the markers of the wrong answer.
     """
-    gone = {"unsupported": [], "claims": [], "reasoning": None, "short_answer": None, "refused": False}
+    gone: dict[str, Any] = {
+        "unsupported": [],
+        "claims": [],
+        "reasoning": None,
+        "short_answer": None,
+        "refused": False,
+    }
     kept = {
         "answer": text,
         "question": answer.asked or answer.question,
