@@ -63,6 +63,7 @@ button.tk-source:hover { border-color: #2f8f86; }
 .tk-document:hover, .tk-document[aria-current] { background: color-mix(in srgb, #2f8f86 12%, transparent); }
 .tk-folder { padding: .6rem .4rem .25rem; font-size: .85rem; font-weight: 600; overflow-wrap: anywhere; }
 .tk-document .tk-meta { text-align: right; }
+.tk-document:hover .tk-meta, .tk-document[aria-current] .tk-meta { opacity: .85; }
 /* White on the dark theme's light green is hard to read. */
 [data-testid="stMultiSelect"] span[title], [data-testid^="stBaseButton-primary"] p {
   color: light-dark(#fff, #0d1f1d) !important; }

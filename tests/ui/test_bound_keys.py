@@ -47,6 +47,9 @@ DOCUMENTS = {  # address: whether a document, or text of one, is behind it; a ne
     "/v1/memory": True,
     "/v1/memory/{memory_id}": True,
     "/v1/feedback": True,
+    "/v1/feedback/opened": False,
+    "/v1/pipelines": False,
+    "/v1/pipelines/{name}": True,
     "/v1/examples": True,
     "/v1/examples/{key}": True,
     "/v1/jobs": True,
@@ -87,7 +90,15 @@ def parted(
     folder, store = tmp_path_factory.mktemp("parted"), ""
     if request.param == "postgresql":
         store = f"{request.getfixturevalue('postgresql')}&schema=t{uuid.uuid4().hex[:12]}"
-    settings = own_settings(folder, model_store, store=store, edit_examples=True, prometheus=True)
+    steps = [{"name": "answer", "kind": "answer", "variant": "extractive"}]
+    settings = own_settings(
+        folder,
+        model_store,
+        store=store,
+        edit_examples=True,
+        prometheus=True,
+        pipelines={"plain": {"steps": steps}},
+    )
     with closing(Tekio(settings)) as tekio:
         make = tekio.keys.create
         keys = {
@@ -316,6 +327,16 @@ def test_openais_protocol_and_mcp_keep_to_it(parted: Parted, own: httpx.Client) 
     )
     assert refused.json()["result"]["isError"]
     assert "310,000" not in refused.text
+
+
+@pytest.mark.parametrize("who", ["own", "reader", "user"])
+def test_a_pipeline_answers_from_the_collection_alone(parted: Parted, who: str) -> None:
+    with parted.http(who) as http:
+        ran = silent(http.post("/v1/pipelines/plain", json={"text": QUESTION}))
+        assert ran.status_code == 200, ran.text
+        assert "plain" in silent(http.get("/v1/pipelines")).text
+    with parted.http("all") as http:
+        assert "310,000" in http.post("/v1/pipelines/plain", json={"text": QUESTION}).text
 
 
 def test_questions_are_suggested_of_the_collection_alone(parted: Parted) -> None:

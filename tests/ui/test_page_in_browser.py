@@ -28,7 +28,9 @@ from retrieval.sentence_transformer import SentenceTransformerEmbedder
 from tests.kernel.remote.stub_server import Call, Stub
 from tests.kernel.remote.stub_server import served as stub_served
 from tests.ui.browsing import ask, chat_served, chromium, go, library, shot_folder
+from ui.locales import label
 from ui.page.auditing import page_log
+from ui.page.differences import differences
 
 CORPUS = Path(__file__).parents[2] / "data" / "corpus"
 DOCUMENTS = (
@@ -39,10 +41,16 @@ DOCUMENTS = (
 )
 INSULIN = "How often do the syringe and the line of an intravenous insulin infusion have to be changed?"
 BLOOD = "使わないことになった赤血球液を輸血部に返却して再び使うには、出庫から何分以内に返せばよいですか。"
+REFUSED = "Who won the chess tournament of 1911?"
 KILN = "# Kiln K2\n\nThe kiln K2 is fired at 1,240 degrees for nine hours.\n"
 GLAZE = "# Glaze\n\nGlaze G-7 is stirred for 20 minutes before use.\n"
 HOSTILE = "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 2'> ![x](http://evil.example/p.png)"
 _FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+TEXTS_WITH_MARKERS = """all => all.map(one => {
+    const copy = one.cloneNode(true);
+    for (const badge of copy.querySelectorAll(".tk-badge")) badge.replaceWith(`[${badge.textContent}]`);
+    return copy.textContent;
+})"""
 HOSTILE_NAME = "<img src=x onerror=window.harmed=3> :material∕home: $x^2$.md"
 
 
@@ -267,6 +275,10 @@ def test_base_and_extractive_answer_side_by_side_and_a_vote_is_kept(
     page.get_by_role("button", name="Ask all").click()
     page.get_by_role("button", name="This is the best").nth(1).wait_for(timeout=120_000)
     assert page.locator(".tk-panel-title").all_inner_texts() == ["base", "extractive"]
+    texts = page.locator(".tk-answer").evaluate_all(TEXTS_WITH_MARKERS)
+    assert page.locator(".tk-answer mark.tk-differs").all_inner_texts() == [
+        text[start:end] for text, spans in zip(texts, differences(texts), strict=True) for start, end in spans
+    ]
     assert any(
         re.search(r"[\d.]+ s · \d+ \+ \d+ tokens · base", line)
         for line in page.locator(".tk-meta").all_inner_texts()
@@ -580,11 +592,27 @@ def test_every_page_is_open_to_assistive_technology(
     page.locator("button.tk-badge").first.click()
     page.locator(".tk-panel").wait_for(timeout=30_000)
     check("source")
+    for what in ("edit", "correct"):
+        page.locator(f".st-key-icon_{what}_0 button").first.click()
+    page.get_by_test_id("stForm").nth(1).wait_for(timeout=30_000)
+    check("forms")
+    ask(page, REFUSED)
+    page.get_by_text(label("nearest", locale[:2])).wait_for(timeout=30_000)
+    check("refusal")
     links = page.get_by_test_id("stSidebarNavLink")
     for number in range(1, links.count()):
         links.nth(number).click()
         page.locator(".tk-title").wait_for(timeout=30_000)
         check(f"page-{number}")
+        tabs = page.get_by_role("tab")
+        for tab in range(1, tabs.count()):
+            tabs.nth(tab).click()
+            check(f"page-{number}-tab-{tab}")
+        if number == 1:
+            page.locator("[data-document]").filter(has_text="insulin-protocol.pdf").click()
+            tabs.nth(1).click()
+            page.get_by_role("img", name=re.compile("insulin-protocol")).wait_for(timeout=30_000)
+            check("document")
     assert found == []
 
 
