@@ -47,6 +47,9 @@ DOCUMENTS = {  # address: whether a document, or text of one, is behind it; a ne
     "/v1/memory": True,
     "/v1/memory/{memory_id}": True,
     "/v1/feedback": True,
+    "/v1/feedback/opened": False,
+    "/v1/pipelines": False,
+    "/v1/pipelines/{name}": True,
     "/v1/examples": True,
     "/v1/examples/{key}": True,
     "/v1/jobs": True,
@@ -87,7 +90,15 @@ def parted(
     folder, store = tmp_path_factory.mktemp("parted"), ""
     if request.param == "postgresql":
         store = f"{request.getfixturevalue('postgresql')}&schema=t{uuid.uuid4().hex[:12]}"
-    settings = own_settings(folder, model_store, store=store, edit_examples=True, prometheus=True)
+    brief = {"steps": [{"name": "answer", "kind": "answer", "variant": "extractive"}]}
+    settings = own_settings(
+        folder,
+        model_store,
+        store=store,
+        edit_examples=True,
+        prometheus=True,
+        pipelines={"brief": brief},
+    )
     with closing(Tekio(settings)) as tekio:
         make = tekio.keys.create
         keys = {
@@ -154,6 +165,17 @@ def test_lists_searches_and_answers_are_of_the_collection_alone(parted: Parted, 
         )
     with parted.http(who) as http:
         silent(http.post("/v1/ask", json={"question": QUESTION}))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_pipeline_answers_from_the_collection_alone(
+    parted: Parted, own: httpx.Client, stream: bool
+) -> None:
+    body = {"text": QUESTION, "stream": stream}
+    with parted.http("all") as http:
+        assert "310,000" in http.post("/v1/pipelines/brief", json=body).text
+    assert silent(own.post("/v1/pipelines/brief", json=body)).status_code == 200
+    assert [row["name"] for row in own.get("/v1/pipelines").json()["pipelines"]] == ["brief"]
 
 
 @pytest.mark.parametrize("name", ["pay.md", "mri.pdf", "loose.md"])
