@@ -34,9 +34,7 @@ def client(library: str) -> Iterator[Client]:
         yield made
 
 
-def test_a_document_is_uploaded_asked_about_looked_at_and_deleted(
-    client: Client, tmp_path: Path, mri: dict[str, Any]
-) -> None:
+def test_a_document_is_uploaded_asked_about_looked_at_and_deleted(client: Client, tmp_path: Path) -> None:
     file = tmp_path / "lathe.md"
     file.write_text("# Lathe\n\nThe lathe is oiled every 40 hours.\n")
     (made,) = client.upload(file, tags=["shop=north"]).files
@@ -50,7 +48,6 @@ def test_a_document_is_uploaded_asked_about_looked_at_and_deleted(
     assert answer.citations[0].document == "lathe.md"
     assert client.search("lathe", top_k=1)[0].document_id == made.id
     assert "40 hours" in client.passages(made.id).passages[0].text
-    assert client.compare("lathe.md", mri["document"], about="oil").first == "lathe.md"
     assert client.original(made.id) == file.read_bytes()
     assert client.reread(made.id).outcome == "unchanged"
     assert client.delete(made.id).file == "deleted"
@@ -103,9 +100,15 @@ def test_what_is_said_kept_and_shown_is_typed_too(
     assert client.examples() == before
 
 
-def test_documents_as_a_whole_are_read_by_the_client(client: Client, mri: dict[str, Any]) -> None:
+def test_documents_as_a_whole_are_read_by_the_client(
+    client: Client, mri: dict[str, Any], tmp_path: Path
+) -> None:
     document = mri["document"]
     assert client.summarize(document, sentences=2).document == document
+    (file := tmp_path / "drill.md").write_text("# Drill\n\nThe drill is oiled every 30 hours.\n")
+    (other,) = client.upload(file).files
+    assert client.compare("drill.md", document, about="oil").first == "drill.md"
+    client.delete(other.id or "")
     schema = {"type": "object", "properties": {"form": {"type": "string"}}}
     assert client.extract(schema, question=QUESTION).passages
     assert client.pipelines() == []
