@@ -24,6 +24,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from kernel.answer import Answer, AnswerEvent, PassagesEvent, TokenEvent
 from retrieval.errors import TekioError
+from ui.client_kept import KeptCalls
 from ui.jobs.kinds import EvaluationJob, FineTuneJob, IngestJob
 from ui.jobs.models import JobsResponse, JobView, JobWithResult
 from ui.library_models import DeletedDocument, DocumentPassages, FailedUpload, UploadedFile, UploadResponse
@@ -52,7 +53,7 @@ class ApiError(TekioError):
         self.problem = problem
 
 
-class Client:
+class Client(KeptCalls):
     """A server that is asked. Close it, or use it as a context."""
 
     def __init__(self, base_url: str, *, key: str = "", timeout: float = 180.0) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import FastAPI, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.answer import Answer
-from kernel.app import Tekio
 from kernel.conversations import kept_answer
 from plugins.memory.conversations import Conversation, KeptTurn
 from ui.audit import note_shown
 from ui.conversation_export import MEDIA_TYPES, exported
 from ui.identity import caller_in
+
+if TYPE_CHECKING:  # the client takes the models of this module, and is not to load an engine
+    from kernel.app import Tekio
 
 _NAME = Path(description="`id` of a conversation, as the list names it", max_length=200)
 _NOT_FOUND = "the caller has no such conversation"

@@ -6,17 +6,19 @@ Where users are told apart, each sees and adds their own, and those of everyone 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.answer import Answer
-from kernel.app import Tekio
 from retrieval.access import Caller
 from retrieval.errors import UsageError
 from ui.identity import caller_in
+
+if TYPE_CHECKING:  # the client takes the models of this module, and is not to load an engine
+    from kernel.app import Tekio
 
 
 class ExampleRequest(BaseModel):

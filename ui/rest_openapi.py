@@ -60,6 +60,9 @@ def completed(description: Schema) -> Schema:
 
 def _complete(responses: Schema, *, openai: bool) -> None:
     everywhere = dict(EVERYWHERE)
+    problem, own = (
+        {"$ref": _REF.format(model=each.__name__)} for each in (ErrorResponse, OpenAIErrorResponse)
+    )
     if openai:
         everywhere.pop("422")
         responses.pop("422", None)
@@ -71,8 +74,9 @@ def _complete(responses: Schema, *, openai: bool) -> None:
         if not status.startswith(("4", "5")):
             continue
         content = response.setdefault("content", {})
-        model = OpenAIErrorResponse if openai else ErrorResponse
-        declared = content.pop(_JSON, {}).get("schema") or {"$ref": _REF.format(model=model.__name__)}
+        declared = content.pop(_JSON, {}).get("schema") or problem
+        if openai and declared == problem:  # as what is declared once for all addresses
+            declared = own
         content[_JSON if openai or _is_readiness(declared) else PROBLEM_JSON] = {"schema": declared}
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +14,11 @@ import pytest
 
 import ui.client
 from kernel.answer import AnswerEvent, PassagesEvent
+from kernel.conversations import Conversations
+from kernel.model_store import ModelStore
 from retrieval.errors import TekioError
-from tests.ui.serving import MRI, served
+from tests.ui.browsing import ROOT
+from tests.ui.serving import MRI, own_settings, served
 from ui.client import ApiError, Client
 from ui.jobs.kinds import IngestJob
 from ui.views import CitationView, DoneView
@@ -70,6 +75,56 @@ def test_a_stream_is_typed(client: Client, mri: dict[str, Any]) -> None:
     assert events[-1].finish_reason is answer.finish_reason
 
 
+def test_what_is_said_kept_and_shown_is_typed_too(
+    client: Client, mri: dict[str, Any], library_place: Path, model_store: ModelStore
+) -> None:
+    name = "who asks/1?"
+    answer = client.ask(QUESTION, conversation=name)
+    place = own_settings(library_place, model_store)
+    Conversations(place.memory_place, place.memory).keep(name, answer, caller=None)  # as the page does
+    (listed,) = client.conversations(search="MR-07")
+    assert (listed.id, client.rename(name, "Forms").title) == (name, "Forms")
+    assert client.conversation(name).said[0].answer == answer
+    assert QUESTION.encode() in client.export(name, "json")
+    kept = client.rate(answer, "down", correction="For a year.", conversation=name)
+    assert kept is not None
+    assert client.rate(answer, "down") is None
+    assert [memory.answer for memory in client.memories()] == ["For a year."]
+    assert client.forget(kept.id) == 1
+    assert client.forget_conversation(name) == 1
+    assert client.conversations() == []
+
+    fact = client.remember("The kiln is K2.")
+    assert client.change_memory(fact.id, confirm=True).confirmed == 1
+    assert client.forget(fact.id) == 1
+    assert client.memories() == []
+
+    before = client.examples()
+    added = client.add_example("Which kiln?", ["The kiln is K2."], "K2 [1].")
+    approved = client.approve(answer)
+    assert len(client.examples()) == len(before) + 2
+    for example in (added, approved):
+        client.delete_example(example.id)
+    assert client.examples() == before
+
+
+def test_documents_as_a_whole_are_read_by_the_client(
+    client: Client, mri: dict[str, Any], tmp_path: Path
+) -> None:
+    document = mri["document"]
+    assert client.summarize(document, sentences=2).document == document
+    (file := tmp_path / "drill.md").write_text("# Drill\n\nThe drill is oiled every 30 hours.\n")
+    (other,) = client.upload(file).files
+    assert client.compare("drill.md", document, about="oil").first == "drill.md"
+    client.delete(other.id or "")
+    schema = {"type": "object", "properties": {"form": {"type": "string"}}}
+    assert client.extract(schema, question=QUESTION).passages
+    assert client.pipelines() == []
+    with pytest.raises(ApiError) as raised:
+        client.run_pipeline("nonesuch", "text")
+    assert raised.value.status == 404
+
+
 def test_what_could_not_be_read_is_an_answer(client: Client, tmp_path: Path) -> None:
     file = tmp_path / "empty.md"
     file.write_bytes(b"")
@@ -89,6 +144,13 @@ def test_what_is_refused_is_an_error_with_its_remedy(client: Client) -> None:
     with pytest.raises(ApiError, match="job_roots"):
         client.start(IngestJob(kind="ingest", paths=["anything"]))
     assert client.jobs() == []
+
+
+def test_the_client_loads_no_engine() -> None:
+    code = (
+        "import sys, ui.client; sys.exit(bool({'kernel.app', 'torch', 'semantic_kernel'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
 
 
 def test_an_error_in_a_stream_is_raised(scripted: type[ScriptedTekio]) -> None:

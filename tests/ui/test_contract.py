@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -16,12 +16,22 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import FlakyStrategyDefinition, Unsatisfiable
 from hypothesis.stateful import run_state_machine_as_test
+from limits import RateLimitItemPerDay
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
     status_code_conformance,
 )
+
+import ui.limits
+from kernel.api_keys import KeyStore
+from kernel.settings import load_settings
+from tests.ui.serving import served
+from ui.scopes import named_scope
+
+if TYPE_CHECKING:
+    from tests.ui.conftest import ScriptedTekio
 
 EXAMPLES = int(os.environ.get("TEKIO_CONTRACT_EXAMPLES", "2"))
 """Requests for each address, of those that fit the description, and of those that do not."""
@@ -37,12 +47,14 @@ DONE_FOR_REAL = {"POST /v1/jobs"}
 """What would begin long work, and gets requests alone that do not fit."""
 
 
-def failure(operation: Any, mode: schemathesis.GenerationMode, session: requests.Session) -> str:
-    """Return what is wrong with how an address answers generated requests; empty for nothing."""
+def failure(
+    operation: Any, mode: schemathesis.GenerationMode, *sessions: requests.Session, examples: int = EXAMPLES
+) -> str:
+    """Return what is wrong with how an address answers generated requests, each of every session; empty for nothing."""
 
     @seed(0)
     @settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         deadline=None,
         database=None,
         phases=[Phase.explicit, Phase.generate],
@@ -50,7 +62,8 @@ def failure(operation: Any, mode: schemathesis.GenerationMode, session: requests
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def asked(case: Any) -> None:
-        case.call_and_validate(session=session, checks=CHECKS, timeout=60)
+        for session in sessions:
+            case.call_and_validate(session=session, checks=CHECKS, timeout=60)
 
     try:
         asked()
@@ -84,6 +97,47 @@ def test_every_address_answers_as_it_says(library: str, mri: dict[str, Any]) -> 
             if mode is schemathesis.GenerationMode.NEGATIVE or operation.label not in DONE_FOR_REAL
         ]
     assert not any(found), "\n".join(each for each in found if each)
+
+
+def test_every_address_refuses_as_it_says(
+    scripted: type[ScriptedTekio], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a key, with one that may not, and with one that asks too often."""
+    monkeypatch.setattr(
+        ui.limits, "RateLimitItemPerMinute", RateLimitItemPerDay
+    )  # however long the test takes
+    store = KeyStore(load_settings().memory_place)
+    _, read = store.create("reader", "read")  # from here on every request needs a key
+    _, busy = store.create("busy", "admin", per_minute=1)
+    came: dict[int, list[int]] = {401: [], 403: [], 429: []}
+
+    def noting(status: int, key: str) -> requests.Session:
+        made = requests.Session()
+        made.headers["Authorization"] = f"Bearer {key}"
+        made.hooks["response"].append(lambda response, **_more: came[status].append(response.status_code))
+        return made
+
+    with (
+        served(scripted) as base,
+        noting(401, "") as nobody,
+        noting(403, read) as reader,
+        noting(429, busy) as often,
+    ):
+        often.get(f"{base}/v1/variants", timeout=60)  # the one request of this minute
+        assert came[429].pop() == 200
+        schema = schemathesis.openapi.from_url(f"{base}/openapi.json")
+        described: list[Any] = list(schema.get_all_operations())
+        found = []
+        for operation in (each.ok() for each in described):
+            needed = named_scope(operation.method.upper(), operation.path)
+            refused = {"open": [], "read": [nobody, often]}.get(str(needed), [nobody, reader, often])
+            if refused:
+                mode = schemathesis.GenerationMode.POSITIVE
+                found.append(failure(operation, mode, *refused, examples=1))
+    assert not any(found), "\n".join(each for each in found if each)
+    assert len(came[401]) > len(came[403]) > 10
+    for status, all_of_them in came.items():
+        assert set(all_of_them) == {status}
 
 
 @pytest.mark.skipif(EXAMPLES <= 2, reason="takes minutes: make contract")
