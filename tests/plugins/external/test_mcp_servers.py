@@ -73,7 +73,7 @@ async def test_a_server_that_hangs_at_the_start_is_given_up_in_time(script: str)
         assert time.perf_counter() - started < SECONDS
         started = time.perf_counter()
         await only(functions)
-        assert time.perf_counter() - started < 0.2, "it is left alone for a while"
+        assert time.perf_counter() - started < 0.8, "it is left alone for a while"
 
 
 async def test_a_server_that_dies_at_the_start_is_told_by_its_last_words() -> None:
