@@ -101,6 +101,10 @@ def shot_folder(made: Path) -> Path:
 
 def ask(page: Any, question: str, *, wait: bool = True) -> None:
     """Ask a question in the chat; unless told otherwise, wait for the answer's text."""
+    # While the language changes there are two for a moment.
+    page.wait_for_function(
+        "document.querySelectorAll('[data-testid=stChatInputTextArea]').length === 1", timeout=60_000
+    )
     box = page.get_by_test_id("stChatInputTextArea")
     box.wait_for(timeout=60_000)
     before = page.locator(".tk-answer").count()

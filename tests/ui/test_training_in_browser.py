@@ -85,8 +85,8 @@ def test_an_adapter_is_trained_measured_made_default_and_rolled_back(
         page.get_by_role("button", name="Start", exact=True).click()
         with held_once_it_learns(jobs) as job_id:
             page.get_by_test_id("stVegaLiteChart").wait_for(timeout=60_000)
-            assert page.get_by_text("under way").is_visible()
-            assert page.get_by_text(re.compile("^step .* of .*, loss")).is_visible()
+            page.get_by_text("under way").wait_for(timeout=60_000)
+            page.get_by_text(re.compile("^step .* of .*, loss")).wait_for(timeout=60_000)
             page.screenshot(path=shots / "training.png")
         page.get_by_text("General requests followed").first.wait_for(timeout=120_000)
         assert jobs.get(job_id).state == "succeeded"
