@@ -37,7 +37,6 @@ from kernel.chat.local_chat import LocalChatCompletion
 from kernel.chat.local_engines import TokenCounter
 from kernel.chat.other_engines import OtherEngines
 from kernel.chat.selector import StrictServiceSelector
-from kernel.composed.making import compose
 from kernel.conversation.listening import Listener
 from kernel.conversation.nearest import nearest_by
 from kernel.embedders import find_entailment, find_reranker
@@ -503,6 +502,8 @@ class Engine:
         )
 
     def _composed(self, name: str) -> Variant:
+        from kernel.composed.making import compose  # for those alone whose settings have such variants
+
         composition = compose(name, self._settings, self)
         members = [self.variant(member) for member in composition.members]
         local = [member.model for member in members if member.model and self._is_local(member.name)]

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from scipy.stats import rankdata
-
 from kernel.ensembles.voices import Voice, agreement_of, cited_alike, support_of
 
 Standing = tuple[float, ...]
@@ -75,6 +73,8 @@ def ballots_of(
 
 def borda(ballots: Sequence[Ballot]) -> dict[int, float]:
     """Return the points of each candidate, as a share of the most that it could have."""
+    from scipy.stats import rankdata  # half a second, which only elections by points should take
+
     numbers = sorted(ballots[0].standings)
     points = dict.fromkeys(numbers, 0.0)
     for ballot in ballots:
