@@ -49,6 +49,15 @@ class NamedTechnique(str):
         return str(self)
 
 
+STEPPED = (Technique.CHAIN_OF_THOUGHT, Technique.HYBRID)
+"""The techniques that write steps before the answer."""
+
+
+def technique_of(name: str) -> Technique | NamedTechnique:
+    """Return a technique by its name, which was checked."""
+    return Technique(name) if name in list(Technique) else NamedTechnique(name)
+
+
 class _Frozen(BaseModel):
     # What is wrong with a value is told without the value, which can be a document's text.
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)

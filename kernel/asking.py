@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
-from kernel.answer import EXTRACTIVE, NamedTechnique, Technique
+from kernel.answer import EXTRACTIVE, STEPPED, NamedTechnique, Technique, technique_of
 from kernel.answering.asked import Asked
 from kernel.conversation.history import GivenTurn, check_follow_ups, check_history
 from kernel.selecting import multi_query_of
@@ -19,8 +19,6 @@ from retrieval.filter_text import parse_filters
 from retrieval.queries import MAX_TOP, check_query
 
 ANSWER_LANGUAGES = ("en", "ja")
-STEPPED = (Technique.CHAIN_OF_THOUGHT, Technique.HYBRID)
-"""The techniques that write steps before the answer."""
 MOST_SAMPLES = 10
 
 
@@ -158,11 +156,9 @@ def check_technique(name: str, settings: Settings) -> Technique | NamedTechnique
         UsageError: there is none of this name.
     """
     own = [path.name for path in prompt_folders(settings.prompts)]
-    if name in list(Technique):
-        return Technique(name)
-    if name in own:
-        return NamedTechnique(name)
-    raise UsageError(f"there is no technique '{name}'; there are {', '.join([*Technique, *own])}")
+    if name not in [*Technique, *own]:
+        raise UsageError(f"there is no technique '{name}'; there are {', '.join([*Technique, *own])}")
+    return technique_of(name)
 
 
 def _samples(given: int | None, technique: str, variant: str) -> int:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kernel.answer import Answer
 from kernel.app import Tekio
 from kernel.ensembles.settings import EnsembleSettings, MemberSettings
-from retrieval.errors import TekioError
+from retrieval.whole_files import write_whole
 
 _EVERY = 10
 
@@ -79,14 +79,8 @@ class Journal:
         Raises:
             TekioError: it cannot be written.
         """
-        beside = self.path.with_name(self.path.name + ".new")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lines = [self._about, *(one.model_dump_json() for one in kept.values())]
-            beside.write_text("\n".join(lines) + "\n", "utf-8")
-            beside.replace(self.path)
-        except OSError as error:
-            raise TekioError(f"cannot write {self.path}: {error.strerror or error}") from error
+        lines = [self._about, *(one.model_dump_json() for one in kept.values())]
+        write_whole(self.path, "\n".join(lines) + "\n")
 
     def add(self, one: Recorded) -> None:
         """Add an answer."""

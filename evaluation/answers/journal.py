@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import IO, Any
 from pydantic import ValidationError
 
 from evaluation.answers.outcome import Outcome
+from retrieval import whole_files
 from retrieval.errors import TekioError
 
 _SUFFIX = ".part"
@@ -55,12 +55,9 @@ class Journal:
         Raises:
             TekioError: it cannot be written.
         """
+        lines = [self._about, *(outcome.model_dump_json() for outcome in kept.values())]
+        whole_files.write_whole(self.path, "\n".join(lines) + "\n")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            beside = self.path.with_name(self.path.name + ".new")
-            lines = [self._about, *(outcome.model_dump_json() for outcome in kept.values())]
-            beside.write_text("\n".join(lines) + "\n", "utf-8")
-            beside.replace(self.path)
             self._file = self.path.open("a", encoding="utf-8")
         except OSError as error:
             raise TekioError(f"cannot write {self.path}: {error.strerror or error}") from error
@@ -87,14 +84,4 @@ def write_whole(path: Path, value: Mapping[str, Any]) -> None:
     Raises:
         TekioError: it cannot be written.
     """
-    beside = path.with_name(path.name + ".new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=False, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        raise TekioError(f"cannot write {path}: {error.strerror or error}") from error
+    whole_files.write_whole(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")

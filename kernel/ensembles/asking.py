@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
-from kernel.answer import Answer, AnswerEvent, NamedTechnique, PassagesEvent, Technique, TokenEvent
+from kernel.answer import STEPPED, Answer, AnswerEvent, PassagesEvent, TokenEvent, technique_of
 from kernel.answering.asked import Asked
 from kernel.composed.composition import AskMember
 from kernel.ensembles.settings import MemberSettings
@@ -18,7 +18,6 @@ from retrieval.errors import TekioError
 from retrieval.stages import Step
 
 _HEAD_START = 5.0
-STEPPED = (Technique.CHAIN_OF_THOUGHT, Technique.HYBRID)
 
 
 class NoAnswerError(TekioError):
@@ -60,11 +59,6 @@ def asked_of(member: MemberSettings, asked: Asked) -> Asked:
         samples=samples if technique in STEPPED else 1,
         step_votes=member.step_votes,
     )
-
-
-def technique_of(name: str) -> Technique | NamedTechnique:
-    """Return a technique by its name, which was checked."""
-    return Technique(name) if name in list(Technique) else NamedTechnique(name)
 
 
 async def hear(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kernel.ensembles.features import feature_names
 from kernel.ensembles.kinds import Kind
 from kernel.ensembles.settings import EnsembleSettings
-from retrieval.errors import TekioError, UsageError
+from retrieval.errors import UsageError
+from retrieval.whole_files import write_whole
 
 FOLDER = "ensembles"
 
@@ -115,13 +115,4 @@ def write_fitted(path: Path, fitted: Fitted) -> None:
     Raises:
         TekioError: it cannot be written.
     """
-    beside = path.with_name(path.name + ".new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(fitted.model_dump_json(indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        raise TekioError(f"cannot write {path}: {error.strerror or error}") from error
+    write_whole(path, fitted.model_dump_json(indent=1) + "\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kernel.ensembles.kinds import KINDS, Kind, kind_of_question
 from kernel.ensembles.settings import EnsembleSettings
-from retrieval.errors import TekioError, UsageError
+from retrieval.errors import UsageError
+from retrieval.whole_files import write_whole
 
 
 class FittedWeights(BaseModel):
@@ -39,16 +39,7 @@ class FittedWeights(BaseModel):
         Raises:
             TekioError: it cannot be written.
         """
-        beside = path.with_name(path.name + ".new")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with beside.open("w", encoding="utf-8") as file:
-                file.write(self.model_dump_json(indent=1) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError as error:
-            raise TekioError(f"cannot write {path}: {error.strerror or error}") from error
+        write_whole(path, self.model_dump_json(indent=1) + "\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from kernel.answer import Answer, PipelineStep
 from kernel.pipelines.events import PipelineResult, StepFailedError
 from retrieval.errors import TekioError, UsageError
+from retrieval.whole_files import write_whole
 
 _TEXTS = ("text", "question", "input")
 MOST_AT_ONCE = 32
@@ -125,11 +126,8 @@ class Results:
             for held in self._held()
             if held.outcome == "ok" and wanted.get(held.row) == held.key
         }
+        write_whole(self._path, "".join(f"{_line(held)}\n" for held in kept.values()))
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._path.with_name(self._path.name + ".new")
-            beside.write_text("".join(f"{_line(held)}\n" for held in kept.values()), "utf-8")
-            beside.replace(self._path)
             self._file = self._path.open("a", encoding="utf-8")
         except OSError as error:
             raise TekioError(f"cannot write {self._path}: {error.strerror or error}") from error

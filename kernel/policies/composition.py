@@ -17,13 +17,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from kernel.answer import (
+    STEPPED,
     Answer,
     AnswerEvent,
     AskEvent,
-    NamedTechnique,
     PassagesEvent,
     PolicyReport,
-    Technique,
+    technique_of,
 )
 from kernel.answering.asked import Asked
 from kernel.composed.composition import AskMember
@@ -47,7 +47,6 @@ Measure = Callable[[Asked], Awaitable[Mapping[str, float]]]
 
 WATCH_EVERY = 25
 """Decisions after which it is looked whether the policy has become worse than its safe default."""
-_STEPPED = (Technique.CHAIN_OF_THOUGHT, Technique.HYBRID)
 _LOG = logging.getLogger(__name__)
 
 
@@ -150,10 +149,7 @@ class PolicyComposition:
                 notices.append(said("failed", language, action=acted.label, error=error))
 
     def _asked(self, asked: Asked, action: ActionSettings) -> Asked:
-        technique = asked.technique
-        if action.technique is not None:
-            known = action.technique in list(Technique)
-            technique = Technique(action.technique) if known else NamedTechnique(action.technique)
+        technique = asked.technique if action.technique is None else technique_of(action.technique)
         return replace(
             asked,
             variant=action.variant,
@@ -161,7 +157,7 @@ class PolicyComposition:
             technique=technique,
             temperature=action.temperature,
             top_k=action.top_k or asked.top_k,
-            samples=asked.samples if technique in _STEPPED else 1,
+            samples=asked.samples if technique in STEPPED else 1,
         )
 
     async def _features(self, asked: Asked) -> tuple[float, ...] | None:

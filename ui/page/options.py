@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from kernel.answer import EXTRACTIVE
-from kernel.asking import MOST_SAMPLES, STEPPED
+from kernel.answer import EXTRACTIVE, STEPPED
+from kernel.asking import MOST_SAMPLES
 from retrieval.records import DocumentSummary
 from ui import chat_view as view
 from ui.locales import label
