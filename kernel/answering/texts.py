@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from kernel.languages import in_language
+
 _TEXTS = {
     "refusal": {
         "en": "I don't know. The documents that were searched do not answer this question.",
@@ -143,8 +145,7 @@ _ECHO = re.compile(r"(?<=\S)\s+(?:Question|Passages?|質問|文章)\s*[:：]")
 
 def say(key: str, language: str, **values: object) -> str:
     """Return a text in a language; in English where there is none."""
-    texts = _TEXTS[key]
-    return texts.get(language, texts["en"]).format(**values)
+    return in_language(_TEXTS[key], language, **values)
 
 
 def numbered(places: Sequence[int], language: str) -> str:

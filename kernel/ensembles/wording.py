@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kernel.languages import in_language
+
 _TEXTS = {
     "elected": {
         "en": "{rule}: {chosen} was taken, {same} of {heard} answers say the same.",
@@ -63,8 +65,7 @@ _RULES = {
 
 def tell(key: str, language: str, **values: object) -> str:
     """Return a text in a language; in English where there is none."""
-    texts = _TEXTS[key]
-    return texts.get(language, texts["en"]).format(**values)
+    return in_language(_TEXTS[key], language, **values)
 
 
 def rule_in(rule: str, language: str) -> str:

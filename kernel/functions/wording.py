@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from kernel.answer import FunctionCall
+from kernel.languages import in_language
 from plugins.calculator_plugin import PLUGIN_NAME as CALCULATOR
 from plugins.prompt_functions import unmarked
 
@@ -40,8 +41,7 @@ _TEXTS = {
 
 def tell(key: str, language: str, **values: object) -> str:
     """Return a text in a language; in English where there is none."""
-    texts = _TEXTS[key]
-    return texts.get(language, texts["en"]).format(**values)
+    return in_language(_TEXTS[key], language, **values)
 
 
 def render_results(calls: Sequence[FunctionCall], language: str, *, fence: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kernel.languages import in_language
+
 _TEXTS = {
     "markers": {
         "en": "The translation lost or made up markers; they were put at the end of their sentence, or taken out.",
@@ -36,5 +38,4 @@ _TEXTS = {
 
 def tell(key: str, language: str, **values: object) -> str:
     """Return a text in a language; in English where there is none."""
-    texts = _TEXTS[key]
-    return texts.get(language, texts["en"]).format(**values)
+    return in_language(_TEXTS[key], language, **values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from kernel.languages import in_language
+
 _TEXTS = {
     "policy": {
         "en": "The learned policy chose {action}.",
@@ -36,5 +38,4 @@ _TEXTS = {
 
 def said(key: str, language: str, **values: object) -> str:
     """Return a text in a language; English for one that there are no texts in."""
-    texts = _TEXTS[key]
-    return texts.get(language, texts["en"]).format(**values)
+    return in_language(_TEXTS[key], language, **values)
