@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scipy.stats import fisher_exact
 
 from evaluation.metrics import Share
+from kernel.policies.rewards import Rating
 
 
-class Said(Protocol):
-    """What somebody said of an answer, whose JSON is in `data`."""
+class Said(Rating, Protocol):
+    """What somebody said of an answer to a question."""
 
-    @property
-    def user(self) -> str: ...  # noqa: D102
-    @property
-    def at(self) -> str: ...  # noqa: D102
-    @property
-    def rating(self) -> str: ...  # noqa: D102
     @property
     def question(self) -> str: ...  # noqa: D102
-    @property
-    def data(self) -> Mapping[str, Any]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
