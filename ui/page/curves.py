@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import streamlit as st
-
 from ui.page.here import Here
+from ui.page.plots import line_plot
 
 LOSSES = ("loss", "held_out")
 
@@ -26,21 +25,10 @@ def show_curve(here: Here, points: Sequence[Mapping[str, Any]]) -> None:
         for name in names
         if name in point
     ]
-    encoding = {
-        "x": {"field": "step", "type": "quantitative", "title": here.say("step"), "axis": {"tickMinStep": 1}},
-        "y": {
-            "field": "value",
-            "type": "quantitative",
-            "title": here.say("loss"),
-            "scale": {"zero": False},
-        },
-        "color": {
-            "field": "of",
-            "type": "nominal",
-            "title": None,
-            "sort": [here.say(name) for name in names],
-            "legend": {"orient": "bottom"},
-        },
-    }
-    spec = {"mark": {"type": "line", "point": True}, "encoding": encoding, "height": 260}
-    st.vega_lite_chart(rows, spec)
+    line_plot(
+        rows,
+        x={"field": "step", "type": "quantitative", "title": here.say("step"), "axis": {"tickMinStep": 1}},
+        y={"field": "value", "type": "quantitative", "title": here.say("loss"), "scale": {"zero": False}},
+        color={"field": "of", "type": "nominal", "sort": [here.say(name) for name in names]},
+        description=here.say("loss"),
+    )

@@ -11,6 +11,7 @@ from ui import chat_view as view
 from ui.jobs.jobs import Jobs
 from ui.page.evaluation_start import offer_evaluation
 from ui.page.here import Here
+from ui.page.plots import line_plot
 from ui.page.rights import may_run
 
 _FIRST = ("correct", "answer_f1", "supported_share", "refusal_recall")
@@ -39,11 +40,17 @@ def show_evaluations(here: Here) -> None:
     )
     metric = st.selectbox(here.say("metric"), names, key="evaluation_metric")
     table = [
-        {"at": run["at"], "run": run["run"], metric: run["figures"][metric]}
+        {"at": run["at"], "run": run["run"], "value": run["figures"][metric]}
         for run in runs
         if metric in run["figures"]
     ]
-    st.line_chart(table, x="at", y=metric, color="run", x_label=here.say("evaluated_at"), y_label=metric)
+    line_plot(
+        table,
+        x={"field": "at", "type": "temporal", "title": here.say("evaluated_at")},
+        y={"field": "value", "type": "quantitative", "title": metric},
+        color={"field": "run", "type": "nominal"},
+        description=metric,
+    )
     at, asked = here.say("evaluated_at"), here.say("evaluation_variants")
     rows = [{at: run["at"].replace("T", " "), asked: run["run"], **run["figures"]} for run in reversed(runs)]
     st.dataframe(rows, hide_index=True)
