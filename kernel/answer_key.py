@@ -14,12 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kernel.answering.asked import Asked
-from kernel.answering.run import Variant
 from kernel.settings import Settings
 from retrieval.access import reads
+
+if TYPE_CHECKING:
+    from kernel.answering.run import Variant
 
 _NOT_IN_KEY = frozenset({"question", "caller", "variant", "cache", "trace"})
 """Fields of a question that change no answer, or stand in the key in another form."""

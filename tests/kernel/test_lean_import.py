@@ -76,3 +76,12 @@ def test_a_question_does_without_them() -> None:
         "print([name for name in spared if name in sys.modules])"
     )
     assert _run(code) == ["[]"]
+
+
+def test_what_asks_is_there_before_semantic_kernel_is_imported() -> None:
+    code = (
+        "import sys\nimport kernel.app\n"
+        "slow = ['semantic_kernel', 'openai', 'openvino', 'torch', 'transformers', 'scipy', 'faiss']\n"
+        "print([name for name in slow if name in sys.modules])"
+    )
+    assert _run(code) == ["[]"]
