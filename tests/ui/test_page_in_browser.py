@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -408,11 +407,7 @@ def test_a_document_is_given_tags_and_read_again(
     page.locator(".tk-facts").filter(has_text="ward=icu, year=2026").wait_for(timeout=30_000)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Read again").click()
-    until = time.monotonic() + 60
-    while not noted(settings, "reread"):  # a notice of this file is there from before
-        assert time.monotonic() < until
-        page.wait_for_timeout(100)
-    page.locator(".tk-notice").filter(has_text="oven.md").wait_for(timeout=60_000)
+    page.get_by_text("oven.md: was there already").wait_for(timeout=60_000)
     page.locator(".tk-facts").filter(has_text="ward=icu, year=2026").wait_for(timeout=30_000)  # they stay
     for what in ("tags", "reread"):
         assert noted(settings, what)[-1]["documents"] == ["oven.md"]
@@ -482,13 +477,18 @@ def test_what_streamlit_says_itself_is_said_in_the_language_of_the_page(opened: 
     page.get_by_label("会話を検索").fill("Sidebar")
     page.get_by_text("Enterキーで確定").wait_for(timeout=30_000)
     assert page.get_by_label("会話を検索").input_value() == "Sidebar"
-    page.get_by_label("会話を検索").press(
-        "Enter"
-    )  # else the click below ends the search, and what it aims at moves away
-    page.wait_for_timeout(500)
-    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=30_000)
+    page.get_by_label("会話を検索").press("Enter")
+    page.get_by_text("見つかりませんでした。").wait_for(
+        timeout=30_000
+    )  # what stands below has found its place
     page.get_by_text("回答の設定").click()
     page.get_by_role("button", name="「絞り込み (任意)」の説明").wait_for(timeout=30_000)
+    page.get_by_label("会話を検索").fill("")
+    page.get_by_label("会話を検索").press("Enter")
+    page.get_by_text("見つかりませんでした。").wait_for(state="detached", timeout=30_000)
+    assert page.get_by_role(
+        "button", name="「絞り込み (任意)」の説明"
+    ).is_visible()  # what is open stays open
     page.get_by_text("English", exact=True).click()
     there(page, "Collapse sidebar")
     assert page.evaluate("document.documentElement.lang") == "en"

@@ -36,29 +36,35 @@ def sidebar(here: Here, talk: Talk) -> None:
             label_visibility="collapsed",
             icon=":material/search:",
         )
-        try:
-            found = here.engine.conversations(here.caller, search=search)
-        except TekioError as error:
-            st.html(view.notice_html(describe(error), "error"))
-            return
-        if search and not found:
-            st.html(view.text_html(here.say("nothing_found"), "meta"))
-        with st.container(key="conversations", gap=None):
-            for row in found[:LISTED]:
-                st.button(
-                    button_text(row.title, 60),
-                    key=f"open_{row.name}",
-                    type="tertiary",
-                    width="stretch",
-                    icon=":material/chat:" if row.name == talk.name else None,
-                    on_click=_open,
-                    args=(here, row.name),
-                )
-        if len(found) > LISTED:
-            st.html(view.text_html(here.say("more", count=len(found) - LISTED), "meta"))
-        titles = {row.name: row.title for row in found}
-        if talk.turns and talk.asking is None:
-            _at_hand(here, talk, titles.get(talk.name, talk.turns[0].question))
+        # In a place of its own, so that what follows stays where it is, open or closed, whatever is found.
+        with st.container(key="kept_conversations"):
+            _listed(here, talk, search)
+
+
+def _listed(here: Here, talk: Talk, search: str) -> None:
+    try:
+        found = here.engine.conversations(here.caller, search=search)
+    except TekioError as error:
+        st.html(view.notice_html(describe(error), "error"))
+        return
+    if search and not found:
+        st.html(view.text_html(here.say("nothing_found"), "meta"))
+    with st.container(key="conversations", gap=None):
+        for row in found[:LISTED]:
+            st.button(
+                button_text(row.title, 60),
+                key=f"open_{row.name}",
+                type="tertiary",
+                width="stretch",
+                icon=":material/chat:" if row.name == talk.name else None,
+                on_click=_open,
+                args=(here, row.name),
+            )
+    if len(found) > LISTED:
+        st.html(view.text_html(here.say("more", count=len(found) - LISTED), "meta"))
+    titles = {row.name: row.title for row in found}
+    if talk.turns and talk.asking is None:
+        _at_hand(here, talk, titles.get(talk.name, talk.turns[0].question))
 
 
 def _at_hand(here: Here, talk: Talk, title: str) -> None:

@@ -37,8 +37,8 @@ export default function (component) {
         if (top < 60 || top > window.innerHeight * 0.5) panel.scrollIntoView({ block: "start" });
         panel.focus({ preventScroll: true });
       };
-      let moved = false;  // from here on the person's own scrolling is left alone
-      for (const kind of ["wheel", "touchmove", "keydown"]) {
+      let moved = false;  // from here on what the person does is left alone
+      for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) {
         window.addEventListener(kind, () => { moved = true; }, { once: true, passive: true });
       }
       for (const later of [0, 500, 1500]) setTimeout(() => { if (!moved) show(); }, later);
