@@ -38,7 +38,7 @@ from retrieval.errors import IndexMissingError
 from retrieval.passages import PassageIndex
 
 if TYPE_CHECKING:
-    from kernel.engine import Engine
+    from kernel.engine.engine import Engine
     from kernel.example_book import ExampleBook
     from kernel.functions.calling import Toolbox
     from kernel.library.library import Library
@@ -172,7 +172,7 @@ class Tekio(DocumentWork, Keeping, Questions, WholeDocuments, PipelineWork, Vari
                 # Semantic Kernel takes seconds to import; the embedder is made ready beside it.
                 self._loading.begin(EMBEDDER, self._find_embedder().warm_up)
                 with lean_import():
-                    from kernel.engine import Engine
+                    from kernel.engine.engine import Engine
 
                 examples = self.examples.store
                 self._engine = Engine(
@@ -214,14 +214,14 @@ class Tekio(DocumentWork, Keeping, Questions, WholeDocuments, PipelineWork, Vari
         """
         engine = await self._started()
         for name in await asyncio.to_thread(self._usual_variants):
-            await asyncio.to_thread(engine.load, name)
+            await asyncio.to_thread(engine.warm_up.load, name)
 
     def not_loaded(self) -> list[str]:
         """Name what a question needs that names no variant, and that is not loaded yet."""
         engine = self._engine  # without the lock, which whoever makes it holds for seconds
         if engine is None:
             return ["models"]
-        found = [part for name in self._usual_variants() for part in engine.not_loaded(name)]
+        found = [part for name in self._usual_variants() for part in engine.warm_up.not_loaded(name)]
         return list(dict.fromkeys(found))
 
     def _usual_variants(self) -> list[str]:

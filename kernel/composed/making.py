@@ -14,7 +14,7 @@ from kernel.settings import Settings
 from retrieval.errors import UsageError
 
 if TYPE_CHECKING:
-    from kernel.engine import Engine
+    from kernel.engine.engine import Engine
 
 
 def compose(name: str, settings: Settings, engine: Engine) -> Composition:
@@ -30,7 +30,7 @@ def compose(name: str, settings: Settings, engine: Engine) -> Composition:
 
         return PipelineComposition.of(engine.pipeline(name))
     if name in settings.policies:
-        return make_policy(name, settings, measure=engine.measured, feedback=engine.all_feedback)
+        return make_policy(name, settings, measure=engine.measuring.measured, feedback=engine.all_feedback)
     raise UsageError(f"there is no variant '{name}'")
 
 
@@ -40,9 +40,14 @@ def _of_answers(name: str, settings: Settings, engine: Engine) -> AnswerEnsemble
         if member.technique is not None:
             check_technique(member.technique, settings)
     place = fitted_place(name, told, settings.adapters)
-    members = [engine.variant(each) for each in told.asks]
+    members = [engine.variants.get(each) for each in told.asks]
     fitted = read_fitted(name, told, place, {member.name: member.revision for member in members})
     is_random = any(member.composition is not None and member.composition.is_random for member in members)
     return AnswerEnsemble(
-        name, told, embed=engine.embed, fitted=fitted, is_random=is_random, likelihoods=engine.likelihoods
+        name,
+        told,
+        embed=engine.searching.embed,
+        fitted=fitted,
+        is_random=is_random,
+        likelihoods=engine.variants.likelihoods,
     )

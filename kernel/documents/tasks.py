@@ -23,7 +23,7 @@ from kernel.documents.results import Change, Comparison, Pair, Summary
 from kernel.documents.sentences import compared_sentences
 from kernel.documents.summary import Progress, quoted_summary, written_summary
 from kernel.documents.writing import Writer
-from kernel.engine import Engine
+from kernel.engine.engine import Engine
 from plugins.prompt_functions import LANGUAGES
 from retrieval.access import Caller
 from retrieval.analysis import detect_language
@@ -181,18 +181,18 @@ class DocumentTasks:
 
     async def near(self, words: str, document: DocumentSummary, count: int) -> Material:
         """Return the passages of a document that are nearest to some words, in its order."""
-        found = await self.engine.search(
+        found = await self.engine.searching.search(
             words, count, Where("document_id", "==", document.id), caller=self.caller
         )
         return await asyncio.to_thread(Material.of, sorted(found, key=lambda passage: passage.start))
 
     async def found(self, words: str, count: int) -> Material:
         """Return the passages of all documents that are nearest to some words, best first."""
-        found = await self.engine.search(words, count, caller=self.caller)
+        found = await self.engine.searching.search(words, count, caller=self.caller)
         return await asyncio.to_thread(Material.of, found)
 
     def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self.engine.embed(texts)
+        return self.engine.searching.embed(texts)
 
     async def who(
         self, name: str, chosen: bool, language: str | None, material: Material
@@ -216,9 +216,9 @@ class DocumentTasks:
 
     def _writing(self, name: str) -> Variant:
         """Return who writes for a variant: itself, or of one that asks others the first of them that can write."""
-        variant = self.engine.variant(name)
+        variant = self.engine.variants.get(name)
         while variant.composition is not None:  # none asks itself by way of others
-            members = [self.engine.variant(member) for member in variant.composition.members]
+            members = [self.engine.variants.get(member) for member in variant.composition.members]
             able = [each for each in members if each.composition is not None or each.counter is not None]
             variant = able[0] if able else Variant(EXTRACTIVE)
         return variant

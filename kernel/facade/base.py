@@ -13,7 +13,7 @@ from kernel.settings import Settings
 from retrieval.passages import PassageIndex
 
 if TYPE_CHECKING:
-    from kernel.engine import Engine
+    from kernel.engine.engine import Engine
     from kernel.functions.calling import Toolbox
     from kernel.library.library import Library
     from retrieval.sentence_transformer import SentenceTransformerEmbedder

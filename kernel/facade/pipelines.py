@@ -19,7 +19,7 @@ from retrieval.errors import IndexMissingError, TekioError, UsageError
 
 if TYPE_CHECKING:
     from kernel.answering.asked import Asked
-    from kernel.engine import Engine
+    from kernel.engine.engine import Engine
 
 
 class PipelineWork(FacadeBase):

@@ -95,7 +95,7 @@ class Questions(FacadeBase):
             with root.begin("parts"):
                 parts = await engine.parts(query, way)
             with root.begin("retrieve"):
-                found = await engine.search(
+                found = await engine.searching.search(
                     query, top_k, narrow, parts, mode=chosen, caller=caller, selection=selection
                 )
             root.note(top_k=top_k, mode=chosen, passages=len(found))
@@ -131,8 +131,8 @@ class Questions(FacadeBase):
         usual = await asyncio.to_thread(self.default_variant)
         asked = understood(question, options, self.settings, usual=usual)
         engine = await self._started()
-        variant = await asyncio.to_thread(engine.variant, asked.variant)
-        engine.check_room(variant)
+        variant = await asyncio.to_thread(engine.variants.get, asked.variant)
+        engine.variants.check_room(variant)
         async with aclosing(engine.answered(asked, variant)) as events:
             async for event in events:
                 yield event
@@ -158,7 +158,7 @@ class Questions(FacadeBase):
         engine = await self._started()
 
         async def ask(put: Asked, within: Step) -> AsyncGenerator[AskEvent, None]:
-            variant = await asyncio.to_thread(engine.variant, put.variant)
+            variant = await asyncio.to_thread(engine.variants.get, put.variant)
             async with aclosing(engine.answered(put, variant)) as events:
                 async for event in events:
                     yield event
@@ -183,7 +183,7 @@ class Questions(FacadeBase):
             "program": program_digest(),
             "settings": settings_digest(self.settings),
             "index": state,
-            "variants": await asyncio.to_thread(engine.revisions, variants),
+            "variants": await asyncio.to_thread(engine.variants.revisions, variants),
             "top_k": self.settings.top_k,
             "technique": self.settings.technique.value,
             "max_new_tokens": self.settings.max_new_tokens,
@@ -196,7 +196,8 @@ class Questions(FacadeBase):
             question: what is asked.
             without_document: a document to keep from the search, for calibration.
         """
-        return await (await self._started()).measure(question, self.settings.top_k, without_document)
+        measuring = (await self._started()).measuring
+        return await measuring.measure(question, self.settings.top_k, without_document)
 
     async def policy_features(self, question: str, *, where: Sequence[str] = ()) -> tuple[float, ...]:
         """Return what a policy knows of a question, see `kernel.policies.features`.
@@ -208,7 +209,7 @@ class Questions(FacadeBase):
         from kernel.policies.features import features_of
 
         asked = understood(question, {"where": where}, self.settings, usual=EXTRACTIVE)
-        measured = await (await self._started()).measured(asked)
+        measured = await (await self._started()).measuring.measured(asked)
         return features_of(asked.question, detect_language(asked.question), measured)
 
     def embed(self, texts: Sequence[str], *, queries: bool = False) -> Vectors:

@@ -128,7 +128,7 @@ class PipelineComposition:
         if not asked.history or asked.follow_ups == "off" or self._takes_input(self.first):
             return asked
         engine = self.pipeline.means.engine
-        member = await asyncio.to_thread(engine.variant, self.pipeline.around.writer_of(self.first))
+        member = await asyncio.to_thread(engine.variants.get, self.pipeline.around.writer_of(self.first))
         heard = await engine.flow(asked.caller).hear(asked, member, root)
         return replace(asked, question=heard, history=())
 

@@ -156,8 +156,8 @@ class Pipeline:
         inputs = [run.made[name] for name in self.settings.sources(step)]
         if not any(each.text.strip() for each in inputs):
             raise UsageError("its input is empty")
-        variant = await asyncio.to_thread(self.means.engine.variant, who) if who else NOBODY
-        self.means.engine.check_room(variant)
+        variant = await asyncio.to_thread(self.means.engine.variants.get, who) if who else NOBODY
+        self.means.engine.variants.check_room(variant)
 
         def hear(text: str) -> None:
             tell(StepTokenEvent(step=step.name, text=text))

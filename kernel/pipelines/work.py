@@ -17,7 +17,7 @@ from kernel.answering.run import Variant
 from kernel.chat.chat_settings import GenerationSettings
 from kernel.chat.prompt_text import shield
 from kernel.chat.streaming import stream_prompt
-from kernel.engine import Engine
+from kernel.engine.engine import Engine
 from kernel.pipelines.checks import unspoken
 from kernel.pipelines.pieces import Piece, pieces_of
 from kernel.pipelines.seq2seq import Translators

@@ -71,7 +71,7 @@ def forced(model: LanguageModel, choose: Callable[[int], int]) -> Iterator[None]
 
 
 def model_of(tekio: Tekio) -> LanguageModel:
-    return tekio._start()._local.engines()._find_plain().model
+    return tekio._start().variants._local.engines()._find_plain().model
 
 
 def round_of(model: LanguageModel, text: str) -> Callable[[int], int]:

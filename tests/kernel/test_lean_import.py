@@ -71,7 +71,7 @@ def test_openais_client_still_works_where_somebody_uses_it() -> None:
 def test_a_question_does_without_them() -> None:
     code = (
         "import sys\nfrom kernel.lean_import import lean_import\n"
-        "with lean_import():\n    from kernel.engine import Engine\n"
+        "with lean_import():\n    from kernel.engine.engine import Engine\n"
         "spared = ['pybars', 'openai', 'torch', 'transformers', 'scipy', 'sklearn', 'kernel.policies.making']\n"
         "print([name for name in spared if name in sys.modules])"
     )

@@ -58,7 +58,7 @@ def test_documents_in_a_server_are_ingested_asked_shared_and_taken_out(
 def test_memories_stand_beside_an_index_in_a_server_and_are_saved_while_it_is_written(
     corpus: Path, model_store: ModelStore, postgresql: str
 ) -> None:
-    from kernel.engine import Engine
+    from kernel.engine.engine import Engine
 
     address = f"{postgresql}&schema=t{uuid.uuid4().hex[:12]}"
     settings = Settings(store=address, cache=model_store.cache)

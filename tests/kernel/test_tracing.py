@@ -72,14 +72,14 @@ def make(kept: Tekio) -> Iterator[Any]:
     def open_tekio(**more: Any) -> Tekio:
         app = Tekio(kept.settings.model_copy(update=more))
         app._embedder = kept._find_embedder()
-        app._start()._local = kept._start()._local
+        app._start().variants._local = kept._start().variants._local
         made.append(app)
         return app
 
     kept.forget_answers()
     yield open_tekio
     for app in made:
-        app._start()._local = LanguageModels(app.settings, app._models)  # not the other's
+        app._start().variants._local = LanguageModels(app.settings, app._models)  # not the other's
         app.close()
 
 
@@ -210,7 +210,7 @@ async def test_the_tokens_of_an_answer_are_those_that_the_model_got_and_made(mak
     answer = await app.ask(HOT, variant="base", trace=True, max_new_tokens=5)
     assert answer.trace is not None
     (prompt,) = [step.prompt for step in answer.trace.steps if step.prompt]
-    tokenizer = (await app._started())._local.engines().tokenizer
+    tokenizer = (await app._started()).variants._local.engines().tokenizer
     assert answer.usage.prompt_tokens == len(tokenizer.encode_chat(prompt))
     assert answer.usage.completion_tokens == 5, "cut, and counted"
 

@@ -165,8 +165,8 @@ def test_what_is_loaded_is_told_part_by_part(tmp_path: Path) -> None:
         assert tekio.not_loaded() == []
         engine = tekio._engine
         assert engine is not None
-        assert engine.not_loaded("base") == ["variant base"]
-        assert not engine._local.is_found  # nobody asks for it
+        assert engine.warm_up.not_loaded("base") == ["variant base"]
+        assert not engine.variants._local.is_found  # nobody asks for it
     finally:
         tekio.close()
 

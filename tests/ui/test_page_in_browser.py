@@ -21,7 +21,9 @@ from streamlit.testing.v1 import AppTest
 
 from evaluation.benchmarks.page import MOMENTS, Result, lines, load_once
 from kernel.app import Tekio
-from kernel.engine import Engine
+from kernel.engine.engine import Engine
+from kernel.engine.searching import Searching
+from kernel.engine.warm_up import WarmUp
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
@@ -703,9 +705,9 @@ def test_a_rerun_does_no_model_work(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind, name in (
         (SentenceTransformerEmbedder, "embed_query"),
         (SentenceTransformerEmbedder, "embed_passages"),
-        (Engine, "search"),
+        (Searching, "search"),
         (Engine, "answered"),
-        (Engine, "load"),
+        (WarmUp, "load"),
     ):
         _noted(monkeypatch, kind, name, worked)
     st.cache_resource.clear()

@@ -99,17 +99,17 @@ async def _of_model(work: Work, text: str, language: str) -> Scores:
 
 def _is_held(work: Work) -> bool:
     """Say whether the variant can be held to a grammar: one on a server cannot."""
-    return work.means.engine.keeps_grammars(work.variant.name)
+    return work.means.engine.variants.keeps_grammars(work.variant.name)
 
 
 def _nearest(work: Work, texts: Sequence[str]) -> list[Scores]:
     """Return how near each text is to the labels, or to their examples, as shares of one. Blocks."""
-    labels, engine = work.step.labels, work.means.engine
+    labels, searching = work.step.labels, work.means.engine.searching
     rows = [work.step.examples.get(label) or [label] for label in labels]
-    flat = engine.embed_alike([text for row in rows for text in row])
+    flat = searching.embed_alike([text for row in rows for text in row])
     places = np.cumsum([0, *(len(row) for row in rows)])
     centres = np.stack([flat[first:last].mean(axis=0) for first, last in pairwise(places)])
-    cosines = engine.embed_alike(texts) @ centres.T
+    cosines = searching.embed_alike(texts) @ centres.T
     spread = np.exp(_SHARPNESS * (cosines - cosines.max(axis=1, keepdims=True)))
     shares = spread / spread.sum(axis=1, keepdims=True)
     return [dict(zip(labels, map(float, row), strict=True)) for row in shares]

@@ -104,10 +104,10 @@ async def test_the_members_with_their_weights_are_told_and_the_kind_they_are_for
 
 
 async def test_all_weight_on_one_member_writes_what_it_writes(tekio: Tekio) -> None:
-    steps = tekio._start()._local.state()
+    steps = tekio._start().variants._local.state()
     assert steps is not None
     alone, _ = await told(tekio, "alone")
-    after = tekio._start()._local.state()
+    after = tekio._start().variants._local.state()
     assert after is not None
     assert after.rows - steps.rows <= after.steps - steps.steps, "the other was not computed"
     assert alone == (await told(tekio, "loud"))[0]
@@ -130,7 +130,7 @@ async def test_drafts_of_a_mixture_are_voted_on(tekio: Tekio) -> None:
 
 
 async def test_one_who_leaves_a_mixture_frees_all_its_rows(tekio: Tekio) -> None:
-    pool = tekio._start()._local.engines()._find_batched().load()._pool
+    pool = tekio._start().variants._local.engines()._find_batched().load()._pool
     free = pool.available
     async with aclosing(tekio.ask_stream(QUESTION, variant="mix", cache=False)) as events:
         async for event in events:

@@ -69,7 +69,7 @@ def asking(
     name = f"ruled{next(_numbers)}"
     chat = RuledChat(name, choose, write)
     engine.kernel.add_service(chat)
-    engine._variants[name] = Variant(name, None, name, Words(), calls_functions=calls)
+    engine.variants._variants[name] = Variant(name, None, name, Words(), calls_functions=calls)
 
     async def ask(question: str, **options: Any) -> Answer:
         return await tekio.ask(question, variant=name, **options)

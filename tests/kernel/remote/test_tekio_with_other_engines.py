@@ -133,8 +133,8 @@ async def test_passages_are_left_out_until_prompt_and_answer_fit_the_window(teki
     with pytest.raises(UsageError, match="tokens, the prompt may have"):
         await tekio.ask(QUESTION, variant="narrow", max_new_tokens=160, cache=False)
     assert stub.calls == []
-    assert tekio._start().variant("narrow").prompt_room(1400, 100) == 156
-    assert tekio._start().variant("far").prompt_room(1400, 100) == 1400
+    assert tekio._start().variants.get("narrow").prompt_room(1400, 100) == 156
+    assert tekio._start().variants.get("far").prompt_room(1400, 100) == 1400
 
 
 async def test_a_language_that_the_variant_speaks_goes_to_it(tekio: Tekio, stub: Stub) -> None:
@@ -180,7 +180,7 @@ async def test_two_variants_with_one_name_are_one_clear_line(tekio: Tekio, stub:
     (folder / "adapter_config.json").write_text("{}")
     other = Tekio(tekio.settings)
     try:
-        for listed in (other.variants, lambda: other._start().variant("far")):
+        for listed in (other.variants, lambda: other._start().variants.get("far")):
             with pytest.raises(
                 UsageError, match=r"two variants are named 'far': an adapter in .* rename one"
             ):
