@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
-from kernel.answer import EXTRACTIVE, STEPPED, NamedTechnique, Technique, technique_of
 from kernel.answering.asked import Asked
 from kernel.conversation.history import GivenTurn, check_follow_ups, check_history
 from kernel.selecting import multi_query_of
 from kernel.settings import Settings
+from kernel.techniques import STEPPED, NamedTechnique, Technique, technique_of
 from kernel.trial import default_variant
+from kernel.variant_names import EXTRACTIVE
 from plugins.memory.records import check_name
 from plugins.prompt_folders import prompt_folders
 from retrieval.access import Caller

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from kernel.answer import BASE, EXTRACTIVE
+from kernel.variant_names import BASE, EXTRACTIVE
 from plugins.external.attachment import is_address
 from retrieval.errors import UsageError
 

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from kernel.answer import Answer, AnswerPassage, Citation, Technique
+from kernel.answer import Answer, AnswerPassage, Citation
+from kernel.techniques import Technique
 from ui.answer_text import function_line, money, samples_line, source_line
 from ui.locales import label
 from ui.plaintext import one_line, plain

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from adaptation.ensembles.mixing_fit import expected
 from adaptation.ensembles.token_fit import ReadRow, fit_token_weights
-from kernel.answer import BASE
 from kernel.chat.adapters import find_adapter
 from kernel.chat.paged.mixing import MixRule
 from kernel.ensembles.fitted import fitted_place
@@ -25,6 +24,7 @@ from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
 from kernel.ensembles.weights import FittedWeights
 from kernel.language_models import LanguageModels
 from kernel.model_store import ModelStore
+from kernel.variant_names import BASE
 from retrieval.errors import UsageError
 
 if TYPE_CHECKING:

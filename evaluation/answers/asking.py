@@ -12,9 +12,11 @@ from evaluation.answers.items import Item
 from evaluation.answers.journal import Key
 from evaluation.answers.metrics import Scores, answer_scores, oracle_scores
 from evaluation.answers.outcome import Outcome
-from kernel.answer import EXTRACTIVE, Answer, Technique
+from kernel.answer import Answer
 from kernel.app import Tekio
 from kernel.chat.adapters import find_adapter
+from kernel.techniques import Technique
+from kernel.variant_names import EXTRACTIVE
 from retrieval.errors import UsageError
 
 

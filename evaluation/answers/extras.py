@@ -10,9 +10,10 @@ from evaluation.answers.items import Item
 from evaluation.answers.judge import WORTH, Judge
 from evaluation.answers.metrics import Scores
 from evaluation.answers.writers import local_writer, remote_writer
-from kernel.answer import BASE, Answer
+from kernel.answer import Answer
 from kernel.app import Tekio
 from kernel.model_store import ModelStore
+from kernel.variant_names import BASE
 from retrieval.errors import UsageError
 
 RELEVANCE = ("answer", "questions")

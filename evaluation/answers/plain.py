@@ -8,8 +8,9 @@ from typing import Any
 
 from evaluation.metrics import Share, reciprocal_rank, share
 from evaluation.questions import Question, folded
-from kernel.answer import EXTRACTIVE, Answer
+from kernel.answer import Answer
 from kernel.app import Tekio
+from kernel.variant_names import EXTRACTIVE
 
 HIT_DEPTH = 5
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from evaluation.answers.faithfulness import Write
-from kernel.answer import BASE
 from kernel.chat.adapters import find_adapter
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
+from kernel.variant_names import BASE
 from retrieval.errors import TekioError, UsageError
 
 _MOST_TOKENS = 160

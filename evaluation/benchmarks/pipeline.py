@@ -29,9 +29,9 @@ import numpy as np
 
 from evaluation.benchmarks.output import say, show
 from evaluation.benchmarks.search import large_index_of, questions_of
-from kernel.answer import EXTRACTIVE
 from kernel.app import Tekio
 from kernel.settings import Settings, load_settings
+from kernel.variant_names import EXTRACTIVE
 from retrieval.errors import TekioError, UsageError
 
 CORPUS = Path(__file__).parents[2] / "data"

@@ -14,10 +14,10 @@ from evaluation.answers.items import Item
 from evaluation.answers.outcome import Outcome as Answered
 from evaluation.answers.runfile import RunFile
 from evaluation.answers.texts import without_markers
-from kernel.answer import EXTRACTIVE
 from kernel.app import Tekio
 from kernel.policies.rewards import Outcome, reward_of
 from kernel.policies.settings import ActionSettings, PolicySettings
+from kernel.variant_names import EXTRACTIVE
 from retrieval.errors import UsageError
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernel.answer import NamedTechnique, Technique
 from kernel.answering.parts import MultiQuery
 from kernel.conversation.history import FollowUps, PastTurn
+from kernel.techniques import NamedTechnique, Technique
 from retrieval.access import Caller
 
 

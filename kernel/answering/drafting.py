@@ -11,7 +11,6 @@ from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecut
 from semantic_kernel.contents import ChatHistory
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
-from kernel.answer import EXTRACTIVE
 from kernel.answering.asked import Asked
 from kernel.answering.budget import fit_passages
 from kernel.answering.causes import cause_of
@@ -33,6 +32,7 @@ from kernel.chat.extractive_chat import ExtractiveSettings
 from kernel.chat.streaming import stream_prompt
 from kernel.conversation.heard import render_memories
 from kernel.functions.wording import render_results, tell, texts_of
+from kernel.variant_names import EXTRACTIVE
 from plugins.prompt_functions import LANGUAGES, PromptPassage, examples_of, render_passages, without_examples
 from retrieval.errors import UsageError
 from retrieval.stages import Step

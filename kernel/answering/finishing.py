@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from kernel.answer import EXTRACTIVE, Answer, Citation, Contradiction, FinishReason, ShortAnswer
+from kernel.answer import Answer, Citation, Contradiction, FinishReason, ShortAnswer
 from kernel.answering.citations import CheckedText, check_citations, leave_out, quoted, relocated
 from kernel.answering.extraction import choose_sentences
 from kernel.answering.leaks import without_fence, without_prompt
@@ -16,6 +16,7 @@ from kernel.answering.texts import admits_ignorance, say, without_echo
 from kernel.functions.choosing import answers_by_itself
 from kernel.functions.supporting import supported_by_results
 from kernel.functions.wording import tell, written_out
+from kernel.variant_names import EXTRACTIVE
 from plugins.prompt_functions import instructions_of, split_reasoning
 
 _SURE = 0.5

@@ -16,14 +16,13 @@ from kernel.answer import (
     FinishReason,
     FoundBy,
     FunctionCall,
-    NamedTechnique,
     Samples,
     ShortAnswer,
-    Technique,
     Usage,
 )
 from kernel.answering.ranking import Ranking
 from kernel.conversation.heard import Heard
+from kernel.techniques import NamedTechnique, Technique
 from plugins.prompt_functions import PromptPassage
 from retrieval.records import Passage, document_key
 from retrieval.stages import Step

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kernel.answer import BASE, EXTRACTIVE
+from kernel.variant_names import BASE, EXTRACTIVE
 from kernel.variant_settings import check_apart
 from retrieval.errors import UsageError
 

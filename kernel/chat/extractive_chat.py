@@ -12,7 +12,7 @@ from semantic_kernel.contents import ChatHistory, ChatMessageContent, StreamingC
 from semantic_kernel.contents.utils.author_role import AuthorRole
 from semantic_kernel.contents.utils.finish_reason import FinishReason as KernelFinishReason
 
-from kernel.answer import EXTRACTIVE
+from kernel.variant_names import EXTRACTIVE
 
 
 class ExtractiveSettings(PromptExecutionSettings):

@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kernel.answer import BASE, EXTRACTIVE
 from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
 from kernel.pipelines.settings import PipelineSettings
 from kernel.settings import Settings
+from kernel.variant_names import BASE, EXTRACTIVE
 
 VariantKind = Literal[
     "base",

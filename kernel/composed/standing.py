@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kernel.answer import BASE, EXTRACTIVE
 from kernel.asking import check_technique
 from kernel.chat.adapters import find_adapter
 from kernel.ensembles.fitted import fitted_place, read_fitted
@@ -15,6 +14,7 @@ from kernel.policies.making import policy_folder
 from kernel.policies.network import read_policy
 from kernel.policies.settings import PolicySettings
 from kernel.settings import Settings
+from kernel.variant_names import BASE, EXTRACTIVE
 from retrieval.errors import UsageError
 
 _FITTED_RULES = ("weighted", "stacked")

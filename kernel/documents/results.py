@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from kernel.answer import AnswerPassage, Citation, FinishReason, Usage, _Frozen
+from kernel.answer import AnswerPassage, Citation, FinishReason, FrozenModel, Usage
 
 Difference = Literal["figures", "negation", "words"]
 
 
-class _Result(_Frozen):
+class _Result(FrozenModel):
     variant: str
     language: str
     notices: list[str] = Field(default=[], description="what the reader should know")
@@ -33,14 +33,14 @@ class Summary(_Result):
     unsupported: list[str] = Field(description="sentences that no passage of the document supports")
 
 
-class Pair(_Frozen):
+class Pair(FrozenModel):
     """A sentence of the first document and one of the second that say the same."""
 
     first: Citation
     second: Citation
 
 
-class Change(_Frozen):
+class Change(FrozenModel):
     """Two sentences about the same thing that differ."""
 
     first: Citation
@@ -67,7 +67,7 @@ class Comparison(_Result):
     only_second: list[Citation]
 
 
-class Value(_Frozen):
+class Value(FrozenModel):
     """A value that was read out."""
 
     path: str = Field(description="where it stands in the data, as a JSON pointer")
@@ -75,7 +75,7 @@ class Value(_Frozen):
     citation: Citation | None = Field(description="where the document says it; null for a value that is null")
 
 
-class Invalid(_Frozen):
+class Invalid(FrozenModel):
     """What is wrong with the data."""
 
     property: str = Field(description="JSON pointer; empty for the data as a whole")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernel.answer import EXTRACTIVE, Citation, FinishReason, Usage
+from kernel.answer import Citation, FinishReason, Usage
 from kernel.answering.citations import CheckedText
 from kernel.answering.fences import fence_of
 from kernel.answering.links import LinkGuard
@@ -24,6 +24,7 @@ from kernel.documents.sentences import compared_sentences
 from kernel.documents.summary import Progress, quoted_summary, written_summary
 from kernel.documents.writing import Writer
 from kernel.engine.engine import Engine
+from kernel.variant_names import EXTRACTIVE
 from plugins.prompt_functions import LANGUAGES
 from retrieval.access import Caller
 from retrieval.analysis import detect_language

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from semantic_kernel import Kernel
 from semantic_kernel.filters.filter_types import FilterTypes
 
-from kernel.answer import EXTRACTIVE, AskEvent
+from kernel.answer import AskEvent
 from kernel.answering.answerability import AnswerabilityModel, load_model
 from kernel.answering.asked import Asked
 from kernel.answering.claims.meaning import WordMeaning
@@ -46,6 +46,7 @@ from kernel.reading_model import find_reader
 from kernel.selecting import selection_of
 from kernel.settings import Settings
 from kernel.tracing import Tracing
+from kernel.variant_names import EXTRACTIVE
 from plugins.example_store import ExampleStore
 from plugins.memory.feedback import Feedback
 from retrieval.access import Caller

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from kernel.answer import EXTRACTIVE
 from kernel.answering.answerability import AnswerabilityModel, measure
 from kernel.answering.asked import Asked
 from kernel.answering.parts import MultiQuery
@@ -14,6 +13,7 @@ from kernel.answering.reading import SpanReader
 from kernel.answering.run import Variant
 from kernel.answering.suspicion import examine
 from kernel.engine.searching import Searching
+from kernel.variant_names import EXTRACTIVE
 from retrieval.filter_text import parse_filters
 from retrieval.filters import Where
 from retrieval.records import Passage

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 
-from kernel.answer import Technique
 from kernel.answer_cache import AnswerCache
 from kernel.answer_key import folder_digest, program_digest, settings_digest
 from kernel.answering.answerability import AnswerabilityModel
@@ -14,6 +13,7 @@ from kernel.answering.asked import Asked
 from kernel.answering.examples import shown_to
 from kernel.memories import Memories
 from kernel.settings import Settings
+from kernel.techniques import Technique
 from plugins.example_store import ExampleStore
 from plugins.memory.rules import fact_to_remember
 from plugins.prompt_functions import examples_of

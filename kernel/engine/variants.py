@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from semantic_kernel import Kernel
 
-from kernel.answer import BASE, EXTRACTIVE
 from kernel.answering.run import Variant
 from kernel.chat.adapters import check_adapter, find_adapter, variant_names
 from kernel.chat.local_chat import LocalChatCompletion
@@ -19,6 +18,7 @@ from kernel.functions.ability import may_call
 from kernel.language_models import LanguageModels
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
+from kernel.variant_names import BASE, EXTRACTIVE
 from retrieval.errors import UsageError
 
 _JUDGED_TOKENS = 192

@@ -8,11 +8,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 
-from kernel.answer import STEPPED, Answer, AnswerEvent, PassagesEvent, TokenEvent, technique_of
+from kernel.answer import Answer, AnswerEvent, PassagesEvent, TokenEvent
 from kernel.answering.asked import Asked
 from kernel.composed.composition import AskMember
 from kernel.ensembles.settings import MemberSettings
 from kernel.ensembles.wording import tell
+from kernel.techniques import STEPPED, technique_of
 from retrieval.analysis import detect_language
 from retrieval.errors import TekioError
 from retrieval.stages import Step

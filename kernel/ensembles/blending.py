@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernel.answer import BASE, EXTRACTIVE
 from kernel.chat.adapters import OtherBaseError, check_adapter, find_adapter, vocabulary_of
 from kernel.chat.local_engines import LocalEngines
 from kernel.chat.paged.mixing import MixRule
@@ -15,6 +14,7 @@ from kernel.ensembles.blending_chat import Blend, BlendChatCompletion, Member
 from kernel.ensembles.fitted import fitted_place
 from kernel.ensembles.settings import EnsembleSettings
 from kernel.ensembles.weights import read_weights, weights_of
+from kernel.variant_names import BASE, EXTRACTIVE
 from kernel.variant_settings import VariantSettings
 from retrieval.errors import TekioError, UsageError, first_line
 

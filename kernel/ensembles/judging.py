@@ -10,8 +10,8 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from kernel.answer import EXTRACTIVE
 from kernel.ensembles.asking import Heard
+from kernel.variant_names import EXTRACTIVE
 from retrieval.errors import TekioError
 
 log = logging.getLogger("tekio.ensembles")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kernel.answer import EXTRACTIVE, Answer
+from kernel.answer import Answer
+from kernel.variant_names import EXTRACTIVE
 
 
 @dataclass(frozen=True, slots=True)

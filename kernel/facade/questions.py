@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from kernel.answer import EXTRACTIVE, Answer, AnswerEvent, AskEvent, TraceStep
+from kernel.answer import Answer, AnswerEvent, AskEvent, TraceStep
 from kernel.answer_key import program_digest, settings_digest
 from kernel.answering.answerability import AnswerabilityModel
 from kernel.answering.asked import Asked
@@ -18,6 +18,7 @@ from kernel.ingestion import RESERVED_TOKENS
 from kernel.selecting import multi_query_of, selection_of
 from kernel.suggestions import suggest
 from kernel.trace_view import trace_of
+from kernel.variant_names import EXTRACTIVE
 from retrieval.access import Caller
 from retrieval.analysis import detect_language
 from retrieval.errors import UsageError

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from kernel.answer import Technique
 from kernel.chat.adapters import variant_names
 from kernel.composed.describing import VariantDescription, describe_variants
 from kernel.facade.base import FacadeBase
 from kernel.functions.ability import why
 from kernel.functions.reports import FunctionsReport, report_functions
+from kernel.techniques import Technique
 from plugins.prompt_folders import prompt_folders
 from retrieval.errors import IndexMissingError, UsageError
 from retrieval.passages import DEFAULT_VARIANT

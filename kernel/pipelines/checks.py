@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from kernel.answer import BASE, EXTRACTIVE
 from kernel.pipelines.kinds import INPUT, KINDS
 from kernel.pipelines.settings import PipelineSettings, StepSettings
+from kernel.variant_names import BASE, EXTRACTIVE
 
 MODELLESS = "needs a language model that writes"
 

@@ -11,15 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from kernel.answer import (
-    Answer,
-    AnswerEvent,
-    AskEvent,
-    PassagesEvent,
-    PipelineReport,
-    Technique,
-    TokenEvent,
-)
+from kernel.answer import Answer, AnswerEvent, AskEvent, PassagesEvent, PipelineReport, TokenEvent
 from kernel.answering.asked import Asked
 from kernel.answering.run import Clock
 from kernel.composed.composition import AskMember
@@ -34,6 +26,7 @@ from kernel.pipelines.kinds import INPUT
 from kernel.pipelines.running import Given, Pipeline, variants_of
 from kernel.pipelines.settings import StepSettings
 from kernel.pipelines.wording import tell
+from kernel.techniques import Technique
 from plugins.memory.rules import fact_to_remember
 from retrieval.analysis import detect_language
 from retrieval.errors import UsageError

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from kernel.answer import Answer, AnswerPassage, PipelineStep, Usage, _Frozen
+from kernel.answer import Answer, AnswerPassage, FrozenModel, PipelineStep, Usage
 from retrieval.errors import TekioError
 
 
-class PipelineResult(_Frozen):
+class PipelineResult(FrozenModel):
     """What the steps of a pipeline gave. Where one failed, those before it stand here with what they gave."""
 
     pipeline: str
@@ -26,7 +26,7 @@ class PipelineResult(_Frozen):
     ms: float = 0.0
 
 
-class StepBegunEvent(_Frozen):
+class StepBegunEvent(FrozenModel):
     """A step begins."""
 
     type: Literal["step"] = "step"
@@ -35,7 +35,7 @@ class StepBegunEvent(_Frozen):
     variant: str
 
 
-class StepPassagesEvent(_Frozen):
+class StepPassagesEvent(FrozenModel):
     """A step that answers has found its passages."""
 
     type: Literal["passages"] = "passages"
@@ -45,7 +45,7 @@ class StepPassagesEvent(_Frozen):
     notices: list[str] = Field(default=[])
 
 
-class StepTokenEvent(_Frozen):
+class StepTokenEvent(FrozenModel):
     """A piece of what a step writes. What it gives in the end may differ: it is checked."""
 
     type: Literal["token"] = "token"
@@ -53,14 +53,14 @@ class StepTokenEvent(_Frozen):
     text: str
 
 
-class StepDoneEvent(_Frozen):
+class StepDoneEvent(FrozenModel):
     """A step is done."""
 
     type: Literal["step_done"] = "step_done"
     step: PipelineStep
 
 
-class PipelineDoneEvent(_Frozen):
+class PipelineDoneEvent(FrozenModel):
     """The last event of every stream: what the pipeline gave."""
 
     type: Literal["done"] = "done"

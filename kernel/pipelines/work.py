@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
-from kernel.answer import EXTRACTIVE, FinishReason, total_cost
+from kernel.answer import FinishReason, total_cost
 from kernel.answering.causes import cause_of
 from kernel.answering.fences import fence_of
 from kernel.answering.run import Variant
@@ -24,6 +24,7 @@ from kernel.pipelines.seq2seq import Translators
 from kernel.pipelines.settings import StepSettings
 from kernel.pipelines.values import Made, joined
 from kernel.pipelines.wording import tell
+from kernel.variant_names import EXTRACTIVE
 from plugins.prompt_functions import LANGUAGES, plugin_name
 from retrieval.access import Caller
 from retrieval.errors import UsageError

@@ -16,15 +16,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from kernel.answer import (
-    STEPPED,
-    Answer,
-    AnswerEvent,
-    AskEvent,
-    PassagesEvent,
-    PolicyReport,
-    technique_of,
-)
+from kernel.answer import Answer, AnswerEvent, AskEvent, PassagesEvent, PolicyReport
 from kernel.answering.asked import Asked
 from kernel.composed.composition import AskMember
 from kernel.policies.choosing import Choice, choose
@@ -36,6 +28,7 @@ from kernel.policies.rewards import Outcome, Rating
 from kernel.policies.settings import ActionSettings, PolicySettings
 from kernel.policies.texts import said
 from kernel.policies.watching import watch
+from kernel.techniques import STEPPED, technique_of
 from plugins.memory.decisions import DecisionStore
 from plugins.memory.rules import fact_to_remember
 from retrieval.analysis import detect_language

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from kernel.answer import Technique
 from kernel.chat.adapters import find_adapter, variant_names
 from kernel.policies.composition import Measure, PolicyComposition
 from kernel.policies.registry import PolicyFolder
 from kernel.policies.rewards import Rating
 from kernel.policies.settings import PolicySettings
 from kernel.settings import Settings
+from kernel.techniques import Technique
 from plugins.memory.decisions import DecisionStore
 from plugins.memory.said import in_postgresql
 from plugins.prompt_folders import prompt_folders

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from kernel.answer import EXTRACTIVE
+from kernel.variant_names import EXTRACTIVE
 
 
 class ActionSettings(BaseModel):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, field_validator
 
-from kernel.answer import Technique
 from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
 from kernel.pipelines.settings import PipelineSettings
 from kernel.policies.settings import PolicySettings
+from kernel.techniques import Technique
 from kernel.variant_settings import VariantSettings, check_variant_names
 
 

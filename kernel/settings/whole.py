@@ -13,7 +13,6 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from kernel.answer import BASE, EXTRACTIVE
 from kernel.composed.circles import check_acyclic
 from kernel.pipelines.checks import Surroundings, check_pipelines
 from kernel.settings.answerers import Answerers
@@ -24,6 +23,7 @@ from kernel.settings.ingesting import Ingesting
 from kernel.settings.outcome import Outcome
 from kernel.settings.places import Places
 from kernel.settings.serving import Serving
+from kernel.variant_names import BASE, EXTRACTIVE
 from kernel.variant_settings import check_variant_names
 from plugins.prompt_folders import prompt_folders
 

@@ -17,7 +17,7 @@ from semantic_kernel.contents import StreamingChatMessageContent
 from semantic_kernel.contents.utils.finish_reason import FinishReason as KernelFinishReason
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
-from kernel.answer import EXTRACTIVE, FinishReason
+from kernel.answer import FinishReason
 from kernel.chat.chat_settings import GenerationSettings, StopSignal
 from kernel.chat.extractive_chat import ExtractiveChatCompletion, ExtractiveSettings
 from kernel.chat.generation import Sampling
@@ -28,6 +28,7 @@ from kernel.chat.prompt_text import shield
 from kernel.chat.selector import StrictServiceSelector
 from kernel.chat.streaming import stream_prompt
 from kernel.model_store import ModelStore
+from kernel.variant_names import EXTRACTIVE
 from plugins.prompt_functions import load_prompt_plugins
 from retrieval.errors import TekioError
 

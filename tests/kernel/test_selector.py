@@ -10,9 +10,9 @@ from semantic_kernel.connectors.ai.chat_completion_client_base import ChatComple
 from semantic_kernel.connectors.ai.prompt_execution_settings import PromptExecutionSettings
 from semantic_kernel.functions.kernel_arguments import KernelArguments
 
-from kernel.answer import EXTRACTIVE
 from kernel.chat.extractive_chat import ExtractiveChatCompletion, ExtractiveSettings
 from kernel.chat.selector import StrictServiceSelector
+from kernel.variant_names import EXTRACTIVE
 from plugins.prompt_functions import load_prompt_plugins
 from retrieval.errors import UsageError
 

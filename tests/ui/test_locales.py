@@ -74,7 +74,7 @@ def test_every_text_is_used() -> None:
         for node in ast.walk(module)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    from kernel.answer import Technique
+    from kernel.techniques import Technique
 
     used = constants | set(Technique)
     unused = [

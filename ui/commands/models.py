@@ -204,7 +204,7 @@ def _check_worthy(name: str, *, force: bool) -> None:
     Raises:
         UsageError: it did, was never measured, or does not fit the base.
     """
-    from kernel.answer import BASE, EXTRACTIVE
+    from kernel.variant_names import BASE, EXTRACTIVE
 
     if name in (BASE, EXTRACTIVE):
         return

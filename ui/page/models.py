@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import streamlit as st
 
-from kernel.answer import Technique
 from kernel.embedders import embedder_source
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
+from kernel.techniques import Technique
 from retrieval.errors import TekioError
 from ui import chat_view as view
 from ui.page.here import Here

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from kernel.answer import EXTRACTIVE, STEPPED
 from kernel.asking import MOST_SAMPLES
+from kernel.techniques import STEPPED
+from kernel.variant_names import EXTRACTIVE
 from retrieval.records import DocumentSummary
 from ui import chat_view as view
 from ui.locales import label

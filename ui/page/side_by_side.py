@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from kernel.answer import BASE, EXTRACTIVE
+from kernel.variant_names import BASE, EXTRACTIVE
 from retrieval.errors import TekioError
 from retrieval.records import DocumentSummary
 from ui import chat_view as view

@@ -18,11 +18,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from kernel.answer import EXTRACTIVE
 from kernel.pipelines.pieces import Piece, pieces_of
 from kernel.pipelines.steps.reading import examined
 from kernel.pipelines.values import Made
 from kernel.pipelines.work import Work, each, fenced, prompt_language
+from kernel.variant_names import EXTRACTIVE
 from plugins.prompt_functions import CLASSIFY
 from retrieval.analysis import detect_language
 from retrieval.errors import TekioError
