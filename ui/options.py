@@ -31,6 +31,14 @@ WhereOption = Annotated[
 TopKOption = Annotated[
     int | None, typer.Option("--top-k", min=1, max=100, help="Passages to retrieve.", show_default=False)
 ]
+NoCacheFlag = Annotated[
+    bool, typer.Option("--no-cache", help="Answer anew, whatever is stored, and store nothing.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="Decides all that is drawn by chance.")]
+SplitOption = Annotated[
+    str | None,
+    typer.Option("--split", help="Of the judgements; test, else dev, unless given.", show_default=False),
+]
 OwnerOption = Annotated[
     str | None,
     typer.Option("--owner", metavar="USER", help="Whose the documents are.", show_default=False),

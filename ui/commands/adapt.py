@@ -10,7 +10,7 @@ import typer
 from retrieval.errors import UsageError
 from ui.console import print_json, print_text, say
 from ui.opening import opened
-from ui.options import IndexOption, JsonFlag
+from ui.options import IndexOption, JsonFlag, SeedOption, SplitOption
 
 if TYPE_CHECKING:
     from adaptation.retriever.card import Change, EmbedderCard
@@ -21,7 +21,6 @@ NameOption = Annotated[
     typer.Option("--name", help="What the trained embedder is called, and its folder.", show_default=False),
 ]
 MinutesOption = Annotated[float, typer.Option("--minutes", min=0.1, max=1440, help="Longest time to train.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Decides all that is drawn by chance.")]
 ReembedFlag = Annotated[
     bool, typer.Option("--reembed", help="Embed the index anew by the trained embedder, if that is better.")
 ]
@@ -43,10 +42,6 @@ BeirOption = Annotated[
         help="Measure on a set with judgements too: corpus.jsonl, queries.jsonl and qrels/*.tsv.",
         show_default=False,
     ),
-]
-SplitOption = Annotated[
-    str | None,
-    typer.Option("--split", help="Of the judgements; test, else dev, unless given.", show_default=False),
 ]
 
 

@@ -20,7 +20,6 @@ from ui.commands.dataset_options import (
     ReadOption,
     RehearseOption,
     RemovedOption,
-    SeedOption,
     ShareOption,
     SkipFlag,
     TechniqueOption,
@@ -29,7 +28,7 @@ from ui.commands.dataset_options import (
 )
 from ui.commands.dataset_sources import made_set
 from ui.console import print_json, print_text
-from ui.options import IndexOption, JsonFlag
+from ui.options import IndexOption, JsonFlag, SeedOption
 from ui.training_set_text import set_lines
 
 OVER_PASSAGES = frozenset({"grounded", "refusal", "format", "tone"})

@@ -129,4 +129,3 @@ LicenceOption = Annotated[
     typer.Option("--licence", help="Of what the rows are made of; is noted on the card.", show_default=False),
 ]
 TechniqueOption = Annotated[str, typer.Option("--technique", help="How the prompts are built.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Decides all that is drawn by chance.")]

@@ -8,15 +8,11 @@ from typing import Annotated
 import typer
 
 from ui.console import print_json, print_text, quiet_libraries, say
-from ui.options import JsonFlag
+from ui.options import JsonFlag, SplitOption
 
 BeirOption = Annotated[
     Path,
     typer.Option("--beir", metavar="FOLDER", help="Holds corpus.jsonl, queries.jsonl and qrels/*.tsv."),
-]
-SplitOption = Annotated[
-    str | None,
-    typer.Option("--split", help="Of the judgements; test, else dev, unless given.", show_default=False),
 ]
 ModeOption = Annotated[
     list[str] | None,

@@ -11,7 +11,7 @@ import typer
 from retrieval.errors import UsageError
 from ui.commands.evaluate_adapter import keep_figures, show_report
 from ui.console import print_json, print_table, print_text, quiet_libraries, say
-from ui.options import JsonFlag
+from ui.options import JsonFlag, SeedOption
 from ui.training_bar import training_bar
 
 if TYPE_CHECKING:
@@ -99,7 +99,6 @@ ResumeFlag = Annotated[bool, typer.Option("--resume", help="Go on with a trainin
 ForceFlag = Annotated[
     bool, typer.Option("--force", help="Replace an adapter of this name, or a training that was stopped.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", help="Decides all that is drawn by chance.")]
 
 
 def adapt_train(

@@ -11,7 +11,7 @@ import typer
 from retrieval.errors import UsageError
 from ui.console import print_json, print_table, print_text, say
 from ui.opening import event_loop, opened
-from ui.options import AsOption, GroupOption, IndexOption, JsonFlag, chosen_caller
+from ui.options import AsOption, GroupOption, IndexOption, JsonFlag, NoCacheFlag, chosen_caller
 from ui.plaintext import one_line
 
 if TYPE_CHECKING:
@@ -116,9 +116,7 @@ def run(
     ] = None,
     user: AsOption = None,
     group: GroupOption = None,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Answer anew, whatever is stored, and store nothing.")
-    ] = False,
+    no_cache: NoCacheFlag = False,
     as_json: JsonFlag = False,
     index: IndexOption = None,
 ) -> None:

@@ -12,7 +12,7 @@ from retrieval.errors import UsageError
 from ui.commands.policy_named import NameArgument, named
 from ui.console import print_json, print_text, say
 from ui.opening import event_loop, opened
-from ui.options import IndexOption, JsonFlag
+from ui.options import IndexOption, JsonFlag, SeedOption
 from ui.policy_text import value_lines
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ FeedbackFlag = Annotated[
     typer.Option("--feedback", help="Learn from what the policy decided and what people said of it, too."),
 ]
 StepsOption = Annotated[int, typer.Option("--steps", min=1, max=1_000_000, help="Steps of training.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="Decides all that is drawn by chance.")]
 AnewFlag = Annotated[
     bool, typer.Option("--anew", help="Begin from nothing, not from where the last training ended.")
 ]

@@ -17,6 +17,7 @@ from ui.options import (
     GroupOption,
     IndexOption,
     JsonFlag,
+    NoCacheFlag,
     TopKOption,
     WhereOption,
     chosen_caller,
@@ -151,9 +152,6 @@ MembersFlag = Annotated[
     typer.Option(
         "--members", help="Show how a composed answer was found: members, weights and votes, or steps."
     ),
-]
-NoCacheFlag = Annotated[
-    bool, typer.Option("--no-cache", help="Answer anew, whatever is stored, and store nothing.")
 ]
 NewTokensOption = Annotated[
     int | None,
