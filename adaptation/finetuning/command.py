@@ -19,7 +19,7 @@ from adaptation.finetuning.methods import method_of
 from adaptation.finetuning.processes import in_turn, is_first
 from adaptation.finetuning.recipe import Recipe
 from adaptation.registry import put_in_place
-from adaptation.training_sets.making import check_set
+from adaptation.training_sets.card import check_set
 from kernel.chat.adapters import (
     AdapterCard,
     base_fingerprint,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -98,3 +99,25 @@ def read_card(folder: Path) -> DataCard:
         ) from error
     except ValidationError as error:
         raise UsageError(f"the card {path} is not valid: {error.errors()[0]['msg']}") from error
+
+
+def check_set(folder: Path) -> DataCard:
+    """Read the card of a training set and hold its files against it.
+
+    Raises:
+        UsageError: it is none, or a file of it was changed or is gone.
+        TekioError: a file cannot be read.
+    """
+    card = read_card(folder)
+    for name, file in card.files.items():
+        try:
+            held = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except FileNotFoundError as error:
+            raise UsageError(f"{folder} lacks {name}: make the training set again") from error
+        except OSError as error:
+            raise TekioError(f"{folder / name} cannot be read: {error.strerror}") from error
+        if held != file.sha256:
+            raise UsageError(
+                f"{folder / name} is not what its card says (changed or cut short): make the set again"
+            )
+    return card

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from adaptation.training_sets.making import check_set
+from adaptation.training_sets.card import check_set
 from adaptation.training_sets.rows import ChatRow, TextRow, read_rows
 from evaluation.adapters.comparing import Report, compare_adapter
 from evaluation.adapters.judging import judge

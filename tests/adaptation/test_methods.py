@@ -16,7 +16,8 @@ from adaptation.finetuning.command import Base, find_rate, train_adapter
 from adaptation.finetuning.methods import COMBINED, METHODS
 from adaptation.finetuning.recipe import Recipe
 from adaptation.registry import registered
-from adaptation.training_sets.making import Plan, Public, Sources, make_set
+from adaptation.training_sets.making import make_set
+from adaptation.training_sets.plan import Plan, Public, Sources
 from adaptation.training_sets.public import read_public
 from kernel.chat.adapters import CONFIG_FILE, check_adapter, kind_of, list_adapters, list_reward_models
 from kernel.chat.generation import Sampling

@@ -17,10 +17,11 @@ import pytest
 
 from adaptation.changed_questions import QuestionChanger
 from adaptation.corpus import Corpus, read_corpus, together
-from adaptation.training_sets.card import CARD_FILE, DataCard, read_card
+from adaptation.training_sets.card import CARD_FILE, DataCard, check_set, read_card
 from adaptation.training_sets.facts import plain
 from adaptation.training_sets.grounded import GroundedRows, Mix
-from adaptation.training_sets.making import Plan, Public, Questions, Sources, check_set, make_set
+from adaptation.training_sets.making import make_set
+from adaptation.training_sets.plan import Plan, Public, Questions, Sources
 from adaptation.training_sets.public import read_public
 from adaptation.training_sets.rows import ChatRow, PairRow, TextRow, read_rows
 from adaptation.training_sets.wording import REFUSALS, shapes, tones

@@ -12,7 +12,8 @@ import torch
 
 from adaptation.finetuning.command import Base, train_adapter
 from adaptation.finetuning.recipe import Recipe
-from adaptation.training_sets.making import Plan, Public, Sources, make_set
+from adaptation.training_sets.making import make_set
+from adaptation.training_sets.plan import Plan, Public, Sources
 from adaptation.training_sets.public import read_public
 
 BASE = "SmolLM2-135M-Instruct"

@@ -62,7 +62,7 @@ def adapt_dataset(
 ) -> None:
     """Make a training set: rows to learn from, to stop by and to measure on, parted by document, with a data card."""
     from adaptation.training_sets.grounded import Mix
-    from adaptation.training_sets.making import Plan
+    from adaptation.training_sets.plan import Plan
     from adaptation.training_sets.wording import shapes
     from adaptation.training_sets.wording import tones as known_tones
 

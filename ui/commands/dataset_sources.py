@@ -15,7 +15,7 @@ from ui.opening import opened
 
 if TYPE_CHECKING:
     from adaptation.training_sets.card import DataCard
-    from adaptation.training_sets.making import Plan, Public, Questions, Sources
+    from adaptation.training_sets.plan import Plan, Public, Questions, Sources
     from kernel.app import Tekio
 
 _LONGEST = 48
@@ -51,7 +51,8 @@ def made_set(
         UsageError: they do not fit each other.
         TekioError: a file cannot be read, or there is no index.
     """
-    from adaptation.training_sets.making import Public, Sources, make_set
+    from adaptation.training_sets.making import make_set
+    from adaptation.training_sets.plan import Public, Sources
     from adaptation.training_sets.public import read_public
 
     public = []
@@ -107,7 +108,7 @@ def _over(
     tekio: Tekio, asked: list[Questions], public: list[Public], against: list[Questions], stack: ExitStack
 ) -> Sources:
     from adaptation.corpus import read_corpus, together
-    from adaptation.training_sets.making import Sources
+    from adaptation.training_sets.plan import Sources
     from retrieval.passages import PassageIndex
 
     PassageIndex.require(tekio.settings.place, create=False)
@@ -117,7 +118,7 @@ def _over(
 
 
 def _questions(path: Path) -> Questions:
-    from adaptation.training_sets.making import Questions
+    from adaptation.training_sets.plan import Questions
     from evaluation.answers.reading import read_questions
 
     found = read_questions(path)
