@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from retrieval.errors import UsageError
-from retrieval.passages import COLLECTION, COPYING, FIELDS, INDEXED, KEPT
+from retrieval.index_meta import COPYING, KEPT
+from retrieval.passage_rows import COLLECTION, FIELDS, INDEXED
 from retrieval.stores.interface import Collection, IndexDatabase, Row
 from retrieval.stores.opening import Place, is_address, open_database, shown
 

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.access import Access, Caller
-from retrieval.chosen import Chosen, Span
 from retrieval.embedding import EmbedderSignature, unit
-from retrieval.errors import IndexDamagedError, IndexSignatureError, TekioError, UsageError
+from retrieval.errors import IndexSignatureError, TekioError, UsageError
 from retrieval.filters import All, Filter
+from retrieval.index_meta import IndexMeta
 from retrieval.keyword_index import inverse_frequency
-from retrieval.keyword_tokens import KEYWORD_VERSION, keyword_tokens
 from retrieval.late_vectors import TokenCodec
-from retrieval.leg_weights import WEIGHTS_KEY, EmbedQuery, LegWeights
-from retrieval.markup import without_markup
-from retrieval.part_fusion import fused_parts
-from retrieval.ranking import Mode, Query, Ranked, Ranker, Rerank, reranked
+from retrieval.leg_weights import WEIGHTS_KEY, EmbedQuery
+from retrieval.passage_rows import (
+    COLLECTION,
+    FIELDS,
+    INDEXED,
+    read_passage,
+    row_key,
+    row_of,
+    row_tokens,
+    text_digest,
+)
+from retrieval.passage_search import PassageSearch
+from retrieval.ranking import Mode, Query, Rerank
 from retrieval.records import (
     Chunk,
     DocumentState,
@@ -34,51 +37,15 @@ from retrieval.records import (
     Passage,
     SourceDocument,
     Tags,
-    context_of,
     merged_tags,
-    page_at,
 )
 from retrieval.rights import readable_by
-from retrieval.selection import AS_RANKED, Selection, select
-from retrieval.stages import step
-from retrieval.stores.interface import Hit, Row
+from retrieval.selection import AS_RANKED, Selection
 from retrieval.stores.opening import Place, is_in, open_database
-from retrieval.table_pieces import with_table_pieces
 
 logger = logging.getLogger(__name__)
 
-COLLECTION = "passages"
-FIELDS = (
-    "document_id",
-    "document",
-    "path",
-    "title",
-    "page",
-    "start",
-    "end",
-    "language",
-    "format",
-    "text",
-    "headings",
-    "shown",
-    "created",
-    "modified",
-    "tags",
-)
-INDEXED = ("language",)
 MAX_TOP_K = 1000
-_LEG_DEPTH = 100
-ANSWERABILITY = "answerability"
-"""The note of an estimate that was fitted to what the index's embedder finds."""
-DEFAULT_VARIANT = "default_variant"
-"""The note of who answers over this index where nobody is asked for."""
-_NOTE = "note."
-_CODEC = "token_codec"
-_IDENTITY = "identity"
-KEPT = ("signature", _CODEC, WEIGHTS_KEY)
-"""The settings that an index takes with it to another place."""
-COPYING = "copying"
-"""The setting that names from where an index is being copied to this place."""
 
 
 class PassageIndex:
@@ -94,6 +61,7 @@ class PassageIndex:
         """
         self.place = place
         self.database = open_database(place, create=create)
+        self._meta = IndexMeta(self.database)
         try:
             self._open(signature, create)
         except BaseException:
@@ -101,16 +69,13 @@ class PassageIndex:
             raise
 
     def _open(self, signature: EmbedderSignature | None, create: bool) -> None:
-        if source := self.database.get_meta(COPYING):
-            raise IndexDamagedError(
-                f"the copy of {source} to {self.database.place} did not end: run `tekio index copy` again"
-            )
+        self._meta.check_whole()
         self._table = self.database.documents()
         older = False
         if signature is None:
             dimension = int(self.database.get_meta(f"dimension:{COLLECTION}") or 0)
         else:
-            older = self._check_signature(signature)
+            older = self._meta.check_signature(signature)
             dimension = signature.dimension
         self._signature = signature
         self.store = self.database.collection(COLLECTION, dimension=dimension, fields=FIELDS, indexed=INDEXED)
@@ -118,8 +83,7 @@ class PassageIndex:
             self.store.ensure()
         if older:
             self._renew_keywords(create)
-        self._ranker = Ranker(self.store, self.codec())
-        self._weights = LegWeights(self.store)
+        self._search = PassageSearch(self.store, self._table, self.codec())
         self._checked = self.store.generation
 
     @staticmethod
@@ -147,34 +111,15 @@ class PassageIndex:
         except TekioError:  # whoever opens it is told
             return None
         try:
-            held = database.get_meta_json("signature")
+            return IndexMeta(database).engine()
         finally:
             database.close()
-        return str(held["engine"]) if isinstance(held, dict) and held.get("engine") else None
-
-    def _check_signature(self, signature: EmbedderSignature) -> bool:
-        """Check that the index was made as it will be used; tell whether only its keywords are of an older kind."""
-        wanted = signature.as_dict() | {"analysis": KEYWORD_VERSION}
-        held = self.database.get_meta_json("signature")
-        if held is None:
-            self.database.set_meta("signature", json.dumps(wanted))
-            return False
-        different = [key for key in wanted if held.get(key) != wanted[key]]
-        if different == ["analysis"]:
-            return True
-        if different:
-            changes = ", ".join(f"{key} {held.get(key)!r} there, {wanted[key]!r} now" for key in different)
-            raise IndexSignatureError(
-                f"the index in {self.database.place} was made with another embedder ({changes}): set the embedder "
-                f"back to {held.get('model')!r}, or ingest into another --index"
-            )
-        return False
 
     def _check_unchanged(self) -> None:
         """Check that the index was not embedded anew by another model since it was opened."""
         generation = self.store.generation
         if self._signature is not None and generation != self._checked:
-            self._check_signature(self._signature)
+            self._meta.check_signature(self._signature)
             self._checked = generation
 
     def _renew_keywords(self, writable: bool) -> None:
@@ -190,9 +135,8 @@ class PassageIndex:
             )
         logger.warning("the keywords of the index in %s are made anew", self.database.place)
         with self.store.changing():
-            self.store.retokenize(lambda data: _keyword_tokens(data["title"], data["headings"], data["text"]))
-            held = self.database.get_meta_json("signature") | {"analysis": KEYWORD_VERSION}
-            self.database.set_meta("signature", json.dumps(held))
+            self.store.retokenize(lambda data: row_tokens(data["title"], data["headings"], data["text"]))
+            self._meta.keep_keyword_version()
 
     # -- writing: the store that ingestion works on -----------------------------------------------------
 
@@ -212,17 +156,12 @@ class PassageIndex:
         """
         with self.database.writer():
             self._check_unchanged()
-            if not self.identity():
-                self.database.set_meta(_IDENTITY, secrets.token_hex(8))
+            self._meta.ensure_identity()
             yield
 
     def replace_embedder(self, signature: EmbedderSignature, codec: TokenCodec | None) -> None:
         """Note by which embedder the vectors are from now on; for a transaction that replaces them all."""
-        held = self.database.get_meta_json("signature") | signature.as_dict()
-        with self.database.write():
-            self.database.set_meta("signature", json.dumps(held))
-            self.database.set_meta(_CODEC, "" if codec is None else codec.to_bytes().hex())
-            self.database.set_meta(_NOTE + ANSWERABILITY, json.dumps(None))
+        self._meta.replace_embedder(signature, codec)
 
     def states(self) -> dict[str, DocumentState]:
         """Return what is known of each document, by its absolute path."""
@@ -240,7 +179,7 @@ class PassageIndex:
 
         def change(data: dict[str, Any]) -> list[str]:
             data.update(path=path, document=name, title=title)
-            return _keyword_tokens(title, data["headings"], data["text"])
+            return row_tokens(title, data["headings"], data["text"])
 
         with self.store.changing():
             self._table.rename(document_id, path=path, name=name, title=title)
@@ -260,15 +199,14 @@ class PassageIndex:
 
     def codec(self) -> TokenCodec | None:
         """Return how token vectors are packed here; None where they are not kept, or not yet."""
-        held = self.database.get_meta(_CODEC)
-        return TokenCodec.from_bytes(bytes.fromhex(held)) if held else None
+        return self._meta.codec()
 
     def keep_tokens(self, codec: TokenCodec) -> TokenCodec:
         """Keep the vectors of tokens from now on; return how they are packed, which the first call decides."""
         held = self.codec()
         if held is None:
-            self.database.set_meta(_CODEC, codec.to_bytes().hex())
-            self._ranker = Ranker(self.store, codec)
+            self._meta.keep_codec(codec)
+            self._search.unpack_by(codec)
         return held or codec
 
     def known_vectors(self, texts: Sequence[str]) -> dict[str, tuple[NDArray[np.float32], bytes | None]]:
@@ -311,39 +249,9 @@ class PassageIndex:
             rows = []
             for number, (chunk, vector) in enumerate(zip(chunks, vectors, strict=True)):
                 digest = self._digest(texts[number]) if texts else None
-                row = self._row(document, tags, document_id, number, chunk, vector, digest)
-                rows.append(replace(row, late=late[number]) if late else row)
+                packed = late[number] if late else None
+                rows.append(row_of(document, tags, document_id, number, chunk, vector, digest, packed))
             self.store.upsert(rows)
-
-    @staticmethod
-    def _row(
-        document: SourceDocument,
-        tags: Tags,
-        document_id: int,
-        number: int,
-        chunk: Chunk,
-        vector: NDArray[np.float32],
-        digest: bytes | None,
-    ) -> Row:
-        data = {
-            "document_id": document_id,
-            "document": document.name,
-            "path": document.path,
-            "title": document.title,
-            "page": chunk.page,
-            "start": chunk.start,
-            "end": chunk.end,
-            "language": document.language,
-            "format": document.format,
-            "headings": list(chunk.headings),
-            "text": chunk.text,
-            "shown": chunk.shown,
-            "created": document.created,
-            "modified": document.modified,
-            "tags": tags,
-        }
-        tokens = _keyword_tokens(document.title, chunk.headings, chunk.text)
-        return Row(_key(document_id, number), data, vector, tokens, document_id, digest)
 
     def remove(self, path: str) -> None:
         """Delete a document with its chunks, vectors and postings, in one transaction."""
@@ -354,7 +262,7 @@ class PassageIndex:
         self, embed_query: EmbedQuery, *, say: Callable[[str], None] = lambda text: None
     ) -> None:
         """Learn what each leg of the search is worth here, see `LegWeights.learn`."""
-        self._weights.learn(self._ranker, embed_query, say=say)
+        self._search.weights.learn(self._search.ranker, embed_query, say=say)
 
     def version(self) -> tuple[int, str]:
         """Return what changes with all that a search depends on: the generation, and the weights that were learned."""
@@ -362,25 +270,23 @@ class PassageIndex:
 
     def identity(self) -> str:
         """Return what tells this index from others in its place, before or after; empty for a copy not written to."""
-        return self.database.get_meta(_IDENTITY) or ""
+        return self._meta.identity()
 
     def forget_weights(self) -> None:
         """Forget what was learned of the legs, so that it is learned anew."""
-        self._weights.forget()
+        self._search.weights.forget()
 
     def learned_weights(self) -> dict[str, Any]:
         """Return what was learned for each language: the weights, and how well each leg did alone."""
-        return self._weights.learned()
+        return self._search.weights.learned()
 
     def keep_note(self, name: str, value: dict[str, Any] | None) -> None:
         """Keep a few plain values with the index under a name; None forgets them."""
-        with self.database.writer(), self.database.write():
-            self.database.set_meta(_NOTE + name, json.dumps(value))
+        self._meta.keep_note(name, value)
 
     def note(self, name: str) -> dict[str, Any] | None:
         """Return what was kept with the index under a name."""
-        found: dict[str, Any] | None = self.database.get_meta_json(_NOTE + name)
-        return found
+        return self._meta.note(name)
 
     # -- reading ----------------------------------------------------------------------------------------
 
@@ -422,92 +328,17 @@ class PassageIndex:
         if readable is not None:
             where = readable if where is None else All((readable, where))
 
-        def ranking(wanted: Query) -> list[Ranked]:
-            found = self._ranker.rank(
-                wanted,
-                depth=max(_LEG_DEPTH, 2 * top_k),
-                where=where,
-                mode=mode,
-                weights=self._weights.of(wanted.text),
-            )
-            if mode != "hybrid":
-                return found
-            found = with_table_pieces(found, self._data_of)
-            if rerank is None:
-                return found
-            with step("rerank"):
-                return reranked(found, lambda ids: rerank(wanted.text, self._read_texts(ids)))
-
         with self.database.read():
             self._check_unchanged()
-            each = [(part.text, ranking(replace(part, vector=unit(part.vector)))) for part in parts]
-            ranked = fused_parts(ranking(Query(query, direction, tokens)), each)
-            with step("select"):
-                chosen = select(
-                    [(item.id, item.score) for item in ranked],
-                    self.store.rows,
-                    self._excerpts,
-                    top_k,
-                    selection,
-                    cache(self._beside),
-                )
-            starts = self._table.page_starts({each.span[0] for each in chosen})
-            wider = self._excerpts([each.span for each in chosen if each.is_wider])
-        found = {item.id: item for item in ranked}
-        return [
-            self._passage(
-                each, rank, found[each.hit.id], direction, starts[each.span[0]], wider.get(each.span)
+            return self._search.search(
+                Query(query, direction, tokens),
+                parts,
+                top_k=top_k,
+                where=where,
+                mode=mode,
+                selection=selection,
+                rerank=rerank,
             )
-            for rank, each in enumerate(chosen, start=1)
-        ]
-
-    def _data_of(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-        return {row_id: hit.data for row_id, hit in self.store.rows(ids, vectors=False).items()}
-
-    def _read_texts(self, ids: Sequence[int]) -> list[str]:
-        """Return the texts of rows as they are embedded: title and headings, then the text."""
-        rows = self._data_of(ids).values()
-        return [without_markup(f"{context_of(row['title'], row['headings'])}\n{row['text']}") for row in rows]
-
-    def _excerpts(self, spans: Sequence[Span]) -> dict[Span, str]:
-        return self._table.excerpts(spans)
-
-    def _beside(self, document_id: int, number: int) -> Hit | None:
-        return next(iter(self.store.get([_key(document_id, number)])), None)
-
-    @staticmethod
-    def _passage(
-        chosen: Chosen,
-        rank: int,
-        ranked: Ranked,
-        vector: NDArray[np.float32],
-        page_starts: tuple[int, ...],
-        wider: str | None,
-    ) -> Passage:
-        hit = chosen.hit
-        data: dict[str, Any] = hit.data
-        _, start, end = chosen.span
-        assert hit.vector is not None
-        return Passage(
-            id=hit.id,
-            document_id=data["document_id"],
-            document=data["document"],
-            path=data["path"],
-            title=data["title"],
-            page=data["page"] if wider is None else page_at(page_starts, start),
-            start=start,
-            end=end,
-            headings=tuple(data["headings"]),
-            text=data["text"] if wider is None else wider,
-            score=ranked.score,
-            rank=rank,
-            similarity=float(hit.vector @ vector),
-            page_starts=page_starts,
-            legs=ranked.legs(),
-            also_in=chosen.also_in,
-            parts=ranked.parts,
-            date=data.get("modified") or data.get("created"),
-        )
 
     def passages_of(self, document: DocumentSummary, numbers: Sequence[int] | None = None) -> list[Passage]:
         """Return all passages of a document in their order, by which it can be read from its beginning to its end.
@@ -516,27 +347,9 @@ class PassageIndex:
         """
         with self.database.read():
             wanted = range(document.chunks) if numbers is None else numbers
-            hits = self.store.get([_key(document.id, number) for number in wanted])
+            hits = self.store.get([row_key(document.id, number) for number in wanted])
             starts = self._table.page_starts([document.id]).get(document.id, ())
-        return [
-            Passage(
-                id=hit.id,
-                document_id=document.id,
-                document=hit.data["document"],
-                path=hit.data["path"],
-                title=hit.data["title"],
-                page=hit.data["page"],
-                start=hit.data["start"],
-                end=hit.data["end"],
-                headings=tuple(hit.data["headings"]),
-                text=hit.data["text"],
-                score=0.0,
-                rank=rank,
-                similarity=0.0,
-                page_starts=starts,
-            )
-            for rank, hit in enumerate(hits, start=1)
-        ]
+        return [read_passage(hit, document.id, rank, starts) for rank, hit in enumerate(hits, start=1)]
 
     def readable(self, document_id: int, caller: Caller | None) -> bool:
         """Tell whether somebody may read a document; None is who owns the machine, and reads everything."""
@@ -583,18 +396,3 @@ class PassageIndex:
     def close(self) -> None:
         """Close the database."""
         self.database.close()
-
-
-def _key(document_id: int, number: int) -> str:
-    """Name a chunk by its number in its document, from 0."""
-    return f"{document_id}:{number}"
-
-
-def text_digest(signature: EmbedderSignature | None, text: str) -> bytes:
-    """Name an embedded text and the embedder that it was embedded by."""
-    key = json.dumps(signature.as_dict() if signature else {}).encode()
-    return hashlib.sha256(key + text.encode("utf-8", "surrogatepass")).digest()
-
-
-def _keyword_tokens(title: str, headings: Sequence[str], text: str) -> list[str]:
-    return keyword_tokens(without_markup(f"{context_of(title, headings)}\n{text}"))

@@ -13,7 +13,8 @@ from typing import Any
 
 from retrieval.embedding import Embed, EmbedderSignature
 from retrieval.late_vectors import TokenCodec
-from retrieval.passages import PassageIndex, text_digest
+from retrieval.passage_rows import text_digest
+from retrieval.passages import PassageIndex
 from retrieval.stores.interface import Vector
 
 _ROWS = 256

@@ -14,7 +14,8 @@ from plugins.memory.said import SAID_FILE, SaidFile, in_postgresql, said_in
 from retrieval.database import DATABASE_FILE
 from retrieval.errors import IndexBusyError, TekioError
 from retrieval.index_copy import copy_index
-from retrieval.passages import ANSWERABILITY, DEFAULT_VARIANT, PassageIndex
+from retrieval.index_meta import ANSWERABILITY, DEFAULT_VARIANT
+from retrieval.passages import PassageIndex
 from retrieval.stores.interface import Row
 from retrieval.stores.opening import Place, is_address, open_database
 

@@ -53,7 +53,8 @@ from retrieval.access import Caller
 from retrieval.analysis import detect_language
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
-from retrieval.passages import ANSWERABILITY, PassageIndex
+from retrieval.index_meta import ANSWERABILITY
+from retrieval.passages import PassageIndex
 from retrieval.records import Passage
 from retrieval.remembered import Remembered
 from retrieval.sentence_transformer import SentenceTransformerEmbedder

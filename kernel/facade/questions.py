@@ -23,7 +23,7 @@ from retrieval.access import Caller
 from retrieval.analysis import detect_language
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_filters
-from retrieval.passages import ANSWERABILITY
+from retrieval.index_meta import ANSWERABILITY
 from retrieval.queries import check_query
 from retrieval.ranking import check_mode
 from retrieval.records import Passage

@@ -13,7 +13,7 @@ from kernel.functions.reports import FunctionsReport, report_functions
 from kernel.techniques import Technique
 from plugins.prompt_folders import prompt_folders
 from retrieval.errors import IndexMissingError, UsageError
-from retrieval.passages import DEFAULT_VARIANT
+from retrieval.index_meta import DEFAULT_VARIANT
 
 if TYPE_CHECKING:
     from plugins.own_prompts import PromptState
