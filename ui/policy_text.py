@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 def value_lines(value: dict[str, Any], policy: PolicySettings) -> list[str]:
     """Return the lines of a value, see `adaptation.policies.learning.worth`."""
+    from kernel.policies.serving import estimate
+
     lines = [
         f"{value['questions']} held-out questions of {value['groups']} documents or decisions, mean reward 0 to 1:",
         f"policy, doubly robust  {estimate(value['doubly_robust'])}",
@@ -22,12 +24,6 @@ def value_lines(value: dict[str, Any], policy: PolicySettings) -> list[str]:
     for action, fixed in zip(policy.actions, value["fixed"], strict=True):
         lines.append(f"  always {action.label}: " + ("never seen" if fixed is None else f"{fixed:.3f}"))
     return lines
-
-
-def estimate(each: dict[str, float], *, signed: bool = False) -> str:
-    """Return an estimate with its interval."""
-    form = "+.3f" if signed else ".3f"
-    return f"{each['value']:{form}} [{each['low']:{form}}, {each['high']:{form}}]"
 
 
 def mean_of(mean: float | None, count: int) -> str:

@@ -14,6 +14,7 @@ from kernel.chat.local_engines import TokenCounter
 from kernel.chat.other_engines import OtherEngines
 from kernel.composed.composition import Composition
 from kernel.ensembles.blending import Blending
+from kernel.ensembles.fitted import fits_of
 from kernel.functions.ability import may_call
 from kernel.language_models import LanguageModels
 from kernel.model_store import ModelStore
@@ -55,7 +56,9 @@ class VariantRegistry:
             languages=settings.generator_languages,
             threads=settings.threads,
             resolve=models.resolve,
+            apart=local.apart,
         )
+        self._fits = fits_of(settings.ensembles, settings.adapters)
         self.extractive = Variant(EXTRACTIVE)
         self._variants: dict[str, Variant] = {EXTRACTIVE: self.extractive}
 
@@ -66,9 +69,19 @@ class VariantRegistry:
             UsageError: there is no such variant, or its adapter does not fit the base.
         """
         with self._lock:
+            if name in self._settings.composed:
+                self._forget_if_fitted_anew()
             if name not in self._variants:
                 self._variants[name] = self._register(name)
             return self._variants[name]
+
+    def _forget_if_fitted_anew(self) -> None:
+        """Have composed variants made again where an ensemble, which others may ask, was fitted meanwhile."""
+        fits = fits_of(self._settings.ensembles, self._settings.adapters)
+        if fits != self._fits:
+            self._fits = fits
+            for name in self._settings.composed:
+                self._variants.pop(name, None)
 
     def revisions(self, names: Sequence[str]) -> dict[str, str]:
         """Return what changes with each of several variants. Blocks.
@@ -124,7 +137,7 @@ class VariantRegistry:
             revision_of=self._local.revision,
         )
         made = blending.make(name, self._settings.ensembles[name])
-        self._kernel.add_service(made.service)
+        self._kernel.add_service(made.service, overwrite=True)  # one that was fitted anew
         calls = may_call(self._settings.function_calling, local.folder)
         return Variant(
             name, made.languages, local.name, TokenCounter(local), made.revision, calls, goes_on=True

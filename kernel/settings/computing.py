@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from kernel.variant_settings import Precision
+
 
 class Computing(BaseModel, frozen=True):
     """Engine, weights, slots and memory."""
@@ -15,7 +17,7 @@ class Computing(BaseModel, frozen=True):
         description="what computes the language model: openvino, or torch on a GPU, which serve many at once, "
         "transformers, or auto",
     )
-    precision: Literal["auto", "float32", "bfloat16", "int8", "int8-weights", "int4-weights"] = Field(
+    precision: Precision = Field(
         "auto",
         description="weights of the language model in openvino, where auto is int8, and in torch, where it is as dtype",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,10 +12,7 @@ from ui.commands.policy_training import evaluate, train
 from ui.console import print_json, print_text
 from ui.opening import opened
 from ui.options import IndexOption, JsonFlag
-from ui.policy_text import estimate, mean_of, value_lines
-
-if TYPE_CHECKING:
-    from kernel.policies.network import PolicyFile
+from ui.policy_text import mean_of, value_lines
 
 policy_app = typer.Typer(
     rich_markup_mode=None,
@@ -36,25 +33,12 @@ def activate(
     name: NameArgument, force: ForceFlag = False, as_json: JsonFlag = False, index: IndexOption = None
 ) -> None:
     """Let the policy that was trained last serve, if it is better than the safe default beyond chance."""
-    settings, policy = named(name, index)
-    from kernel.policies.making import missing_variants, policy_folder
-    from kernel.policies.network import read_policy
+    settings, _ = named(name, index)
+    from kernel.policies.making import policy_folder
+    from kernel.policies.serving import activate
 
-    folder = policy_folder(name, settings)
-    if not folder.candidate.exists():
-        raise UsageError(
-            f"policy '{name}' has not been trained: `tekio adapt policy train {name} --from RUN.json`"
-        )
-    file = read_policy(folder.candidate, policy.plain_actions)
-    if missing := missing_variants(policy, settings):
-        raise UsageError(f"policy '{name}' has actions of variants that are not there: {', '.join(missing)}")
-    if not force and not file.value.get("beats_default"):
-        gain = file.value.get("gain") or {"value": 0.0, "low": 0.0, "high": 0.0}
-        raise UsageError(
-            f"policy '{name}' is not shown to be better than its safe default: {estimate(gain, signed=True)} on held "
-            "out questions, and the interval must be above 0; record more answers, or --force"
-        )
-    path = folder.activate(file)
+    activate(name, settings, force=force)
+    path = policy_folder(name, settings).serving
     if as_json:
         print_json({"policy": name, "serving": str(path.absolute())})
     else:
@@ -121,42 +105,22 @@ def check(name: NameArgument, as_json: JsonFlag = False, index: IndexOption = No
 def show(name: NameArgument, as_json: JsonFlag = False, index: IndexOption = None) -> None:
     """Show a policy: its actions, what serves, what was trained last, and how much was decided."""
     settings, policy = named(name, index)
-    from kernel.policies.making import decision_store, missing_variants, policy_folder
-    from kernel.policies.network import read_policy
+    from kernel.policies.serving import policy_state
 
-    folder = policy_folder(name, settings)
-    missing = missing_variants(policy, settings)
-    decided = len(decision_store(settings).read(name))
-    files: dict[str, PolicyFile | None] = {
-        which: read_policy(path, policy.plain_actions) if path.exists() else None
-        for which, path in (("serving", folder.serving), ("candidate", folder.candidate))
-    }
+    state = policy_state(name, settings)
     if as_json:
-        shown: dict[str, Any] = {
-            which: None if file is None else file.model_dump(exclude={"layers", "mean", "scale"})
-            for which, file in files.items()
-        }
-        print_json(
-            {
-                "policy": name,
-                "actions": policy.plain_actions,
-                "missing": missing,
-                "decisions": decided,
-                "earlier": len(folder.earlier()),
-                **shown,
-            }
-        )
+        print_json(state.model_dump())
         return
     lines = [
         f"{number}  {action.label}"
         + ("  (safe default)" if not number else "")
-        + ("  (there is no such variant)" if action.variant in missing else "")
+        + ("  (there is no such variant)" if action.variant in state.missing else "")
         for number, action in enumerate(policy.actions)
     ]
     lines.append(
-        f"safe default {policy.default_share:.0%}, explored {policy.explore:.0%}; {decided:,} decisions kept"
+        f"safe default {policy.default_share:.0%}, explored {policy.explore:.0%}; {state.decisions:,} decisions kept"
     )
-    for which, file in files.items():
+    for which, file in {"serving": state.serving, "candidate": state.candidate}.items():
         lines.append(f"{which}: " + ("none" if file is None else f"trained {file.made[:16]}"))
         if file is not None and file.value:
             lines += [f"  {line}" for line in value_lines(file.value, policy)]

@@ -90,13 +90,12 @@ def evaluate(
     from adaptation.policies.learning import worth
     from kernel.policies.making import policy_folder
     from kernel.policies.network import read_policy
+    from kernel.policies.serving import untrained
 
     folder = policy_folder(name, settings)
     path = folder.serving if serving else folder.candidate
     if not path.exists():
-        raise UsageError(
-            f"policy '{name}' has not been trained: `tekio adapt policy train {name} --from RUN.json`"
-        )
+        raise UsageError(untrained(name))
     file = read_policy(path, policy.plain_actions)
     rows, sources = _rows(
         name, settings, policy, source or [], feedback=feedback, index=index, scratch=scratch
