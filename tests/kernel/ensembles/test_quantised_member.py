@@ -81,7 +81,7 @@ async def test_a_quantised_member_answers_beside_the_float_one_and_at_the_same_t
     engine = tekio._start()
     assert "int4-weights" in engine.variants.get("light").revision
     assert "float32" in engine.variants.get("base").revision
-    assert engine.variants.get("light").revision in engine.variant("both").revision
+    assert engine.variants.get("light").revision in engine.variants.get("both").revision
 
 
 async def test_it_votes_on_steps_with_the_float_one(tekio: Tekio) -> None:
