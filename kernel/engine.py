@@ -42,6 +42,7 @@ from kernel.conversation.nearest import nearest_by
 from kernel.embedders import find_entailment, find_reranker
 from kernel.embedding_service import EmbeddingService
 from kernel.ensembles.blending import Blending
+from kernel.ensembles.fitted import fits_of
 from kernel.front import Front
 from kernel.functions.ability import may_call
 from kernel.functions.calling import Toolbox
@@ -125,6 +126,7 @@ class Engine:
         self._lock = threading.RLock()  # a composed variant registers its members
         self._local = local
         self._variants: dict[str, Variant] = {}
+        self._fits = fits_of(settings.ensembles, settings.adapters)
         self._others = OtherEngines(
             settings.variants,
             base_file=lambda: models.gguf(settings.generator),
@@ -437,9 +439,19 @@ class Engine:
             UsageError: there is no such variant, or its adapter does not fit the base.
         """
         with self._lock:
+            if name in self._settings.composed:
+                self._forget_if_fitted_anew()
             if name not in self._variants:
                 self._variants[name] = self._register(name)
             return self._variants[name]
+
+    def _forget_if_fitted_anew(self) -> None:
+        """Have composed variants made again where an ensemble, which others may ask, was fitted meanwhile."""
+        fits = fits_of(self._settings.ensembles, self._settings.adapters)
+        if fits != self._fits:
+            self._fits = fits
+            for name in self._settings.composed:
+                self._variants.pop(name, None)
 
     def _register(self, name: str) -> Variant:
         if name in self._settings.variants:
@@ -495,7 +507,7 @@ class Engine:
             revision_of=self._local.revision,
         )
         made = blending.make(name, self._settings.ensembles[name])
-        self.kernel.add_service(made.service)
+        self.kernel.add_service(made.service, overwrite=True)  # one that was fitted anew
         calls = may_call(self._settings.function_calling, local.folder)
         return Variant(
             name, made.languages, local.name, TokenCounter(local), made.revision, calls, goes_on=True

@@ -25,7 +25,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from kernel.answer import Answer, AnswerEvent, PassagesEvent, TokenEvent
 from retrieval.errors import TekioError
 from ui.client_kept import KeptCalls
-from ui.jobs.kinds import EvaluationJob, FineTuneJob, IngestJob
+from ui.jobs.kinds import AnyJob
 from ui.jobs.models import JobsResponse, JobView, JobWithResult
 from ui.library_models import DeletedDocument, DocumentPassages, FailedUpload, UploadedFile, UploadResponse
 from ui.memory_views import FeedbackList
@@ -201,7 +201,7 @@ class Client(KeptCalls):
 
     # -- jobs ---------------------------------------------------------------------------------------------
 
-    def start(self, job: IngestJob | FineTuneJob | EvaluationJob) -> JobView:
+    def start(self, job: AnyJob) -> JobView:
         """Start a job."""
         return self._post("/v1/jobs", job, JobView)
 

@@ -14,9 +14,11 @@ from kernel.answer import Answer
 from kernel.documents.results import Comparison, Extraction, Summary
 from kernel.pipelines.describing import PipelinesResponse, PipelineView
 from kernel.pipelines.events import PipelineResult
+from kernel.policies.serving import PolicyState
 from ui.memory_views import MemoryView
 from ui.rest_conversations import ConversationsResponse, ConversationView, WholeConversation
 from ui.rest_examples import ExamplesResponse, ExampleView
+from ui.rest_policies import PoliciesResponse
 
 M = TypeVar("M", bound=BaseModel)
 _MEMORIES = TypeAdapter(dict[Literal["memories"], list[MemoryView]])
@@ -176,6 +178,20 @@ class KeptCalls(ABC):
         """Run a pipeline over a text, and wait for its result."""
         said = {"text": text, "language": language, "cache": cache}
         return self._send("POST", f"/v1/pipelines/{_part(name)}", PipelineResult, **said)
+
+    # -- policies -----------------------------------------------------------------------------------------
+
+    def policies(self) -> list[PolicyState]:
+        """List the policies: which serves, which was trained last, and what each is worth."""
+        return self._get("/v1/policies", PoliciesResponse).policies
+
+    def activate_policy(self, name: str, *, force: bool = False) -> PolicyState:
+        """Let the policy that was trained last serve; `force` has one serve that is not shown to be better."""
+        return self._send("POST", f"/v1/policies/{_part(name)}/activate", PolicyState, force=force)
+
+    def roll_back_policy(self, name: str) -> PolicyState:
+        """Take the policy that serves out; the one before serves again, or the safe default."""
+        return self._send("POST", f"/v1/policies/{_part(name)}/rollback", PolicyState)
 
     # -- parts --------------------------------------------------------------------------------------------
 

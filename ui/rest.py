@@ -47,6 +47,7 @@ from ui.rest_models import (
 from ui.rest_openai import add_openai_routes
 from ui.rest_openapi import describe_wholly
 from ui.rest_pipelines import add_pipeline_routes
+from ui.rest_policies import add_policy_routes
 from ui.rest_stream import answer_gone, answer_unless_gone, begun, sse_events
 from ui.server_logs import redaction_of
 from ui.stopping import Stopping
@@ -124,6 +125,7 @@ def create_app(
     add_openai_routes(app, tekio, warmth, stopping)
     add_pipeline_routes(app, tekio, _ERRORS, warmth, stopping)
     add_job_routes(app, tekio, _ERRORS, stopping)
+    add_policy_routes(app, tekio, _ERRORS)
     if mcp is not None:
         add_mcp_route(app, mcp)
     describe_wholly(app)

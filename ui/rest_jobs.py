@@ -44,7 +44,7 @@ def add_job_routes(
 
     @app.post("/v1/jobs", status_code=202, responses=started, tags=["jobs"])
     async def start(body: Annotated[JobRequest, Body()], request: Request) -> JobView:
-        """Start an ingest, a fine-tune or an evaluation; one of each kind runs at a time."""
+        """Start an ingest, a fine-tune, an evaluation, or a fit of an ensemble or a policy; one of each kind."""
         who = caller_in(request)
         by = who.user if who is not None else ""
         return _view(await run_in_threadpool(lambda: jobs.start(body, by=by)))

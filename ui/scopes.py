@@ -39,6 +39,8 @@ _TABLE: tuple[tuple[str, str, Needed], ...] = (
     (_CHANGES, "/v1/documents/**", "write"),
     # Work that takes the machine for a while, and reads its folders.
     ("GET POST DELETE", "/v1/jobs/**", "admin"),
+    # Who answers everybody.
+    ("GET POST", "/v1/policies/**", "admin"),
     ("GET", "/v1/memory/**", "read"),
     (_CHANGES, "/v1/memory/**", "write"),
     ("GET", "/v1/conversations/**", "read"),

@@ -8,7 +8,7 @@ from kernel.answer import BASE, EXTRACTIVE
 from kernel.asking import check_technique
 from kernel.chat.adapters import find_adapter
 from kernel.ensembles.fitted import fitted_place, read_fitted
-from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
+from kernel.ensembles.settings import FITTED_RULES, TOKEN_RULES, EnsembleSettings
 from kernel.ensembles.weights import read_weights
 from kernel.pipelines.settings import PipelineSettings
 from kernel.policies.making import policy_folder
@@ -16,8 +16,6 @@ from kernel.policies.network import read_policy
 from kernel.policies.settings import PolicySettings
 from kernel.settings import Settings
 from retrieval.errors import UsageError
-
-_FITTED_RULES = ("weighted", "stacked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def standing(name: str, settings: Settings) -> Standing:
         for part in parts:
             if part.technique is not None:
                 check_technique(part.technique, settings)
-        if isinstance(made, EnsembleSettings) and made.rule in (*_FITTED_RULES, *TOKEN_RULES):
+        if isinstance(made, EnsembleSettings) and made.rule in FITTED_RULES:
             place = fitted_place(name, made, settings.adapters)
             fitted = place.is_file()
             (read_weights if made.rule in TOKEN_RULES else read_fitted)(name, made, place, {})

@@ -61,6 +61,19 @@ def fitted_place(name: str, told: EnsembleSettings, adapters: Path) -> Path:
     return told.fitted or adapters.parent / FOLDER / f"{name}.json"
 
 
+def fits_of(ensembles: Mapping[str, EnsembleSettings], adapters: Path) -> tuple[tuple[int, int], ...]:
+    """Return what changes when one of several ensembles is fitted anew: when its file was written, and its size."""
+    found = []
+    for name, told in ensembles.items():
+        try:
+            state = fitted_place(name, told, adapters).stat()
+        except OSError:  # it is not fitted
+            found.append((0, 0))
+        else:
+            found.append((state.st_mtime_ns, state.st_size))
+    return tuple(found)
+
+
 def read_fitted(name: str, told: EnsembleSettings, path: Path, revisions: Mapping[str, str]) -> Fitted | None:
     """Read what was fitted for an ensemble; None where nothing was, and nothing has to be.
 

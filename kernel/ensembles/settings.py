@@ -13,6 +13,8 @@ from kernel.ensembles.kinds import Kind
 Rule = Literal["linear", "log_linear", "majority", "weighted", "borda", "run_off", "stacked"]
 TOKEN_RULES = ("linear", "log_linear")
 """The rules that mix what members would write next; the others are over whole answers."""
+FITTED_RULES = (*TOKEN_RULES, "weighted", "stacked")
+"""The rules for which `tekio adapt ensemble` fits something."""
 MOST_MEMBERS = 16
 _LONGEST = 3600
 

@@ -106,13 +106,12 @@ def evaluate(
     from adaptation.policies.learning import worth
     from kernel.policies.making import policy_folder
     from kernel.policies.network import read_policy
+    from kernel.policies.serving import untrained
 
     folder = policy_folder(name, settings)
     path = folder.serving if serving else folder.candidate
     if not path.exists():
-        raise UsageError(
-            f"policy '{name}' has not been trained: `tekio adapt policy train {name} --from RUN.json`"
-        )
+        raise UsageError(untrained(name))
     file = read_policy(path, policy.plain_actions)
     rows, sources = _rows(
         name, settings, policy, source or [], feedback=feedback, index=index, scratch=scratch
@@ -132,25 +131,12 @@ def activate(
     name: NameArgument, force: ForceFlag = False, as_json: JsonFlag = False, index: IndexOption = None
 ) -> None:
     """Let the policy that was trained last serve, if it is better than the safe default beyond chance."""
-    settings, policy = _named(name, index)
-    from kernel.policies.making import missing_variants, policy_folder
-    from kernel.policies.network import read_policy
+    settings, _ = _named(name, index)
+    from kernel.policies.making import policy_folder
+    from kernel.policies.serving import activate
 
-    folder = policy_folder(name, settings)
-    if not folder.candidate.exists():
-        raise UsageError(
-            f"policy '{name}' has not been trained: `tekio adapt policy train {name} --from RUN.json`"
-        )
-    file = read_policy(folder.candidate, policy.plain_actions)
-    if missing := missing_variants(policy, settings):
-        raise UsageError(f"policy '{name}' has actions of variants that are not there: {', '.join(missing)}")
-    if not force and not file.value.get("beats_default"):
-        gain = file.value.get("gain") or {"value": 0.0, "low": 0.0, "high": 0.0}
-        raise UsageError(
-            f"policy '{name}' is not shown to be better than its safe default: {_estimate(gain, signed=True)} on held "
-            "out questions, and the interval must be above 0; record more answers, or --force"
-        )
-    path = folder.activate(file)
+    activate(name, settings, force=force)
+    path = policy_folder(name, settings).serving
     if as_json:
         print_json({"policy": name, "serving": str(path.absolute())})
     else:
@@ -217,42 +203,22 @@ def check(name: NameArgument, as_json: JsonFlag = False, index: IndexOption = No
 def show(name: NameArgument, as_json: JsonFlag = False, index: IndexOption = None) -> None:
     """Show a policy: its actions, what serves, what was trained last, and how much was decided."""
     settings, policy = _named(name, index)
-    from kernel.policies.making import decision_store, missing_variants, policy_folder
-    from kernel.policies.network import read_policy
+    from kernel.policies.serving import policy_state
 
-    folder = policy_folder(name, settings)
-    missing = missing_variants(policy, settings)
-    decided = len(decision_store(settings).read(name))
-    files: dict[str, PolicyFile | None] = {
-        which: read_policy(path, policy.plain_actions) if path.exists() else None
-        for which, path in (("serving", folder.serving), ("candidate", folder.candidate))
-    }
+    state = policy_state(name, settings)
     if as_json:
-        shown: dict[str, Any] = {
-            which: None if file is None else file.model_dump(exclude={"layers", "mean", "scale"})
-            for which, file in files.items()
-        }
-        print_json(
-            {
-                "policy": name,
-                "actions": policy.plain_actions,
-                "missing": missing,
-                "decisions": decided,
-                "earlier": len(folder.earlier()),
-                **shown,
-            }
-        )
+        print_json(state.model_dump())
         return
     lines = [
         f"{number}  {action.label}"
         + ("  (safe default)" if not number else "")
-        + ("  (there is no such variant)" if action.variant in missing else "")
+        + ("  (there is no such variant)" if action.variant in state.missing else "")
         for number, action in enumerate(policy.actions)
     ]
     lines.append(
-        f"safe default {policy.default_share:.0%}, explored {policy.explore:.0%}; {decided:,} decisions kept"
+        f"safe default {policy.default_share:.0%}, explored {policy.explore:.0%}; {state.decisions:,} decisions kept"
     )
-    for which, file in files.items():
+    for which, file in {"serving": state.serving, "candidate": state.candidate}.items():
         lines.append(f"{which}: " + ("none" if file is None else f"trained {file.made[:16]}"))
         if file is not None and file.value:
             lines += [f"  {line}" for line in _value_lines(file.value, policy)]
@@ -337,23 +303,20 @@ def _show_file(name: str, file: PolicyFile, policy: PolicySettings, *, as_json: 
 
 
 def _value_lines(value: dict[str, Any], policy: PolicySettings) -> list[str]:
+    from kernel.policies.serving import estimate
+
     lines = [
         f"{value['questions']} held-out questions of {value['groups']} documents or decisions, mean reward 0 to 1:",
-        f"policy, doubly robust  {_estimate(value['doubly_robust'])}",
-        f"policy, IPS            {_estimate(value['ips'])}",
-        f"policy, SNIPS          {_estimate(value['snips'])}",
-        f"safe default           {_estimate(value['default'])}",
-        f"gain over default      {_estimate(value['gain'], signed=True)}",
-        f"over the best action   {_estimate(value['over_best_fixed'], signed=True)}",
+        f"policy, doubly robust  {estimate(value['doubly_robust'])}",
+        f"policy, IPS            {estimate(value['ips'])}",
+        f"policy, SNIPS          {estimate(value['snips'])}",
+        f"safe default           {estimate(value['default'])}",
+        f"gain over default      {estimate(value['gain'], signed=True)}",
+        f"over the best action   {estimate(value['over_best_fixed'], signed=True)}",
     ]
     for action, fixed in zip(policy.actions, value["fixed"], strict=True):
         lines.append(f"  always {action.label}: " + ("never seen" if fixed is None else f"{fixed:.3f}"))
     return lines
-
-
-def _estimate(each: dict[str, float], *, signed: bool = False) -> str:
-    form = "+.3f" if signed else ".3f"
-    return f"{each['value']:{form}} [{each['low']:{form}}, {each['high']:{form}}]"
 
 
 def _mean(mean: float | None, count: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from kernel.settings import Settings
 from retrieval.errors import ConflictError, NotFoundError, TekioError
 from ui.jobs.child import now
-from ui.jobs.kinds import EvaluationJob, FineTuneJob, IngestJob, commands_of
+from ui.jobs.kinds import AnyJob, commands_of
 from ui.jobs.records import Job, JobFolder, JobsFolder
 
 _CHILD = "ui.jobs.child"
@@ -35,7 +35,7 @@ class Jobs:
         self._folder = JobsFolder(settings.jobs)
         self._starting = threading.Lock()
 
-    def start(self, request: IngestJob | FineTuneJob | EvaluationJob, *, by: str = "") -> Job:
+    def start(self, request: AnyJob, *, by: str = "") -> Job:
         """Start a job.
 
         Args:

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from kernel.settings import Settings
 from retrieval.errors import UsageError
 from retrieval.filter_text import parse_tags
-
-_NAME = r"^[\w][\w.-]*$"
-_PATH = "a folder or file below one of the setting job_roots; relative to the first of them that has it"
-MOST_ROWS = 2000
-"""Questions that an evaluation may be given in place of a file."""
-NameList = list[Annotated[str, Field(pattern=_NAME, max_length=100)]]
+from ui.jobs.fits import RUN_FILE, EnsembleJob, PolicyJob, fit_ensemble, train_policy
+from ui.jobs.parts import NAME, PATH, NameList, QuestionRows, Request, allowed, questions_file
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-
-class IngestJob(_Request):
+class IngestJob(Request):
     """Bring the index in step with folders."""
 
     kind: Literal["ingest"]
-    paths: list[str] = Field([], max_length=100, description=f"{_PATH}; none: the uploads, to be read anew")
+    paths: list[str] = Field([], max_length=100, description=f"{PATH}; none: the uploads, to be read anew")
     tags: list[str] = Field([], max_length=50, description="KEY=VALUE for every document")
     ocr: bool | None = Field(
         None, description="read pages without text by text recognition; else the setting"
@@ -38,13 +28,13 @@ class IngestJob(_Request):
     )
 
 
-class FineTuneJob(_Request):
+class FineTuneJob(Request):
     """Train an adapter, which is a variant afterwards."""
 
     kind: Literal["fine_tune"]
-    name: str = Field(pattern=_NAME, max_length=100, description="of the adapter")
+    name: str = Field(pattern=NAME, max_length=100, description="of the adapter")
     data: str = Field(
-        "", max_length=1000, description=f"a training set: {_PATH}; empty: made of the index first"
+        "", max_length=1000, description=f"a training set: {PATH}; empty: made of the index first"
     )
     made_up: int = Field(
         300, ge=0, le=100_000, description="questions to make of the index, where a set is made"
@@ -56,7 +46,7 @@ class FineTuneJob(_Request):
         description="general requests to learn with the base's own answers in a set that is made",
     )
     feedback: bool = Field(True, description="answers that people rated go into a set that is made")
-    method: str = Field("lora", pattern=_NAME, max_length=40, description="`tekio adapt methods` lists them")
+    method: str = Field("lora", pattern=NAME, max_length=40, description="`tekio adapt methods` lists them")
     epochs: float = Field(2.0, gt=0, le=100)
     steps: int = Field(0, ge=0, le=1_000_000, description="in place of epochs")
     rank: int = Field(16, ge=1, le=1024)
@@ -68,28 +58,23 @@ class FineTuneJob(_Request):
     seed: int = Field(0, ge=0, le=2**31)
 
 
-class EvaluationJob(_Request):
+class EvaluationJob(Request):
     """Ask a set of questions of variants and measure the answers."""
 
     kind: Literal["evaluation"]
-    questions: str = Field("", max_length=1000, description=f"a file of questions: {_PATH}")
-    rows: list[dict[str, Any]] = Field(
-        [],
-        max_length=MOST_ROWS,
-        description="the questions, in place of a file: id, language, question, answer, document, page, answerable",
-    )
+    questions: str = Field("", max_length=1000, description=f"a file of questions: {PATH}")
+    rows: QuestionRows = Field([])
     variants: NameList = Field([], max_length=10, description="the setting's unless given")
     techniques: NameList = Field([], max_length=10, description="the setting's unless given")
     limit: int | None = Field(None, ge=1, le=100_000, description="takes the first so many")
 
 
-JobRequest = Annotated[IngestJob | FineTuneJob | EvaluationJob, Field(discriminator="kind")]
+AnyJob = IngestJob | FineTuneJob | EvaluationJob | EnsembleJob | PolicyJob
+JobRequest = Annotated[AnyJob, Field(discriminator="kind")]
 KINDS = ("ingest", "fine_tune", "evaluation")
 
 
-def commands_of(
-    request: IngestJob | FineTuneJob | EvaluationJob, folder: Path, settings: Settings
-) -> list[list[str]]:
+def commands_of(request: AnyJob, folder: Path, settings: Settings) -> list[list[str]]:
     """Return the commands that do a job, one after the other, as arguments of `tekio`.
 
     Args:
@@ -104,26 +89,11 @@ def commands_of(
         return [_ingest(request, settings)]
     if isinstance(request, FineTuneJob):
         return _fine_tune(request, folder, settings)
+    if isinstance(request, EnsembleJob):
+        return [fit_ensemble(request, folder, settings)]
+    if isinstance(request, PolicyJob):
+        return [train_policy(request, settings)]
     return [_evaluation(request, folder, settings)]
-
-
-def allowed(given: str, roots: Sequence[Path]) -> Path:
-    """Return a path that jobs may read, without links in it.
-
-    Raises:
-        UsageError: there is none of this name below the roots; whether it is elsewhere is not told.
-    """
-    if not roots:
-        raise UsageError("jobs may read no folders here: the operator names some in the setting job_roots")
-    for root in roots:
-        base = root.expanduser().resolve()
-        try:
-            path = (base / given).resolve(strict=True)
-        except (OSError, ValueError, RuntimeError):
-            continue
-        if path.is_relative_to(base):
-            return path
-    raise UsageError(f"there is no {given[:200]!r} below the folders that jobs may read (setting job_roots)")
 
 
 def _ingest(request: IngestJob, settings: Settings) -> list[str]:
@@ -167,15 +137,8 @@ def _fine_tune(request: FineTuneJob, folder: Path, settings: Settings) -> list[l
 
 
 def _evaluation(request: EvaluationJob, folder: Path, settings: Settings) -> list[str]:
-    if bool(request.questions) == bool(request.rows):
-        raise UsageError("give a file of questions or rows, one of them")
-    if request.rows:
-        questions = folder / "questions.jsonl"
-        lines = [json.dumps(row, ensure_ascii=False) for row in request.rows]
-        questions.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    else:
-        questions = allowed(request.questions, settings.job_roots)
-    command = ["evaluate", "answers", "--json", f"--questions={questions}", f"--out={folder / 'run.json'}"]
+    questions = questions_file(request.questions, request.rows, folder, settings.job_roots)
+    command = ["evaluate", "answers", "--json", f"--questions={questions}", f"--out={folder / RUN_FILE}"]
     for name, values in (("variants", request.variants), ("techniques", request.techniques)):
         command += [f"--{name}={','.join(values)}"] if values else []
     return [*command, *([f"--limit={request.limit}"] if request.limit else [])]

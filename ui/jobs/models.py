@@ -23,7 +23,7 @@ class JobView(BaseModel):
     """A job. It outlives the server that started it."""
 
     id: str
-    kind: Literal["ingest", "fine_tune", "evaluation"]
+    kind: Literal["ingest", "fine_tune", "evaluation", "ensemble", "policy"]
     state: Literal["running", "succeeded", "partial", "failed", "cancelled", "interrupted"] = Field(
         description="`partial`: part of the work failed, the result says which; `interrupted`: its process is gone"
     )

@@ -13,7 +13,8 @@ from retrieval.errors import TekioError, UsageError
 from ui import chat_view as view
 from ui.failures import describe
 from ui.jobs.jobs import Jobs
-from ui.jobs.kinds import MOST_ROWS, EvaluationJob
+from ui.jobs.kinds import EvaluationJob
+from ui.jobs.parts import MOST_ROWS
 from ui.page.here import Here
 from ui.page.job_box import show_job
 from ui.page.uploader import uploader_box

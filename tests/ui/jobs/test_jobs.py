@@ -17,7 +17,8 @@ from retrieval.errors import UsageError
 from tests.ui.serving import events_of, own_settings, served
 from ui.jobs.child import now
 from ui.jobs.jobs import JobRunningError, Jobs, environment_of
-from ui.jobs.kinds import FineTuneJob, IngestJob, allowed, commands_of
+from ui.jobs.kinds import FineTuneJob, IngestJob, commands_of
+from ui.jobs.parts import allowed
 from ui.jobs.records import Job, JobsFolder
 
 
