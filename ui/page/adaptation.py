@@ -16,8 +16,8 @@ def adaptation_page(here: Here) -> None:
     if not may_run(here):
         advise(here.language)
         return
-    names = ("adviser", "training", "adapters", "examples")
-    asked, trained, held, examples = st.tabs([here.say(f"tab_{name}") for name in names])
+    names = ("adviser", "training", "adapters", "composed", "examples")
+    asked, trained, held, composed, examples = st.tabs([here.say(f"tab_{name}") for name in names])
     with asked:
         advise(here.language)
     with trained:
@@ -28,6 +28,10 @@ def adaptation_page(here: Here) -> None:
         from ui.page.adapters import show_adapters
 
         show_adapters(here)
+    with composed:
+        from ui.page.fits import show_fits
+
+        show_fits(here)
     with examples:
         from ui.page.examples import show_examples
 
