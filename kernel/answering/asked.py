@@ -15,7 +15,8 @@ class Asked:
     """A question with what was said with it, checked. `chosen` says that the variant was asked for by name.
 
     `strict` leaves out what no passage supports. `temperature` is how freely is written, 0 writes what is likeliest;
-    with `step_votes` several samples are voted on after each of their steps.
+    with `step_votes` several samples are voted on after each of their steps, and with them those of the variants
+    `step_voters`, which write on from the same draft.
     """
 
     question: str
@@ -40,5 +41,6 @@ class Asked:
     temperature: float = 0.0
     """Of a single draft; 0 is greedy."""
     step_votes: bool = False
+    step_voters: tuple[str, ...] = ()
     functions: bool | None = None
     """Whether functions may be called; None leaves it to the variant."""

@@ -116,10 +116,18 @@ class Drafting:
         _note_generation(step, run)
         name_members(run)
 
-    async def vote(self, run: Run, samples: int, *, by_steps: bool = False) -> None:
+    async def vote(
+        self, run: Run, samples: int, *, by_steps: bool = False, voters: Sequence[str] = ()
+    ) -> None:
         """Write several drafts, and take the one that is elected; by steps, each step is elected.
 
         Where a variant cannot write on from a draft, its whole drafts are voted on.
+
+        Args:
+            run: the answer in the making.
+            samples: how many drafts.
+            by_steps: whether each step is elected.
+            voters: other variants that write as many next steps each.
         """
         settings = GenerationSettings(
             service_id=run.variant.name,
@@ -132,7 +140,7 @@ class Drafting:
         with run.clock("generate") as step:
             try:
                 if by_steps and run.variant.goes_on:
-                    sampled = await self._by_steps(run, settings)
+                    sampled = await self._by_steps(run, settings, voters)
                 else:
                     sampled = await sample(
                         self._means.kernel,
@@ -151,21 +159,25 @@ class Drafting:
         name_members(run)
         if sampled.samples.agreement < _AGREED:
             share = round(100 * sampled.samples.agreement)
-            run.notices.append(say("disagreement", run.language, n=samples, share=share))
+            run.notices.append(say("disagreement", run.language, n=sampled.samples.n, share=share))
 
-    async def _by_steps(self, run: Run, settings: GenerationSettings) -> Sampled:
+    async def _by_steps(self, run: Run, settings: GenerationSettings, voters: Sequence[str]) -> Sampled:
         messages = await rendered_messages(
             self._means.kernel, function_of(self._means.kernel, run), self._arguments(run, run.kept, None)
         )
-        service: Any = self._means.kernel.services[run.variant.name]
 
-        async def go_on(draft: str, most: int, number: int) -> Written:
+        async def go_on_by(name: str, draft: str, most: int, number: int) -> Written:
             history = ChatHistory()
             for message in (*messages, {"role": "assistant", "content": draft}):
                 history.add_message(message)
             drawn = settings.model_copy(
-                update={"max_new_tokens": most, "seed": (settings.seed or 0) + number * settings.drafts}
+                update={
+                    "service_id": name,
+                    "max_new_tokens": most,
+                    "seed": (settings.seed or 0) + number * settings.drafts,
+                }
             )
+            service: Any = self._means.kernel.services[name]
             found = await service.get_chat_message_contents(history, drawn)
             counts = [message.metadata.get("completion_tokens", 0) for message in found]
             return Written(
@@ -174,9 +186,19 @@ class Drafting:
                 sum(counts),
             )
 
+        names = [run.variant.name, *voters]
+
+        async def go_on(draft: str, most: int, number: int) -> Written:
+            written = await asyncio.gather(*(go_on_by(name, draft, most, number) for name in names))
+            return Written(
+                [text for each in written for text in each.texts],
+                sum(each.prompt_tokens for each in written),
+                sum(each.completion_tokens for each in written),
+            )
+
         return await vote_by_steps(
             go_on,
-            samples=settings.drafts,
+            samples=settings.drafts * len(names),
             question=run.question,
             language=run.language,
             max_new_tokens=run.max_new_tokens,

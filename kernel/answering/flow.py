@@ -68,7 +68,7 @@ class AnswerFlow:
             return
         await self._drafting.fill(run, asked)
         if asked.samples > 1 and run.variant.counter is not None:
-            await self._drafting.vote(run, asked.samples, by_steps=asked.step_votes)
+            await self._drafting.vote(run, asked.samples, by_steps=asked.step_votes, voters=asked.step_voters)
         else:
             async with aclosing(self._drafting.generate(run)) as pieces:
                 async for piece in pieces:

@@ -8,7 +8,7 @@ from kernel.asking import check_technique
 from kernel.composed.composition import Composition
 from kernel.ensembles.answers import AnswerEnsemble
 from kernel.ensembles.fitted import fitted_place, read_fitted
-from kernel.ensembles.settings import TOKEN_RULES
+from kernel.ensembles.settings import TOKEN_RULES, MemberSettings
 from kernel.policies.making import make_policy
 from kernel.settings import Settings
 from retrieval.errors import UsageError
@@ -39,6 +39,8 @@ def _of_answers(name: str, settings: Settings, engine: Engine) -> AnswerEnsemble
     for member in told.members:
         if member.technique is not None:
             check_technique(member.technique, settings)
+    for member in told.members:
+        _check_voters(name, member, engine)
     place = fitted_place(name, told, settings.adapters)
     members = [engine.variant(each) for each in told.asks]
     fitted = read_fitted(name, told, place, {member.name: member.revision for member in members})
@@ -46,3 +48,18 @@ def _of_answers(name: str, settings: Settings, engine: Engine) -> AnswerEnsemble
     return AnswerEnsemble(
         name, told, embed=engine.embed, fitted=fitted, is_random=is_random, likelihoods=engine.likelihoods
     )
+
+
+def _check_voters(name: str, member: MemberSettings, engine: Engine) -> None:
+    """Raise a UsageError where variants cannot write on from one draft together."""
+    if not member.step_voters:
+        return
+    voting = [engine.variant(each) for each in (member.variant, *member.step_voters)]
+    start = f"the member '{member.name}' of the ensemble '{name}' votes on steps with"
+    for each in voting:
+        if not each.goes_on:
+            raise UsageError(
+                f"{start} '{each.name}', which cannot write on from a draft: the base, its adapters and mixtures can"
+            )
+        if not (each.languages or frozenset()) >= (voting[0].languages or frozenset()):
+            raise UsageError(f"{start} '{each.name}', which does not speak all its languages: leave it out")

@@ -58,6 +58,7 @@ def asked_of(member: MemberSettings, asked: Asked) -> Asked:
         temperature=member.temperature,
         samples=samples if technique in STEPPED else 1,
         step_votes=member.step_votes,
+        step_voters=tuple(member.step_voters),
     )
 
 

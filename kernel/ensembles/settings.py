@@ -37,6 +37,10 @@ class MemberSettings(BaseModel):
         None, ge=1, le=10, description="drafts that it writes and votes on, with steps before the answer"
     )
     step_votes: bool = Field(False, description="it votes on each step of its drafts, rather than on drafts")
+    step_voters: list[str] = Field(
+        [],
+        description="variants over the same base whose next steps stand for election beside its own; with step_votes",
+    )
 
     @property
     def name(self) -> str:
@@ -45,7 +49,7 @@ class MemberSettings(BaseModel):
             self.technique or "",
             f"t={self.temperature:g}" if self.temperature else "",
             f"n={self.samples}" if self.samples else "",
-            "steps" if self.step_votes else "",
+            "+".join(["steps", *self.step_voters]) if self.step_votes else "",
         ]
         return "/".join([self.variant, *filter(None, more)])
 
@@ -115,6 +119,8 @@ class EnsembleSettings(BaseModel):
             )
         if any(member.step_votes and (member.samples or 1) < 2 for member in self.members):
             raise ValueError("step_votes need samples of 2 or more")
+        for member in self.members:
+            _check_step_voters(member)
 
     def _check_token_members(self) -> None:
         names = [member.variant for member in self.members]
@@ -126,8 +132,10 @@ class EnsembleSettings(BaseModel):
             )
         if self.if_below is not None or self.same_meaning:
             raise ValueError("if_below and same_meaning go with rules over whole answers")
-        if any(member.temperature or member.samples for member in self.members):
-            raise ValueError("temperature and samples of a member go with rules over whole answers")
+        if any(member.temperature or member.samples or member.step_voters for member in self.members):
+            raise ValueError(
+                "temperature, samples and step_voters of a member go with rules over whole answers"
+            )
 
     def _of_kinds(self) -> list[list[float]]:
         kinds = {kind for member in self.members for kind in member.weights}
@@ -135,5 +143,14 @@ class EnsembleSettings(BaseModel):
 
     @property
     def asks(self) -> list[str]:
-        """The variants that it asks, each once."""
-        return list(dict.fromkeys(member.variant for member in self.members))
+        """The variants that it asks, each once; those whose steps alone it asks for come last."""
+        voters = [name for member in self.members for name in member.step_voters]
+        return list(dict.fromkeys([*(member.variant for member in self.members), *voters]))
+
+
+def _check_step_voters(member: MemberSettings) -> None:
+    if member.step_voters and not member.step_votes:
+        raise ValueError("step_voters go with step_votes")
+    names = [member.variant, *member.step_voters]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"'{twice[0]}' votes twice on the steps of '{member.variant}': name each once")

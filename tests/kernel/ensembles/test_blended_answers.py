@@ -7,11 +7,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kernel.answer import Answer, AnswerEvent, TokenEvent
 from kernel.app import Tekio
+from kernel.chat.local_chat import LocalChatCompletion
+from kernel.ensembles.settings import EnsembleSettings
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.errors import UsageError
@@ -38,6 +41,18 @@ def tekio(
         "alone": {"members": [{"variant": "base", "weight": 0}, "loud"], "rule": "log_linear"},
         "hurt": {"members": ["cut", "base"], "rule": "linear"},
         "in_steps": {"members": ["extractive", {"variant": "mix", "samples": 2, "step_votes": True}]},
+        "together": {
+            "members": [
+                "extractive",
+                {"variant": "base", "samples": 2, "step_votes": True, "step_voters": ["loud", "mix"]},
+            ]
+        },
+        "apart": {
+            "members": [
+                "extractive",
+                {"variant": "base", "samples": 2, "step_votes": True, "step_voters": ["far"]},
+            ]
+        },
         "odd": {"members": ["base", "extractive"], "rule": "linear"},
     }
     app = Tekio(
@@ -48,6 +63,7 @@ def tekio(
             cache=model_store.cache,
             generator=str(small_base),
             ensembles=ensembles,
+            variants={"far": {"engine": "openai", "address": "http://127.0.0.1:9/v1", "model": "none"}},
             max_new_tokens=12,
             min_confidence=0.0,
             reading=False,
@@ -83,6 +99,48 @@ async def test_a_mixture_votes_on_each_step_of_a_chain_of_thought(tekio: Tekio) 
     # Each step is a request of its own, which reads the prompt again: whole drafts would read it once.
     whole = await tekio.ask(QUESTION, variant="mix", technique="chain_of_thought", samples=2, cache=False)
     assert stepwise.prompt_tokens > whole.usage.prompt_tokens > 0
+
+
+async def test_several_members_vote_on_each_step_of_one_chain_of_thought(
+    tekio: Tekio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str, int]] = []
+    write = LocalChatCompletion.get_chat_message_contents
+
+    async def noted(self: LocalChatCompletion, history: Any, settings: Any, **more: Any) -> Any:
+        asked.append((self.service_id, str(history.messages[-1].content), settings.drafts))
+        return await write(self, history, settings, **more)
+
+    monkeypatch.setattr(LocalChatCompletion, "get_chat_message_contents", noted)
+    answer = await tekio.ask(
+        QUESTION, variant="together", technique="chain_of_thought", language="en", cache=False
+    )
+    assert answer.ensemble is not None
+    stepwise = answer.ensemble.members[1]
+    assert stepwise.error == ""
+    drafts = list(dict.fromkeys(draft for _, draft, _ in asked))
+    assert len(drafts) >= 2, "a step at least, and the answer"
+    # From each draft that was elected so far all of them go on, and none from one of its own.
+    for draft in drafts:
+        assert [(who, count) for who, each, count in asked if each == draft] == [
+            ("base", 2),
+            ("loud", 2),
+            ("mix", 2),
+        ]
+
+
+async def test_who_cannot_write_on_from_a_draft_has_no_vote_on_its_steps(tekio: Tekio) -> None:
+    with pytest.raises(UsageError, match="votes on steps with 'far', which cannot write on from a draft"):
+        await tekio.ask(QUESTION, variant="apart", technique="chain_of_thought")
+    with pytest.raises(ValueError, match="step_voters go with step_votes"):
+        EnsembleSettings.model_validate(
+            {"members": ["extractive", {"variant": "base", "step_voters": ["loud"]}]}
+        )
+    twice = {"variant": "base", "samples": 2, "step_votes": True, "step_voters": ["base"]}
+    with pytest.raises(ValueError, match="'base' votes twice on the steps of 'base'"):
+        EnsembleSettings.model_validate({"members": ["extractive", twice]})
+    with pytest.raises(ValueError, match="circle"):
+        Settings(ensembles={"loop": {"members": ["extractive", {**twice, "step_voters": ["loop"]}]}})
 
 
 async def test_the_members_with_their_weights_are_told_and_the_kind_they_are_for(tekio: Tekio) -> None:
