@@ -133,6 +133,7 @@ class Engine:
             languages=settings.generator_languages,
             threads=settings.threads,
             resolve=models.resolve,
+            apart=local.apart,
         )
         self._found: Remembered[Hashable, tuple[Passage, ...]] = Remembered(settings.passage_cache)
         self._embedded: Remembered[str, Embedded] = Remembered(_EMBEDDED_BYTES, _size)

@@ -61,6 +61,25 @@ class LanguageModels:
                 )
             return self._engines
 
+    def apart(self, model: str, precision: str) -> tuple[LocalEngines, str]:
+        """Return engines of their own over a model, or over the base in another precision, with what changes with it.
+
+        The caller closes them.
+
+        Args:
+            model: its name or folder; empty is the base.
+            precision: of its weights; `auto` is that of the settings.
+
+        Raises:
+            TekioError: the model cannot be found.
+        """
+        settings = self._settings
+        changed = {"generator": model or settings.generator, "draft": settings.draft if not model else None}
+        if precision != "auto":
+            changed["precision"] = precision
+        models = LanguageModels(settings.model_copy(update=changed), self._models)
+        return models.engines(), models.revision(None)
+
     def revision(self, adapter: Path | None) -> str:
         """Return what changes with the weights of the base and of an adapter, and with how they are computed."""
         base = self._models.resolve(self._settings.generator).revision

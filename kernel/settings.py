@@ -30,7 +30,7 @@ from kernel.functions.ability import FunctionCalling
 from kernel.pipelines.checks import Surroundings, check_pipelines
 from kernel.pipelines.settings import PipelineSettings
 from kernel.policies.settings import PolicySettings
-from kernel.variant_settings import VariantSettings, check_variant_names
+from kernel.variant_settings import Precision, VariantSettings, check_variant_names
 from plugins.external.attachment import Attachment, check_names
 from plugins.prompt_folders import prompt_folders
 from retrieval.errors import UsageError
@@ -302,7 +302,7 @@ class Settings(BaseSettings):
         description="what computes the language model: openvino, or torch on a GPU, which serve many at once, "
         "transformers, or auto",
     )
-    precision: Literal["auto", "float32", "bfloat16", "int8", "int8-weights", "int4-weights"] = Field(
+    precision: Precision = Field(
         "auto",
         description="weights of the language model in openvino, where auto is int8, and in torch, where it is as dtype",
     )

@@ -13,7 +13,9 @@ from kernel.answer import BASE, EXTRACTIVE
 from plugins.external.attachment import is_address
 from retrieval.errors import UsageError
 
-RemoteEngine = Literal["openai", "llama.cpp", "seq2seq"]
+Precision = Literal["auto", "float32", "bfloat16", "int8", "int8-weights", "int4-weights"]
+"""How weights are held while a model is computed."""
+RemoteEngine = Literal["openai", "llama.cpp", "seq2seq", "local"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 _LONGEST_WORD = 20
@@ -27,7 +29,7 @@ class VariantSettings(BaseModel):
 
     engine: RemoteEngine = Field(
         description="openai: a server that speaks its protocol; llama.cpp: its server; seq2seq: an encoder-decoder "
-        "model such as a T5, in this process"
+        "model such as a T5, in this process; local: as the base is computed, with a model or a precision of its own"
     )
     address: str = Field(
         "", description="openai: where the server's protocol begins, http://127.0.0.1:8000/v1"
@@ -35,8 +37,9 @@ class VariantSettings(BaseModel):
     model: str = Field(
         "",
         description="openai: name of the model or adapter on that server; llama.cpp: a GGUF file, empty: that of "
-        "the base model; seq2seq: a model's folder, or its name",
+        "the base model; seq2seq: a model's folder, or its name; local: the same, empty: the base model",
     )
+    precision: Precision = Field("auto", description="local: of its weights, as the setting of this name")
     adapter: Path | None = Field(None, description="llama.cpp: a LoRA in a GGUF file, over the model")
     key: str = Field("", description="openai: NAME of the environment variable that holds the key")
     languages: list[str] = Field([], description="languages that it speaks; empty: those of the base model")
@@ -85,10 +88,14 @@ class VariantSettings(BaseModel):
         elif self.address or self.key:
             raise ValueError(
                 "address and key belong to the engine openai; Tekio starts llama.cpp's server itself, and computes "
-                "seq2seq itself"
+                "seq2seq and local itself"
             )
+        elif self.engine == "local" and self.adapter is not None:
+            raise ValueError("the engine local takes no adapter: adapters are variants over the base")
         elif self.engine == "seq2seq" and (not self.model or self.adapter is not None):
             raise ValueError("the engine seq2seq needs a model, and takes no adapter")
+        if self.engine != "local" and self.precision != "auto":
+            raise ValueError("precision belongs to the engine local")
         return self
 
 

@@ -28,6 +28,10 @@ def other_engines(settings: Settings, *, fast: bool) -> Iterator[Check]:
             yield _files(name, told)
         elif told.engine == "seq2seq":
             yield Check(f"variant {name}", OK, f"encoder-decoder, {told.model}")
+        elif told.engine == "local":
+            yield Check(
+                f"variant {name}", OK, f"{told.model or settings.generator}, precision {told.precision}"
+            )
         elif not fast:
             yield _server(name, told)
 

@@ -18,6 +18,7 @@ from retrieval.errors import UsageError
 if TYPE_CHECKING:
     from kernel.chat.llama.finding import ServerProgram
     from kernel.chat.llama.server import LlamaServer
+    from kernel.chat.local_engines import LocalEngines
     from kernel.chat.remote.breaker import CircuitBreaker
     from kernel.chat.remote.place import Place
     from kernel.chat.seq2seq import Seq2SeqGenerator
@@ -35,6 +36,7 @@ class OtherEngines:
         languages: of a variant that names none.
         threads: of a server that is started here; 0 leaves it to the server.
         resolve: gives the folder of a model by its name, for encoder-decoder models.
+        apart: gives engines of their own over a model, or over the base, in a precision, and what changes with them.
         find: gives llama.cpp's server; None looks for it.
     """
 
@@ -46,6 +48,7 @@ class OtherEngines:
         languages: Sequence[str],
         threads: int = 0,
         resolve: Callable[[str], ResolvedModel] | None = None,
+        apart: Callable[[str, str], tuple[LocalEngines, str]] | None = None,
         find: Callable[[], ServerProgram] | None = None,
     ) -> None:
         self._variants = variants
@@ -53,10 +56,11 @@ class OtherEngines:
         self._languages = languages
         self._threads = threads
         self._resolve = resolve
+        self._apart = apart
         self._find = find
         self._breakers: dict[str, CircuitBreaker] = {}
         self._servers: dict[Path, LlamaServer] = {}
-        self._own: list[Seq2SeqGenerator] = []
+        self._own: list[Seq2SeqGenerator | LocalEngines] = []
 
     def make(self, name: str) -> tuple[ChatCompletionClientBase, Variant]:
         """Return a variant and its service; takes seconds where a file has to be looked at or fetched.
@@ -72,6 +76,8 @@ class OtherEngines:
         told = self._variants[name]
         if told.engine == "seq2seq":
             return self._of_own(name, told)
+        if told.engine == "local":
+            return self._of_base(name, told)
         make = self._of_llama if told.engine == "llama.cpp" else self._of_address
         place, counter, key, model, revision = make(name, told)
         remote = Remote(
@@ -126,6 +132,22 @@ class OtherEngines:
         languages = frozenset(told.languages or self._languages)
         revision = f"seq2seq:{found.revision}"
         made = Variant(name, languages, found.name, generator, revision, window=told.window)
+        return service, replace(made, price_in=told.price_in, price_out=told.price_out)
+
+    def _of_base(self, name: str, told: VariantSettings) -> tuple[ChatCompletionClientBase, Variant]:
+        from kernel.chat.local_chat import LocalChatCompletion
+        from kernel.chat.local_engines import TokenCounter
+
+        if self._apart is None:
+            raise UsageError(f"nothing computes the model of '{name}'")
+        engines, revision = self._apart(told.model, told.precision)
+        self._own.append(engines)
+        bound = engines.bind(None)
+        service = LocalChatCompletion(service_id=name, generator=bound.generator)
+        languages = frozenset(told.languages or self._languages)
+        # Not the base's own name: it has batches of its own, with room of their own.
+        model = f"{engines.name} ({engines.revision(None)})"
+        made = Variant(name, languages, model, TokenCounter(engines), f"local:{revision}", goes_on=True)
         return service, replace(made, price_in=told.price_in, price_out=told.price_out)
 
     def _file_of(self, told: VariantSettings) -> Path:

@@ -19,6 +19,7 @@ VariantKind = Literal[
     "remote",
     "llama.cpp",
     "seq2seq",
+    "local",
     "blend",
     "ensemble",
     "pipeline",
@@ -52,7 +53,8 @@ class VariantDescription(BaseModel):
 
     name: str
     kind: VariantKind = Field(
-        description="base, extractive, adapter; remote, llama.cpp and seq2seq: another engine computes it; blend "
+        description="base, extractive, adapter; remote, llama.cpp and seq2seq: another engine computes it; "
+        "local: in this process, with a model or a precision of its own; blend "
         "(members are mixed token by token), ensemble, pipeline and policy ask other variants"
     )
     rule: str = Field("", description="of a blend or an ensemble: how one answer is made of the members'")

@@ -18,6 +18,14 @@ from kernel.ensembles.weights import read_weights, weights_of
 from kernel.variant_settings import VariantSettings
 from retrieval.errors import TekioError, UsageError, first_line
 
+_APART = "which has its own tokenizer and does not share a batch"
+_COMPUTED_BY: Mapping[str, str] = {
+    "openai": f"another server, {_APART}",
+    "llama.cpp": f"llama.cpp's server, {_APART}",
+    "seq2seq": f"an engine of its own, {_APART}",
+    "local": "an engine of its own, which does not share a batch",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Blended:
@@ -102,10 +110,7 @@ class Blending:
             raise UsageError(f"{start} is composed of other variants{answers}")
         if variant in self._servers:
             engine = self._servers[variant].engine
-            by = "llama.cpp's server" if engine == "llama.cpp" else "another server"
-            raise UsageError(
-                f"{start} is computed by {by}, which has its own tokenizer and does not share a batch{answers}"
-            )
+            raise UsageError(f"{start} is computed by {_COMPUTED_BY[engine]}{answers}")
         folder = None
         if variant != BASE:
             folder = find_adapter(variant, self._adapters)

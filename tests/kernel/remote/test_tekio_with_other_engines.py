@@ -220,7 +220,7 @@ FAR = {"engine": "openai", "address": "http://127.0.0.1:8000/v1", "model": "m"}
         ({"far": FAR | {"key": "sk-proj-abcdef123456"}}, "name of an environment variable"),
         ({"far": FAR | {"key": "hf_abcDEF"}}, "name of an environment variable"),
         ({"far": FAR | {"key": "AKIAABCDEFGHIJKLMNOPQRST"}}, "name of an environment variable"),
-        ({"far": FAR | {"engine": "vllm"}}, "'openai', 'llama.cpp' or 'seq2seq'"),
+        ({"far": FAR | {"engine": "vllm"}}, "'openai', 'llama.cpp', 'seq2seq' or 'local'"),
         ({"far": {"engine": "openai"}}, "the engine openai needs address and model"),
         ({"far": FAR | {"address": "localhost:8000"}}, "it is an address"),
         ({"far": FAR | {"address": "http://me:secret@there/v1"}}, "without a user or password"),
