@@ -22,7 +22,7 @@ FigureKind = Literal["number", "date", "time"]
 _MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))
 # "One" is too often no number, and "hundred" only a part of one.
 _WORDS = {word: number for word, number in WORD_NUMBERS.items() if 1 < number < 100}
-_COUNTERS = (
+COUNTERS = (
     "年間|年|か月|ヶ月|カ月|ヵ月|箇月|ヶ月|月|日間|日|週間|週|時間|時|分間|分|秒|回|人|名|個|台|本|枚|件|部|歳|円|度|割|倍|"
     "条|項|階|号|番|つ|パーセント|種類|箇所|か所|ヶ所|名様|点|社|室|床"
 )
@@ -33,11 +33,11 @@ _FIGURE = re.compile(
     rf"|(?P<mdy>\b(?P<m2>{_MONTH})\.?\s+(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y2>\d{{4}})(?!\d))"
     r"|(?P<clock>(?<![\d:.])(?P<h>[01]?\d|2[0-4])(?::(?P<mi>[0-5]\d)(?![\d:])|時(?!間)(?:(?P<mj>\d{1,2})分)?))"
     r"|(?P<number>(?<![\w.])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
-    rf"|(?P<kanji>[〇一二三四五六七八九十百千]+)(?={_COUNTERS})"
+    rf"|(?P<kanji>[〇一二三四五六七八九十百千]+)(?={COUNTERS})"
     rf"|\b(?P<word>{'|'.join(_WORDS)})\b"
 )
 _UNIT = re.compile(
-    rf"\s?(?P<unit>°\s?[cf]|degrees?(?: celsius| c)?|%|percent|{_COUNTERS}|[a-zµμ]+(?:/[a-zµμ]+|[²³])?)"
+    rf"\s?(?P<unit>°\s?[cf]|degrees?(?: celsius| c)?|%|percent|{COUNTERS}|[a-zµμ]+(?:/[a-zµμ]+|[²³])?)"
 )
 _SAME_UNIT = {
     "°c": "°c",

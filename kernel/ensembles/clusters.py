@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernel.answer import Answer
-from kernel.answering.vote import Said, said_by, words_of
+from kernel.answering.vote import Named, Said, named_by, said_by
 from plugins.example_check import MARKERS
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -27,7 +27,7 @@ def grouped(answers: Sequence[Answer], question: str, *, same_meaning: float, em
         same_meaning: the cosine from which two answers say the same; 0 never does.
         embed: gives vectors; it is not called where nothing has to be compared by them.
     """
-    asked = words_of(question)
+    asked = named_by(question)
     said = [_said(answer, asked) for answer in answers]
     texts = [MARKERS.sub(" ", answer.answer).strip() for answer in answers]
     vectors = embed(texts) if same_meaning and len(texts) > 1 else None
@@ -45,10 +45,12 @@ def grouped(answers: Sequence[Answer], question: str, *, same_meaning: float, em
     return found
 
 
-_UNKNOWN = Said(unknown=True, figures=frozenset(), denials=0, words=frozenset())
+_UNKNOWN = Said(
+    unknown=True, figures=frozenset(), new=frozenset(), named=frozenset(), denials=0, words=frozenset()
+)
 
 
-def _said(answer: Answer, asked: frozenset[str]) -> Said:
+def _said(answer: Answer, asked: Named) -> Said:
     return _UNKNOWN if answer.refused else said_by(answer.answer, asked) or _UNKNOWN
 
 
@@ -57,4 +59,4 @@ def _is_same(one: Said, other: Said, *, near: bool) -> bool:
         return True
     if one.unknown or other.unknown or not near:
         return False
-    return one.figures == other.figures and one.denials == other.denials
+    return one.counts_same(other)
