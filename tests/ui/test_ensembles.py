@@ -12,6 +12,7 @@ from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.access import PUBLIC
+from tests.kernel.paged.random_adapter import make_adapter
 from tests.ui.conftest import Run
 
 FACTS = {
@@ -45,12 +46,15 @@ members = ["extractive", "base"]
 [ensembles.tokens]
 rule = "linear"
 members = ["base", "extractive"]
+[ensembles.mixed]
+rule = "log_linear"
+members = ["base", "loud"]
 """
 
 
 @pytest.fixture(scope="module")
-def place(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with settings, an index of five documents and questions on each."""
+def place(model_store: ModelStore, small_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with settings, an adapter, an index of five documents, and questions on each."""
     folder = tmp_path_factory.mktemp("ensembles")
     documents = folder / "documents"
     documents.mkdir()
@@ -59,6 +63,9 @@ def place(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> 
         (documents / f"{name}.md").write_text(f"# {name}\n\n{fact}\n", encoding="utf-8")
         rows.append({"id": name, "question": question, "answer": answer, "document": f"{name}.md"})
     (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+    asked = [row | {"id": f"{row['id']}-{again}"} for row in rows for again in range(3)]
+    (folder / "thrice.jsonl").write_text("\n".join(map(json.dumps, asked)) + "\n", encoding="utf-8")
+    make_adapter(small_base, folder / ".tekio/adapters/loud")
     (folder / "tekio.toml").write_text(SETTINGS, encoding="utf-8")
     settings = Settings(
         index=folder / ".tekio/index", memory=folder / ".tekio/memory", cache=model_store.cache
@@ -128,6 +135,31 @@ def test_a_rule_without_anything_to_fit_is_refused_before_anybody_is_asked(run: 
         2,
         "tekio: the rule majority has nothing to be fitted: weighted, stacked, linear and log_linear have\n",
     )
+
+
+def test_the_weights_of_a_log_linear_mixture_are_fitted_by_the_command_and_answered_by(
+    run: Run, place: Path
+) -> None:
+    code, out, err = run("ask", FACTS["kiln"][1], "--variant", "mixed", "--json")
+    assert code == 0, err
+    assert [member["weight"] for member in json.loads(out)["ensemble"]["members"]] == [0.5, 0.5]
+
+    code, out, err = run("adapt", "ensemble", "mixed", "--questions", "thrice.jsonl", "--json")
+    assert code == 0, err
+    made = json.loads(out)
+    assert (made["rule"], made["members"]) == ("log_linear", ["base", "loud"])
+    assert (made["figures"]["rows"], made["figures"]["documents"]) == (15, 5)
+    assert sum(made["weights"]) == pytest.approx(1, abs=1e-3)
+    losses = {name: each["mean"] for name, each in made["figures"]["losses"].items()}
+    assert losses["fitted"] < max(losses["base"], losses["loud"])
+    assert "loss in nats a token on documents left out" in err
+    assert Path(made["file"]).name == "mixed.json"
+
+    code, out, err = run("ask", FACTS["kiln"][1], "--variant", "mixed", "--json", "--no-cache")
+    assert code == 0, err
+    told = [member["weight"] for member in json.loads(out)["ensemble"]["members"]]
+    kinds = made["kinds"].get("number")
+    assert told == pytest.approx(kinds or made["weights"], abs=0.01)
 
 
 def test_a_mixture_of_tokens_is_fitted_by_the_same_command_where_its_members_can_be_mixed(run: Run) -> None:

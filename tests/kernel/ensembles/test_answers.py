@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
-from kernel.answer import Answer, AnswerEvent, EnsembleReport, PassagesEvent, TokenEvent
+from kernel.answer import Answer, AnswerEvent, AskEvent, EnsembleReport, PassagesEvent, Technique, TokenEvent
+from kernel.answering.asked import Asked
 from kernel.app import Tekio
+from kernel.ensembles.answers import AnswerEnsemble
+from kernel.ensembles.settings import EnsembleSettings
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.access import PUBLIC
 from retrieval.errors import TekioError, UsageError
+from retrieval.stages import Step
+from tests.kernel.ensembles.made import answer as made_answer
+from tests.kernel.ensembles.made import no_vectors
 
 KILN = "# Kiln K2\n\nThe kiln K2 is fired at 1,240 °C for nine hours. Its door stays shut until it is below 90 °C.\n"
 GLAZE = "# Glaze\n\nGlaze G-7 is stirred for 20 minutes before use. It is kept on shelf C.\n"
@@ -150,6 +156,60 @@ async def test_a_member_that_fails_is_named_and_the_others_decide(tekio: Tekio) 
     assert other.chosen
     assert any("dead" in notice for notice in answer.notices)
     assert (await tekio.ask(HOT, variant="broken")).cache is None  # another time it may not fail
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("nothing", ["", " \n", "。", "…"])
+@pytest.mark.parametrize("one_by_one", [False, True])
+async def test_a_member_whose_answer_is_empty_is_named_and_the_others_decide(
+    nothing: str, one_by_one: bool, language: str
+) -> None:
+    told = EnsembleSettings.model_validate(
+        {"members": ["silent", "loud", "soft"], "if_below": 1.0 if one_by_one else None}
+    )
+    texts = {"silent": nothing, "loud": "Nine hours [1].", "soft": "9 hours [1]."}
+
+    async def ask(asked: Asked, step: Step) -> AsyncGenerator[AskEvent, None]:
+        given = made_answer(texts[asked.variant], variant=asked.variant)
+        yield AnswerEvent(answer=given.model_copy(update={"language": language}))
+
+    ensemble = AnswerEnsemble("e", told, embed=no_vectors, fitted=None)
+    asked = asked_for("How long?" if language == "en" else "どのくらいですか。")
+    events = [event async for event in ensemble.stream(asked, ask, Step("question"))]
+    assert isinstance(events[-1], AnswerEvent)
+    answer = events[-1].answer
+    silent, loud, soft = report_of(answer).members
+    why = {"en": "it wrote nothing", "ja": "何も書きませんでした"}[language]
+    assert (silent.error, silent.weight, silent.group) == (why, None, None)
+    assert loud.group == soft.group == 0
+    assert answer.answer in ("Nine hours [1].", "9 hours [1].")
+    assert any("silent" in notice and why in notice for notice in answer.notices)
+
+
+async def test_where_every_member_is_empty_that_is_the_error() -> None:
+    async def ask(asked: Asked, step: Step) -> AsyncGenerator[AskEvent, None]:
+        yield AnswerEvent(answer=made_answer("", variant=asked.variant))
+
+    ensemble = AnswerEnsemble("e", EnsembleSettings(members=["a", "b"]), embed=no_vectors, fitted=None)
+    with pytest.raises(
+        TekioError, match="no member of the ensemble e answered; the first one: it wrote nothing"
+    ):
+        async for _ in ensemble.stream(asked_for("How long?"), ask, Step("question")):
+            pass
+
+
+def asked_for(question: str) -> Asked:
+    return Asked(
+        question,
+        variant="e",
+        chosen=True,
+        technique=Technique.ZERO_SHOT,
+        top_k=5,
+        language=None,
+        where=(),
+        multi_query="off",
+        caller=None,
+    )
 
 
 async def test_a_member_that_takes_too_long_is_named_and_the_others_decide(tekio: Tekio) -> None:

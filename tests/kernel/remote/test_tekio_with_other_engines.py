@@ -51,6 +51,7 @@ def tekio(stub: Stub, model_store: ModelStore, tmp_path_factory: pytest.TempPath
             ensembles={
                 "pair": EnsembleSettings(members=["priced", "far"]),
                 "double": EnsembleSettings(members=["priced", "pair"]),
+                "empty": EnsembleSettings(members=["far", "extractive"]),
             },
         )
     )
@@ -123,6 +124,16 @@ async def test_a_server_that_writes_nothing_leaves_a_quotation(tekio: Tekio, stu
     assert (answer.variant, "1,240" in answer.answer) == ("extractive", True)
 
 
+async def test_a_member_that_writes_nothing_has_no_vote_and_is_named(tekio: Tekio, stub: Stub) -> None:
+    stub.script = lambda call: call.write()
+    answer = await tekio.ask(QUESTION, variant="empty", cache=False)
+    assert answer.ensemble is not None
+    nothing, quoted = answer.ensemble.members
+    assert (nothing.answered_by, nothing.weight, nothing.chosen) == ("extractive", 0.0, False)
+    assert (quoted.weight, quoted.chosen, "1,240" in answer.answer) == (1.0, True, True)
+    assert answer.ensemble.explanation.endswith("no answer of their own but quote as extractive does: far.")
+
+
 async def test_an_answer_is_kept_by_the_address_and_the_name_of_the_model(tekio: Tekio, stub: Stub) -> None:
     await tekio.ask("How hot is the kiln K2?")
     await tekio.ask("How hot is the kiln K2?")
@@ -168,7 +179,7 @@ async def test_functions_are_refused_in_one_line(tekio: Tekio) -> None:
 
 
 async def test_the_variants_are_listed_and_one_that_is_not_there_is_told(tekio: Tekio) -> None:
-    named = ["base", "extractive", "far", "narrow", "both", "priced", "pair", "double"]
+    named = ["base", "extractive", "far", "narrow", "both", "priced", "pair", "double", "empty"]
     assert tekio.variants() == named
     with pytest.raises(UsageError, match=f"no variant 'near'; there are {', '.join(named)}"):
         await tekio.ask(QUESTION, variant="near")
