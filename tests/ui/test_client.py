@@ -141,9 +141,7 @@ def test_what_is_refused_is_an_error_with_its_remedy(client: Client) -> None:
 
 
 def test_the_client_loads_no_engine() -> None:
-    code = (
-        "import sys, ui.client; sys.exit(bool({'kernel.app', 'torch', 'semantic_kernel'} & set(sys.modules)))"
-    )
+    code = "import sys, tekio.client; sys.exit(bool({'kernel.app', 'torch', 'semantic_kernel'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
 
 
