@@ -16,6 +16,8 @@ STAMP := $(VENV)/.installed
 INDEX := .tekio/demo
 TORCH_INDEX ?=
 CONTRACT ?= 50
+# Makes clients of the API's description, for a test. What it needs is there; its own bound on typer is an older one.
+GENERATOR := --no-deps openapi-python-client
 
 .PHONY: help demo test lint unit contract models figures calibrate corpus lock clean
 
@@ -32,6 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(GENERATOR)
 	@touch $@
 
 models: $(STAMP)
@@ -77,6 +80,7 @@ lock:
 	rm -rf .lock
 	$(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet '.[dev,rivals]' 'torch==2.13.0'
+	.lock/bin/python -m pip install --quiet $(GENERATOR)
 	{ sed -n '/^#/p' constraints.txt; .lock/bin/python -m pip freeze --exclude tekio | sed 's/+cpu$$//'; } > constraints.new
 	mv constraints.new constraints.txt
 	rm -rf .lock

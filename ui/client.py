@@ -1,6 +1,6 @@
 """A client of the REST API for Python programs, typed by the API's own models.
 
-from ui.client import Client
+from tekio.client import Client
 
 with Client("http://127.0.0.1:8400") as tekio:
     tekio.upload("manual.pdf")

@@ -56,7 +56,12 @@ class TekioOptions(BaseModel):
     where: list[str] = Field([], max_length=20, description=WHERE)
     multi_query: str | None = Field(None, description=MULTI)
     strict: bool | None = Field(None, description="true: leave out sentences that no passage supports")
-    conversation: str = Field("", max_length=200, description="its name")
+    conversation: str = Field(
+        "",
+        max_length=200,
+        description="its name, which brings what is remembered for it alone; its turns are the messages, and none is "
+        "kept",
+    )
     memory: bool = Field(True, description="false recalls nothing that is remembered")
     cache: bool = Field(True, description="false: answer anew, and store nothing")
     sources: bool = Field(True, description="false: no list of sources at the end of the text")

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
-from sse_starlette import EventSourceResponse
 from starlette.middleware.cors import CORSMiddleware
 
-from kernel.answer import Answer, AskEvent
 from kernel.app import Tekio
 from kernel.settings import Settings
-from ui.audit import Audit, AuditFile, note_shown, noted
+from ui.audit import Audit, AuditFile, note_shown
 from ui.authentication import Authenticator
 from ui.identity import caller_in
 from ui.limits import Limits
+from ui.rest_ask import add_ask_route
 from ui.rest_auth import Door
 from ui.rest_context import TraceContext
 from ui.rest_conversations import add_conversation_routes
-from ui.rest_description import DESCRIPTION, EVENTS
+from ui.rest_description import DESCRIPTION
 from ui.rest_docs import add_docs
 from ui.rest_documents import add_document_routes
 from ui.rest_errors import install_error_handlers
@@ -36,19 +35,12 @@ from ui.rest_library import add_library_routes
 from ui.rest_listing import add_listing_route
 from ui.rest_mcp import McpOverHttp, add_mcp_route
 from ui.rest_memory import add_memory_routes
-from ui.rest_models import (
-    AskRequest,
-    ErrorResponse,
-    SearchRequest,
-    SearchResponse,
-    VariantsResponse,
-    events_described,
-)
+from ui.rest_models import ErrorResponse, SearchRequest, SearchResponse, VariantsResponse
 from ui.rest_openai import add_openai_routes
 from ui.rest_openapi import describe_wholly
 from ui.rest_pipelines import add_pipeline_routes
 from ui.rest_policies import add_policy_routes
-from ui.rest_stream import answer_gone, answer_unless_gone, begun, sse_events
+from ui.rest_stream import answer_gone
 from ui.server_logs import redaction_of
 from ui.stopping import Stopping
 from ui.views import view_passage
@@ -66,9 +58,6 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
         429: "too many ask at once; Retry-After says when to ask again",
         503: "not ready: no index yet, the index is busy, a model is missing",
     }.items()
-}
-_STREAM: dict[int | str, dict[str, Any]] = {
-    200: events_described("the answer; as events when the request asks for a stream", EVENTS)
 }
 
 
@@ -114,7 +103,8 @@ def create_app(
     _add_doors(app, tekio, audit, allowed_hosts=allowed_hosts, exposed=exposed)
     add_docs(app)
     stopping = stopping or Stopping()
-    _add_routes(app, tekio, warmth, stopping)
+    add_ask_route(app, tekio, _ERRORS, warmth, stopping)
+    _add_routes(app, tekio)
     add_health_routes(app, tekio, warmth, exposed=exposed)
     add_memory_routes(app, tekio, _ERRORS)
     add_conversation_routes(app, tekio, _ERRORS)
@@ -171,42 +161,7 @@ def _audit_file(settings: Settings) -> AuditFile | None:
     )
 
 
-def _add_routes(app: FastAPI, tekio: Tekio, warmth: Warmth, stopping: Stopping) -> None:
-    @app.post("/v1/ask", response_model=Answer, responses={**_STREAM, **_ERRORS}, tags=["answers"])
-    async def ask(body: AskRequest, request: Request) -> Response | Answer:
-        """Answer a question from the documents, with checked citations."""
-
-        caller = caller_in(request)
-
-        def events() -> AsyncGenerator[AskEvent, None]:
-            warmth.begin()
-            note_shown(request, question=body.question)
-            answered = tekio.ask_stream(
-                body.question,
-                variant=body.variant,
-                technique=body.technique,
-                top_k=body.top_k,
-                language=body.language,
-                where=body.where,
-                multi_query=body.multi_query,
-                strict=body.strict,
-                history=[(turn.question, turn.answer, turn.asked) for turn in body.history],
-                conversation=body.conversation,
-                follow_ups=body.follow_ups,
-                memory=body.memory,
-                samples=body.samples,
-                functions=body.functions,
-                caller=caller,
-                max_new_tokens=body.max_new_tokens,
-                max_prompt_tokens=body.max_prompt_tokens,
-                cache=None if body.cache else False,
-            )
-            return stopping.watched(noted(request, answered))
-
-        if body.stream or "text/event-stream" in request.headers.get("accept", ""):
-            return EventSourceResponse(sse_events(await begun(request, events)))
-        return await answer_unless_gone(request, events)
-
+def _add_routes(app: FastAPI, tekio: Tekio) -> None:
     @app.post("/v1/search", responses=_ERRORS, tags=["answers"])
     async def search(body: SearchRequest, request: Request) -> SearchResponse:
         """Find the passages nearest to a query, without generating anything."""

@@ -8,6 +8,10 @@ whole checked answer), and last, always, `done` (with `finish_reason` and `usage
 first event is told by the status, as without a stream. A connection that ends without either was cut. Closing the
 connection stops the generation.
 
+A question that names a `conversation` follows the turns that are kept of it, and is kept there with its answer, for
+its caller alone: `/v1/conversations` lists, gives, renames, exports and deletes them. What came to no answer is not
+kept.
+
 `POST /v1/pipelines/{name}` does the same for the steps of a pipeline: `step`, `passages`, `token`, `step_done`, and
 last `done` or `error`, which holds what the steps before gave.
 

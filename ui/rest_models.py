@@ -68,10 +68,15 @@ class AskRequest(_Request):
     max_prompt_tokens: int | None = Field(None, ge=1, description="longest prompt; at most the setting")
     cache: bool = Field(True, description="false: answer anew, whatever is stored, and store nothing")
     history: list[TurnModel] = Field(
-        [], description="the turns before the question, oldest first; at most 2,000"
+        [],
+        description="the turns before the question, oldest first, at most 2,000; else those kept of `conversation`",
     )
     conversation: str = Field(
-        "", max_length=200, description="its name, which brings what is remembered for it alone"
+        "",
+        max_length=200,
+        description="its name, of the client's choice: the question follows the caller's own turns of it, what is "
+        "remembered for it alone is recalled, and the turn is kept there, see /v1/conversations; where nobody is "
+        "known whose it would be, a notice of the answer says that it is not",
     )
     follow_ups: str | None = Field(
         None,

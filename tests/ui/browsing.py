@@ -25,7 +25,7 @@ SCREENSHOTS = "TEKIO_SCREENSHOTS"
 REQUIRED = "TEKIO_REQUIRE_BROWSER"
 """The variable that says, by anything but 0, that a test in a browser may not be skipped."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_READY_SECONDS = 60
+_READY_SECONDS = 240
 
 
 @contextmanager

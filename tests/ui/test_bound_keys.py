@@ -275,6 +275,28 @@ def test_conversations_memories_and_feedback_are_the_keys_own(parted: Parted, ow
                 http.delete("/v1/memory?all=true")
 
 
+def test_a_conversation_by_the_api_goes_on_for_its_key_alone(parted: Parted, own: httpx.Client) -> None:
+    one = "/v1/conversations/firing"
+    body = {"conversation": "firing", "variant": "extractive"}
+    first = own.post("/v1/ask", json={"question": "How hot is the kiln fired?", **body})
+    assert "1,240" in first.json()["answer"]
+    follow = {"question": "And for how many hours?", **body}
+    answer = own.post("/v1/ask", json=follow).json()
+    assert (answer["conversation"]["turns"], "kiln" in answer["asked"]) == (1, True)
+    said = own.get(one).json()["said"]
+    assert [turn["question"] for turn in said] == ["How hot is the kiln fired?", follow["question"]]
+    assert said[1]["asked"] == answer["asked"]
+    for who in ("user", "reader", "all"):
+        with parted.http(who) as http:
+            assert http.get(one).status_code == 404
+            assert http.post("/v1/ask", json=follow).json()["conversation"] is None
+            assert len(http.get(one).json()["said"]) == 1
+    assert own.delete(one).json() == {"deleted": 2}
+    assert own.get(one).status_code == 404
+    with parted.http("all") as http:
+        assert http.delete(one).json() == {"deleted": 1}
+
+
 def test_examples_and_jobs_are_not_for_a_part_of_the_documents(parted: Parted, own: httpx.Client) -> None:
     example = {
         "question": "What does Bando earn?",

@@ -14,11 +14,9 @@ import pytest
 
 import ui.client
 from kernel.answer import AnswerEvent, PassagesEvent
-from kernel.conversations import Conversations
-from kernel.model_store import ModelStore
 from retrieval.errors import TekioError
 from tests.ui.browsing import ROOT
-from tests.ui.serving import MRI, own_settings, served
+from tests.ui.serving import MRI, served
 from ui.client import ApiError, Client
 from ui.jobs.kinds import IngestJob
 from ui.views import CitationView, DoneView
@@ -75,13 +73,9 @@ def test_a_stream_is_typed(client: Client, mri: dict[str, Any]) -> None:
     assert events[-1].finish_reason is answer.finish_reason
 
 
-def test_what_is_said_kept_and_shown_is_typed_too(
-    client: Client, mri: dict[str, Any], library_place: Path, model_store: ModelStore
-) -> None:
+def test_what_is_said_kept_and_shown_is_typed_too(client: Client, mri: dict[str, Any]) -> None:
     name = "who asks/1?"
     answer = client.ask(QUESTION, conversation=name)
-    place = own_settings(library_place, model_store)
-    Conversations(place.memory_place, place.memory).keep(name, answer, caller=None)  # as the page does
     (listed,) = client.conversations(search="MR-07")
     assert (listed.id, client.rename(name, "Forms").title) == (name, "Forms")
     assert client.conversation(name).said[0].answer == answer
@@ -147,9 +141,7 @@ def test_what_is_refused_is_an_error_with_its_remedy(client: Client) -> None:
 
 
 def test_the_client_loads_no_engine() -> None:
-    code = (
-        "import sys, ui.client; sys.exit(bool({'kernel.app', 'torch', 'semantic_kernel'} & set(sys.modules)))"
-    )
+    code = "import sys, tekio.client; sys.exit(bool({'kernel.app', 'torch', 'semantic_kernel'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
 
 

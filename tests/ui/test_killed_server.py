@@ -5,11 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +15,7 @@ import pytest
 from evaluation.benchmarks.own_server import ROOT, Server
 from kernel.app import Tekio
 from kernel.model_store import ModelStore
+from tests.ui.sending import Sender, answers, until
 from tests.ui.serving import own_settings
 from ui.jobs.jobs import environment_of
 
@@ -34,34 +33,6 @@ while True:  # as the page keeps the turns of a talk
     tekio.conversations.keep("talk", answer.model_copy(update={"question": f"Question {number}?"}))
     print(number, flush=True)
 """
-
-
-class Sender(threading.Thread):
-    """Sends one thing after the other until nobody answers any more, and notes what was acknowledged."""
-
-    def __init__(self, send: Callable[[int], httpx.Response]) -> None:
-        super().__init__(daemon=True)
-        self._send = send
-        self.acknowledged: list[tuple[int, Any]] = []
-        self.start()
-
-    def run(self) -> None:
-        number = 0
-        while True:
-            number += 1
-            try:
-                response = self._send(number)
-            except httpx.HTTPError:
-                return
-            if response.is_success:
-                self.acknowledged.append((number, response.json()))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 180
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -124,13 +95,6 @@ def test_a_kill_loses_no_document_conversation_memory_or_feedback_that_was_ackno
         rated = {row.id: row.data["comment"] for row in tekio.memory.feedback()}
     for number, given in feedback:
         assert rated[given["id"]] == f"No. {number}"
-
-
-def answers(server: Server) -> bool:
-    try:
-        return httpx.get(f"{server.address}/healthz").is_success
-    except httpx.HTTPError:
-        return False
 
 
 class page:  # noqa: N801 - used as a context

@@ -54,7 +54,11 @@ class FineTuneJob(Request):
     measure: int = Field(
         40, ge=0, le=10_000, description="held-out rows that base and adapter are asked at the end"
     )
-    force: bool = Field(False, description="replace an adapter of this name, which is kept to roll back to")
+    force: bool = Field(
+        False,
+        description="replace an adapter of this name, which is kept to roll back to, and begin anew where one of "
+        "its trainings was cancelled",
+    )
     seed: int = Field(0, ge=0, le=2**31)
 
 

@@ -1,0 +1,1 @@
+"""Tekio for Python programs: `tekio.client` asks a server."""
