@@ -334,8 +334,9 @@ def test_the_members_of_an_ensemble_are_unfolded_in_every_size_and_found_again(
     assert grave(again) == []
 
 
+@pytest.mark.parametrize("by", ["button", "key"])
 def test_an_answer_that_streams_is_stopped_at_once_and_keeps_its_draft(
-    opened: Callable[..., Any], stub: Stub
+    opened: Callable[..., Any], stub: Stub, by: str
 ) -> None:
     ends = Event()
 
@@ -352,12 +353,27 @@ def test_an_answer_that_streams_is_stopped_at_once_and_keeps_its_draft(
     try:
         ask(page, "What has to be done after a needlestick injury?", wait=False)
         page.locator(".tk-draft").filter(has_text="The wound is washed").wait_for(timeout=60_000)
-        page.get_by_role("button", name="Stop").click()
+        if by == "key":
+            page.keyboard.press("Escape")  # while the focus is where the question was written
+        else:
+            page.get_by_role("button", name="Stop").click()
         page.get_by_text("Stopped before the answer was finished").wait_for(timeout=30_000)
         page.get_by_role("button", name="Stop").wait_for(state="detached", timeout=30_000)
         assert "The wound is washed" in page.get_by_test_id("stChatMessage").last.inner_text()
     finally:
         ends.set()
+
+
+def test_a_question_that_is_suggested_is_asked_by_a_click(opened: Callable[..., Any]) -> None:
+    page = opened()
+    suggested = page.locator(".st-key-suggestions button").first
+    suggested.wait_for(timeout=60_000)
+    question = suggested.locator("p").inner_text().replace("\u2060", "")
+    suggested.click()
+    page.locator(".tk-answer").wait_for(timeout=120_000)
+    assert page.get_by_test_id("stChatMessage").first.locator(".tk-text").inner_text() == question
+    page.locator("button.tk-badge").first.wait_for(timeout=60_000)  # it leads to its passage
+    assert page.locator(".st-key-suggestions").count() == 0
 
 
 def test_a_file_is_taken_in_asked_about_and_deleted_for_good(
