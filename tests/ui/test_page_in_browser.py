@@ -22,6 +22,7 @@ from streamlit.testing.v1 import AppTest
 
 from evaluation.benchmarks.page import MOMENTS, Result, lines, load_once
 from kernel.app import Tekio
+from kernel.chat.adapters import AdapterCard
 from kernel.engine import Engine
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
@@ -74,6 +75,7 @@ def settings(
     values = {
         "INDEX": str(folder / "index"),
         "MEMORY": str(folder / "memory"),
+        "ADAPTERS": str(folder / "adapters"),
         "CACHE": str(model_store.cache),
         "VARIANT": "extractive",
         "AUDIT_LOG": str(folder / "audit.jsonl"),
@@ -596,19 +598,40 @@ def test_scripts_in_a_question_a_name_and_a_passage_are_shown_and_never_run(
     assert [address for address in asked if "evil.example" in address] == []
 
 
-@pytest.mark.parametrize(("scheme", "locale"), [("light", "en-US"), ("dark", "ja-JP")])
+@pytest.fixture
+def measured_adapter(settings: dict[str, str]) -> Iterator[None]:
+    """An adapter that is listed with its curve and with what it changed."""
+    folder = Path(settings["ADAPTERS"]) / "measured"
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
+    change = {"rows": 9, "before": 0.25, "after": 0.75, "better": 1, "difference_interval": [0.2, 0.8]}
+    AdapterCard(
+        base="other",
+        base_fingerprint="other",
+        curve=[{"step": step, "loss": 3.0 / step} for step in (1, 2)],
+        figures={"figures": {"refused": change, "f1": change}, "recommended": True},
+    ).write(folder)
+    yield
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "locale", "width"),
+    [("light", "en-US", 1280), ("dark", "ja-JP", 1280), ("light", "ja-JP", 390)],
+)
+@pytest.mark.usefixtures("measured_adapter")
 def test_every_page_is_open_to_assistive_technology(
-    opened: Callable[..., Any], shots: Path, scheme: str, locale: str
+    opened: Callable[..., Any], shots: Path, scheme: str, locale: str, width: int
 ) -> None:
     axe = library("axe_playwright_python.sync_playwright").Axe()
-    page = opened(scheme=scheme, locale=locale)
+    page = opened(scheme=scheme, locale=locale, width=width)
     found: list[str] = []
 
     def check(name: str) -> None:
         # What a run has not drawn anew yet is pale.
         page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=30_000)
         page.wait_for_timeout(500)  # until what slides in has come
-        page.screenshot(path=shots / f"{name}-{scheme}.png")
+        page.screenshot(path=shots / f"{name}-{scheme}{'' if width > 390 else '-390'}.png")
         for each in axe.run(page).response["violations"]:
             if each["impact"] in ("serious", "critical"):
                 found.append(f"{name}: {each['id']} {[node['html'][:200] for node in each['nodes']]}")
@@ -619,20 +642,26 @@ def test_every_page_is_open_to_assistive_technology(
     page.locator(".tk-panel").wait_for(timeout=30_000)
     check("source")
     for what in ("edit", "correct"):
-        page.locator(f".st-key-icon_{what}_0 button").first.click()
+        page.locator(f".st-key-icon_{what}_0 button:visible").first.click()
     page.get_by_test_id("stForm").nth(1).wait_for(timeout=30_000)
     check("forms")
     ask(page, REFUSED)
     page.get_by_text(label("nearest", locale[:2])).wait_for(timeout=30_000)
     check("refusal")
     links = page.get_by_test_id("stSidebarNavLink")
-    for number in range(1, links.count()):
+    for number in range(1, 6):
+        if width == 390:  # the sidebar covers the page, and goes when something was chosen in it
+            page.get_by_test_id("stExpandSidebarButton").click()
         links.nth(number).click()
         page.locator(".tk-title").wait_for(timeout=30_000)
+        if width == 390:
+            page.get_by_test_id("stExpandSidebarButton").wait_for(timeout=30_000)
         check(f"page-{number}")
         tabs = page.get_by_role("tab")
         for tab in range(1, tabs.count()):
             tabs.nth(tab).click()
+            if number == 3 and tab == 2:
+                page.locator(".tk-wide").wait_for(timeout=30_000)
             check(f"page-{number}-tab-{tab}")
         if number == 1:
             page.locator("[data-document]").filter(has_text="insulin-protocol.pdf").click()
