@@ -22,7 +22,8 @@ STYLE = """<style>
   background: color-mix(in srgb, #2f8f86 24%, transparent); }
 button.tk-badge { border: none; color: inherit; font-family: inherit; cursor: pointer; }
 button.tk-badge:hover { background: color-mix(in srgb, #2f8f86 45%, transparent); }
-button.tk-open:focus-visible, .tk-copy:focus-visible { outline: 2px solid #2f8f86; outline-offset: 2px; }
+button.tk-open:focus-visible, .tk-copy:focus-visible, .tk-wide:focus-visible {
+  outline: 2px solid #2f8f86; outline-offset: 2px; }
 .tk-unsupported { background: none; color: inherit; text-decoration: underline wavy #c77d0a 1.5px;
   text-underline-offset: .28em; }
 .tk-differs { background: color-mix(in srgb, #2f8f86 22%, transparent); color: inherit; border-radius: .2em; }

@@ -37,6 +37,17 @@ def cell(text: str) -> str:
     return escape(one_line(text))
 
 
+def wide_html(table: str, name: str) -> str:
+    """Return a table that is moved sideways where there is no room for it, by keys too.
+
+    Args:
+        table: as HTML.
+        name: what it is called for those who do not see it.
+    """
+    said = escape(one_line(name), quote=True)
+    return f'<div class="tk-wide" role="region" tabindex="0" aria-label="{said}">{table}</div>'
+
+
 def answer_html(
     answer: Answer, language: str = "en", *, place: int | None = None, differs: Sequence[Span] | None = None
 ) -> str:

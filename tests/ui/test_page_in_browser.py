@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from evaluation.benchmarks.page import MOMENTS, Result, lines, load_once
 from kernel.app import Tekio
+from kernel.chat.adapters import AdapterCard
 from kernel.engine.engine import Engine
 from kernel.engine.searching import Searching
 from kernel.engine.warm_up import WarmUp
@@ -75,6 +76,7 @@ def settings(
     values = {
         "INDEX": str(folder / "index"),
         "MEMORY": str(folder / "memory"),
+        "ADAPTERS": str(folder / "adapters"),
         "CACHE": str(model_store.cache),
         "VARIANT": "extractive",
         "AUDIT_LOG": str(folder / "audit.jsonl"),
@@ -335,8 +337,9 @@ def test_the_members_of_an_ensemble_are_unfolded_in_every_size_and_found_again(
     assert grave(again) == []
 
 
+@pytest.mark.parametrize("by", ["button", "key"])
 def test_an_answer_that_streams_is_stopped_at_once_and_keeps_its_draft(
-    opened: Callable[..., Any], stub: Stub
+    opened: Callable[..., Any], stub: Stub, by: str
 ) -> None:
     ends = Event()
 
@@ -353,12 +356,27 @@ def test_an_answer_that_streams_is_stopped_at_once_and_keeps_its_draft(
     try:
         ask(page, "What has to be done after a needlestick injury?", wait=False)
         page.locator(".tk-draft").filter(has_text="The wound is washed").wait_for(timeout=60_000)
-        page.get_by_role("button", name="Stop").click()
+        if by == "key":
+            page.keyboard.press("Escape")  # while the focus is where the question was written
+        else:
+            page.get_by_role("button", name="Stop").click()
         page.get_by_text("Stopped before the answer was finished").wait_for(timeout=30_000)
         page.get_by_role("button", name="Stop").wait_for(state="detached", timeout=30_000)
         assert "The wound is washed" in page.get_by_test_id("stChatMessage").last.inner_text()
     finally:
         ends.set()
+
+
+def test_a_question_that_is_suggested_is_asked_by_a_click(opened: Callable[..., Any]) -> None:
+    page = opened()
+    suggested = page.locator(".st-key-suggestions button").first
+    suggested.wait_for(timeout=60_000)
+    question = suggested.locator("p").inner_text().replace("\u2060", "")
+    suggested.click()
+    page.locator(".tk-answer").wait_for(timeout=120_000)
+    assert page.get_by_test_id("stChatMessage").first.locator(".tk-text").inner_text() == question
+    page.locator("button.tk-badge").first.wait_for(timeout=60_000)  # it leads to its passage
+    assert page.locator(".st-key-suggestions").count() == 0
 
 
 def test_a_file_is_taken_in_asked_about_and_deleted_for_good(
@@ -582,19 +600,40 @@ def test_scripts_in_a_question_a_name_and_a_passage_are_shown_and_never_run(
     assert [address for address in asked if "evil.example" in address] == []
 
 
-@pytest.mark.parametrize(("scheme", "locale"), [("light", "en-US"), ("dark", "ja-JP")])
+@pytest.fixture
+def measured_adapter(settings: dict[str, str]) -> Iterator[None]:
+    """An adapter that is listed with its curve and with what it changed."""
+    folder = Path(settings["ADAPTERS"]) / "measured"
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}", encoding="utf-8")
+    change = {"rows": 9, "before": 0.25, "after": 0.75, "better": 1, "difference_interval": [0.2, 0.8]}
+    AdapterCard(
+        base="other",
+        base_fingerprint="other",
+        curve=[{"step": step, "loss": 3.0 / step} for step in (1, 2)],
+        figures={"figures": {"refused": change, "f1": change}, "recommended": True},
+    ).write(folder)
+    yield
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "locale", "width"),
+    [("light", "en-US", 1280), ("dark", "ja-JP", 1280), ("light", "ja-JP", 390)],
+)
+@pytest.mark.usefixtures("measured_adapter")
 def test_every_page_is_open_to_assistive_technology(
-    opened: Callable[..., Any], shots: Path, scheme: str, locale: str
+    opened: Callable[..., Any], shots: Path, scheme: str, locale: str, width: int
 ) -> None:
     axe = library("axe_playwright_python.sync_playwright").Axe()
-    page = opened(scheme=scheme, locale=locale)
+    page = opened(scheme=scheme, locale=locale, width=width)
     found: list[str] = []
 
     def check(name: str) -> None:
         # What a run has not drawn anew yet is pale.
         page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=30_000)
         page.wait_for_timeout(500)  # until what slides in has come
-        page.screenshot(path=shots / f"{name}-{scheme}.png")
+        page.screenshot(path=shots / f"{name}-{scheme}{'' if width > 390 else '-390'}.png")
         for each in axe.run(page).response["violations"]:
             if each["impact"] in ("serious", "critical"):
                 found.append(f"{name}: {each['id']} {[node['html'][:200] for node in each['nodes']]}")
@@ -605,20 +644,26 @@ def test_every_page_is_open_to_assistive_technology(
     page.locator(".tk-panel").wait_for(timeout=30_000)
     check("source")
     for what in ("edit", "correct"):
-        page.locator(f".st-key-icon_{what}_0 button").first.click()
+        page.locator(f".st-key-icon_{what}_0 button:visible").first.click()
     page.get_by_test_id("stForm").nth(1).wait_for(timeout=30_000)
     check("forms")
     ask(page, REFUSED)
     page.get_by_text(label("nearest", locale[:2])).wait_for(timeout=30_000)
     check("refusal")
     links = page.get_by_test_id("stSidebarNavLink")
-    for number in range(1, links.count()):
+    for number in range(1, 6):
+        if width == 390:  # the sidebar covers the page, and goes when something was chosen in it
+            page.get_by_test_id("stExpandSidebarButton").click()
         links.nth(number).click()
         page.locator(".tk-title").wait_for(timeout=30_000)
+        if width == 390:
+            page.get_by_test_id("stExpandSidebarButton").wait_for(timeout=30_000)
         check(f"page-{number}")
         tabs = page.get_by_role("tab")
         for tab in range(1, tabs.count()):
             tabs.nth(tab).click()
+            if number == 3 and tab == 2:
+                page.locator(".tk-wide").wait_for(timeout=30_000)
             check(f"page-{number}-tab-{tab}")
         if number == 1:
             page.locator("[data-document]").filter(has_text="insulin-protocol.pdf").click()

@@ -17,6 +17,7 @@ from ui.jobs.kinds import EvaluationJob
 from ui.jobs.parts import MOST_ROWS
 from ui.page.here import Here
 from ui.page.job_box import show_job
+from ui.page.job_messages import said
 from ui.page.uploader import uploader_box
 from ui.plaintext import one_line
 
@@ -28,8 +29,8 @@ _MOST_NAMES = 10
 
 def offer_evaluation(here: Here, jobs: Jobs) -> None:
     """Draw what an evaluation is started with, and the last one."""
-    if said := st.session_state.pop(_SAID, ""):
-        st.html(view.notice_html(said, "error"))
+    if wrong := st.session_state.pop(_SAID, ""):
+        st.html(view.notice_html(wrong, "error"))
     listed = [job for job in jobs.listed() if job.kind == "evaluation"]
     if not (listed and not listed[0].has_ended):
         with st.expander(here.say("evaluate"), icon=":material/play_arrow:", expanded=not listed):
@@ -130,5 +131,5 @@ def _wizard(here: Here, jobs: Jobs) -> None:
         )
         jobs.start(request, by=here.caller.user if here.caller and here.caller.user else "")
     except TekioError as error:
-        st.session_state[_SAID] = describe(error)
+        st.session_state[_SAID] = said(describe(error), here.language)
     st.rerun()

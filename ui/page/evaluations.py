@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
 from ui import chat_view as view
 from ui.jobs.jobs import Jobs
+from ui.locales import label
 from ui.page.evaluation_start import offer_evaluation
 from ui.page.here import Here
+from ui.page.options import select
 from ui.page.plots import line_plot
 from ui.page.rights import may_run
+from ui.plaintext import one_line
 
-_FIRST = ("correct", "answer_f1", "supported_share", "refusal_recall")
+FIRST = ("judge", "short_f1", "faithfulness", "citation_precision", "decision_right")
 """Figures that are shown first, where there are such."""
 
 
@@ -35,10 +39,13 @@ def show_evaluations(here: Here) -> None:
     if not runs:
         st.html(view.notice_html(here.say("no_evaluations")))
         return
-    names = sorted(
-        {name for run in runs for name in run["figures"]}, key=lambda name: (name not in _FIRST, name)
+    held = {name for run in runs for name in run["figures"]}
+    told = {name: figure_name(name, here.language) for name in held}
+    names = [name for name in FIRST if name in held]
+    names += sorted(held - set(FIRST), key=lambda name: told[name])
+    metric = select(
+        "metric", names, default=names[0], name_of=lambda name: told[name], language=here.language
     )
-    metric = st.selectbox(here.say("metric"), names, key="evaluation_metric")
     table = [
         {"at": run["at"], "run": run["run"], "value": run["figures"][metric]}
         for run in runs
@@ -47,13 +54,24 @@ def show_evaluations(here: Here) -> None:
     line_plot(
         table,
         x={"field": "at", "type": "temporal", "title": here.say("evaluated_at")},
-        y={"field": "value", "type": "quantitative", "title": metric},
+        y={"field": "value", "type": "quantitative", "title": told[metric]},
         color={"field": "run", "type": "nominal"},
-        description=metric,
+        description=told[metric],
     )
     at, asked = here.say("evaluated_at"), here.say("evaluation_variants")
-    rows = [{at: run["at"].replace("T", " "), asked: run["run"], **run["figures"]} for run in reversed(runs)]
+    rows = [
+        {at: run["at"].replace("T", " "), asked: run["run"]}
+        | {told[name]: run["figures"].get(name) for name in names}
+        for run in reversed(runs)
+    ]
     st.dataframe(rows, hide_index=True)
+
+
+def figure_name(name: str, language: str) -> str:
+    """Return what a figure of an evaluation is called; one that an other version of Tekio wrote, by its own name."""
+    with suppress(KeyError):
+        return label(f"score_of_{name}", language)
+    return one_line(name)
 
 
 def history(results: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:

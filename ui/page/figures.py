@@ -35,7 +35,7 @@ def figures_html(here: Here, figures: Mapping[str, Any]) -> str:
     cells = "".join(f"<th scope='col'>{view.cell(here.say(name))}</th>" for name in names)
     body = "".join("<tr>" + "".join(f"<td>{view.cell(text)}</td>" for text in row) + "</tr>" for row in rows)
     table = f'<table class="tk-table"><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div class="tk-wide">{table}</div>{_verdict_html(here, figures)}'
+    return view.wide_html(table, here.say("changed_figures")) + _verdict_html(here, figures)
 
 
 def is_doubtful(figures: Mapping[str, Any]) -> bool:

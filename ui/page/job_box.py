@@ -10,6 +10,7 @@ from ui import chat_view as view
 from ui.jobs.jobs import Jobs
 from ui.jobs.records import Job
 from ui.page.here import Here
+from ui.page.job_messages import said
 from ui.plaintext import one_line
 
 _EVERY_SECONDS = 2.0
@@ -30,11 +31,13 @@ def show_job(here: Here, jobs: Jobs, job: Job, title: str, more: Callable[[Job],
 
 
 def progress_text(here: Here, job: Job) -> str:
-    """Return how far a job is, in the language of the page where its figures allow that."""
+    """Return how far a job is, in the language of the page: in its own words where they are known, else in figures."""
     figures = job.progress
     done, total = figures.get("done"), figures.get("total")
-    if here.language == "en" or not (done and total):
-        return str(figures.get("message") or job.message)
+    message = str(figures.get("message") or job.message)
+    told = said(message, here.language)
+    if here.language == "en" or told != message or not (done and total):
+        return told
     parts = [here.say("job_counts", done=f"{done:,}", total=f"{total:,}")]
     for name in ("loss", "held_out"):
         if isinstance(figures.get(name), int | float):
@@ -52,7 +55,7 @@ def _draw(here: Here, jobs: Jobs, job_id: str, title: str, more: Callable[[Job],
         if not job.has_ended:
             _show_progress(here, jobs, job)
         elif job.state != "succeeded" and job.message:
-            st.html(view.notice_html(job.message, "error"))
+            st.html(view.notice_html(said(job.message, here.language), "error"))
         if more is not None:
             more(job)
     if job.has_ended and st.session_state.pop(f"running_{job_id}", False):

@@ -72,9 +72,9 @@ def models_html(here: Here, rows: Iterable[ModelRow]) -> str:
         for row in rows
     )
     taken = psutil.Process().memory_info().rss / 1e6
-    return (
-        f'<div class="tk-wide"><table class="tk-table"><tr>{head}</tr>{body}</table></div>'
-        + view.text_html(here.say("process_memory", mb=f"{taken:,.0f}"), "meta")
+    table = f'<table class="tk-table"><tr>{head}</tr>{body}</table>'
+    return view.wide_html(table, here.say("models_at_hand")) + view.text_html(
+        here.say("process_memory", mb=f"{taken:,.0f}"), "meta"
     )
 
 

@@ -17,6 +17,7 @@ from ui.page.curves import show_curve
 from ui.page.figures import figures_html
 from ui.page.here import Here
 from ui.page.job_box import show_job
+from ui.page.job_messages import said
 from ui.plaintext import one_line
 
 _SAID = "training_said"
@@ -28,8 +29,8 @@ _MEASURED = 40
 def show_training(here: Here) -> None:
     """Draw the wizard, and the last training."""
     jobs = Jobs(here.settings)
-    if said := st.session_state.pop(_SAID, ""):
-        st.html(view.notice_html(said, "error"))
+    if wrong := st.session_state.pop(_SAID, ""):
+        st.html(view.notice_html(wrong, "error"))
     listed = [job for job in jobs.listed() if job.kind == "fine_tune"]
     if not (listed and not listed[0].has_ended):
         _wizard(here, jobs)
@@ -113,7 +114,7 @@ def _wizard(here: Here, jobs: Jobs) -> None:
         )
         jobs.start(request, by=here.caller.user if here.caller and here.caller.user else "")
     except TekioError as error:
-        st.session_state[_SAID] = describe(error)
+        st.session_state[_SAID] = said(describe(error), here.language)
     except ValueError:
         st.session_state[_SAID] = here.say("adapter_name_wrong")
     st.rerun()

@@ -53,12 +53,13 @@ from ui.page.{module} import {draw}
 
 if "engine" not in st.session_state:
     st.session_state["engine"] = Engine(load_settings())
-{draw}(Here(st.session_state["engine"], {who}, "en", load_settings()))
+{draw}(Here(st.session_state["engine"], {who}, "{language}", load_settings()))
 """
 
 
-def page(module: str, draw: str, who: str = "None") -> AppTest:
-    return AppTest.from_string(SCRIPT.format(module=module, draw=draw, who=who), default_timeout=30).run()
+def page(module: str, draw: str, who: str = "None", language: str = "en") -> AppTest:
+    script = SCRIPT.format(module=module, draw=draw, who=who, language=language)
+    return AppTest.from_string(script, default_timeout=30).run()
 
 
 def html_of(page: AppTest) -> str:
@@ -396,12 +397,16 @@ def test_a_training_whose_name_is_none_is_refused_in_words(scripted: type[Script
 
 def test_evaluations_are_plotted_over_time(scripted: type[ScriptedTekio]) -> None:
     for value in (0.5, 0.75):
-        run = {"name": "base", "figures": {"correct": {"value": value}, "note": {"value": None}}}
+        run = {
+            "name": "base",
+            "figures": {"f1": {"value": value}, "own": {"value": 3}, "note": {"value": None}},
+        }
         job(load_settings().jobs, "evaluation", {"runs": [run]}, [])
     shown = page("evaluations", "show_evaluations")
     assert not shown.exception
-    assert shown.selectbox(key="evaluation_metric").options == ["correct"]
-    assert list(shown.dataframe[0].value["correct"]) == [0.75, 0.5]
+    name = label("score_of_f1", "en")
+    assert shown.selectbox(key="metric_en").options == [name, "own"]
+    assert list(shown.dataframe[0].value[name]) == [0.75, 0.5]
     assert len(shown.get("vega_lite_chart")) + len(shown.get("arrow_vega_lite_chart")) == 1
 
 
@@ -470,6 +475,22 @@ def test_an_evaluation_that_runs_shows_its_progress_and_is_cancelled(scripted: t
         assert not [button for button in shown.button if button.label == "Start"]
         shown.button(key=f"cancel_{job_id}").click().run()
     assert made.cancel_file.exists()
+
+
+def test_a_job_speaks_the_language_of_the_page_on_its_way_and_when_it_fails(
+    scripted: type[ScriptedTekio],
+) -> None:
+    job_id, made = JobsFolder(load_settings().jobs).make()
+    progress = {"done": 3, "total": 4, "message": "3 of 4 answers, base"}
+    with made.lock():
+        made.write(Job(job_id, "evaluation", "2026-03-01T12:00:00+00:00", [], {}, progress=progress))
+        assert "回答 3 / 4 件(base)" in html_of(page("evaluations", "show_evaluations", language="ja"))
+    error = "tekio: there is no variant 'far'; there are base, extractive"
+    made.write(Job(job_id, "evaluation", "2026-03-01T12:00:00+00:00", [], {}, state="failed", message=error))
+    shown = page("evaluations", "show_evaluations", language="ja")
+    assert "回答者「far」はありません。使えるのは base, extractive です" in html_of(shown)
+    next(button for button in shown.button if button.label == "開始").click().run()
+    assert "認められた回答や直された回答がまだありません" in html_of(shown)
 
 
 def test_results_of_another_shape_are_passed_over() -> None:
