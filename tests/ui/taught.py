@@ -54,7 +54,7 @@ def teach(base: Path, folder: Path, prompt: Sequence[Mapping[str, str]], answer:
         if loss.item() < _LEARNED:
             break
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     work = folder.parent / f".{folder.name}"
     adapted.save_pretrained(str(work))
