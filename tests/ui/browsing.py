@@ -99,12 +99,22 @@ def shot_folder(made: Path) -> Path:
     return folder
 
 
+_QUIET = """() => {
+    const app = document.querySelector("[data-testid=stApp]");
+    const quiet = app !== null && app.dataset.testScriptState === "notRunning";
+    window.quietSince = quiet ? window.quietSince || performance.now() : 0;
+    return quiet && performance.now() - window.quietSince > 300;
+}"""
+
+
+def settled(page: Any) -> None:
+    """Wait until the page has been drawn: no run of its script for a while, so that what is clicked stays there."""
+    page.wait_for_function(_QUIET, timeout=120_000)
+
+
 def ask(page: Any, question: str, *, wait: bool = True) -> None:
     """Ask a question in the chat; unless told otherwise, wait for the answer's text."""
-    # While the language changes there are two for a moment.
-    page.wait_for_function(
-        "document.querySelectorAll('[data-testid=stChatInputTextArea]').length === 1", timeout=60_000
-    )
+    settled(page)  # while the language changes there are two fields for a moment
     box = page.get_by_test_id("stChatInputTextArea")
     box.wait_for(timeout=60_000)
     before = page.locator(".tk-answer").count()
@@ -116,5 +126,7 @@ def ask(page: Any, question: str, *, wait: bool = True) -> None:
 
 def go(page: Any, name: str) -> None:
     """Go to another page by its name in the sidebar."""
+    settled(page)
     page.get_by_role("link", name=re.compile(f"^{name}$")).click()
     page.locator(".tk-title").filter(has_text=name).wait_for(timeout=30_000)
+    settled(page)

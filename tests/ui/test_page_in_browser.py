@@ -30,7 +30,7 @@ from kernel.settings import load_settings
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 from tests.kernel.remote.stub_server import Call, Stub
 from tests.kernel.remote.stub_server import served as stub_served
-from tests.ui.browsing import ask, chat_served, chromium, go, library, shot_folder
+from tests.ui.browsing import ask, chat_served, chromium, go, library, settled, shot_folder
 from ui.locales import label
 from ui.page.auditing import page_log
 from ui.page.differences import differences
@@ -126,6 +126,7 @@ def opened(browser: Any, served: str, painted: list[float]) -> Iterator[Callable
         page.goto(served)
         page.get_by_test_id("stChatInputTextArea").wait_for(timeout=60_000)
         painted.append(page.evaluate(_FIRST_PAINT) / 1000)
+        settled(page)
         return page
 
     yield open_page
@@ -310,7 +311,7 @@ def test_the_members_of_an_ensemble_are_unfolded_in_every_size_and_found_again(
 
     def unfold(at: Any, title: str) -> Any:
         # A run that draws the page anew would fold it again.
-        at.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=60_000)
+        settled(at)
         at.locator("summary").filter(has_text=title).click()
         members = at.locator(".tk-member")
         members.nth(1).wait_for(timeout=30_000)
@@ -523,6 +524,7 @@ def test_what_streamlit_says_itself_is_said_in_the_language_of_the_page(opened: 
 def go_to_chat(page: Any) -> None:
     page.get_by_role("link", name=re.compile("^Chat$")).click()
     page.get_by_test_id("stChatInputTextArea").wait_for(timeout=30_000)
+    settled(page)
 
 
 def test_feedback_is_given_and_the_adviser_advises(opened: Callable[..., Any]) -> None:
@@ -631,7 +633,7 @@ def test_every_page_is_open_to_assistive_technology(
 
     def check(name: str) -> None:
         # What a run has not drawn anew yet is pale.
-        page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=30_000)
+        settled(page)
         page.wait_for_timeout(500)  # until what slides in has come
         page.screenshot(path=shots / f"{name}-{scheme}{'' if width > 390 else '-390'}.png")
         for each in axe.run(page).response["violations"]:

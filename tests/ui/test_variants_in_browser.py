@@ -12,7 +12,7 @@ import pytest
 from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.settings import Settings, load_settings
-from tests.ui.browsing import ask, chat_served, chromium, go, shot_folder
+from tests.ui.browsing import ask, chat_served, chromium, go, settled, shot_folder
 from tests.ui.taught import teach
 from ui.page.differences import differences
 
@@ -131,12 +131,6 @@ def begin_anew(page: Any) -> None:
     page.get_by_role("button", name="New conversation").click()
     page.locator(".tk-answer").wait_for(state="detached", timeout=60_000)
     settled(page)
-
-
-def settled(page: Any) -> None:
-    """Wait until the page has been drawn."""
-    page.wait_for_timeout(300)
-    page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=120_000)
 
 
 def texts(page: Any) -> list[str]:
