@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,21 @@ from retrieval.stores.opening import Place
 STORES = ("folder", "postgresql", "qdrant")
 _BASE = "SmolLM2-135M-Instruct"
 _LAYERS = 4
+_THREADS = pytest.StashKey[int]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note how many threads torch begins with, where a module of tests has imported it."""
+    if "torch" in sys.modules:
+        session.config.stash[_THREADS] = sys.modules["torch"].get_num_threads()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _threads_of_torch(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give torch its threads back where a module took one for models so small that they only wait for more."""
+    yield
+    if (threads := request.config.stash.get(_THREADS, 0)) and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
