@@ -23,6 +23,8 @@ ENOUGH = 2
 """Of each kind, acknowledged before the kill."""
 PAGE = """
 import sys
+import time
+
 from kernel.answer import Answer
 from kernel.app import Tekio
 from kernel.settings import load_settings
@@ -32,6 +34,7 @@ while True:  # as the page keeps the turns of a talk
     number += 1
     tekio.conversations.keep("talk", answer.model_copy(update={"question": f"Question {number}?"}))
     print(number, flush=True)
+    time.sleep(0.2)  # the server shows the last thousand turns only
 """
 
 

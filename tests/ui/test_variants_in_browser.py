@@ -118,6 +118,7 @@ def test_a_base_and_an_adapter_answer_the_same_question_switched_and_side_by_sid
 
 def choose(page: Any, what: str, name: str) -> None:
     """Choose in a box; wait until the page knows it."""
+    settled(page)
     box = page.get_by_role("combobox", name=what)
     if not box.is_visible():  # a conversation that begins folds the choices
         page.get_by_text("How to answer").click()
