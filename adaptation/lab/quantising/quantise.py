@@ -123,7 +123,7 @@ def _calibrated(
     rows = [[*row.prompt, *row.answer] for row in found.rows]
     if len(rows) < LEAST_CALIBRATION:
         raise UsageError(
-            f"{plan.data} has {len(rows)} rows that fit --window {plan.window}; {LEAST_CALIBRATION} are the least to see "
+            f"{plan.data} has {len(rows)} rows that fit --window {plan.window}, {LEAST_CALIBRATION} are needed to see "
             "what goes through the layers by: make a larger set by `tekio adapt dataset`"
         )
     say(f"looking at {len(rows):,} rows, {sum(map(len, rows)):,} tokens")
