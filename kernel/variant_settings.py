@@ -40,6 +40,9 @@ class VariantSettings(BaseModel):
         "the base model; seq2seq: a model's folder, or its name; local: the same, empty: the base model",
     )
     precision: Precision = Field("auto", description="local: of its weights, as the setting of this name")
+    draft: str = Field(
+        "", description="local: name or folder of a smaller model of the same words that guesses ahead for it"
+    )
     adapter: Path | None = Field(None, description="llama.cpp: a LoRA in a GGUF file, over the model")
     key: str = Field("", description="openai: NAME of the environment variable that holds the key")
     languages: list[str] = Field([], description="languages that it speaks; empty: those of the base model")
@@ -94,8 +97,8 @@ class VariantSettings(BaseModel):
             raise ValueError("the engine local takes no adapter: adapters are variants over the base")
         elif self.engine == "seq2seq" and (not self.model or self.adapter is not None):
             raise ValueError("the engine seq2seq needs a model, and takes no adapter")
-        if self.engine != "local" and self.precision != "auto":
-            raise ValueError("precision belongs to the engine local")
+        if self.engine != "local" and (self.precision != "auto" or self.draft):
+            raise ValueError("precision and draft belong to the engine local")
         return self
 
 
