@@ -97,8 +97,10 @@ class VariantSettings(BaseModel):
             raise ValueError("the engine local takes no adapter: adapters are variants over the base")
         elif self.engine == "seq2seq" and (not self.model or self.adapter is not None):
             raise ValueError("the engine seq2seq needs a model, and takes no adapter")
-        if self.engine != "local" and (self.precision != "auto" or self.draft):
-            raise ValueError("precision and draft belong to the engine local")
+        if self.engine != "local" and self.precision != "auto":
+            raise ValueError("precision belongs to the engine local")
+        if self.engine != "local" and self.draft:
+            raise ValueError("a draft belongs to the engine local")
         return self
 
 
