@@ -34,6 +34,7 @@ from ui.commands.functions import functions
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.keys import keys_app
+from ui.commands.lab_compress import adapt_compress
 from ui.commands.lab_quantise import adapt_quantise
 from ui.commands.memory import memory_app
 from ui.commands.models import models_app
@@ -87,6 +88,7 @@ _adaptations.command("retriever")(adapt_retriever)
 _adaptations.command("reembed")(reembed)
 _adaptations.command("ensemble")(adapt_ensemble)
 _adaptations.command("quantise")(adapt_quantise)
+_adaptations.command("compress")(adapt_compress)
 _adaptations.add_typer(policy_app, name="policy")
 app.add_typer(_adaptations, name="adapt")
 

@@ -121,7 +121,7 @@ def train_adapter(
     with in_turn():
         if is_first():
             plan = {"digest": digest, "pack": fitted.pack}
-            make_work_folder(work, out.name, plan, resume=resume, force=force)
+            _make_work_folder(work, out.name, plan, resume=resume, force=force)
     # Of all processes, and of one that goes on: the packs are those that the training began with.
     recipe = replace(recipe, pack=json.loads((work / _PLAN).read_text(encoding="utf-8"))["pack"])
     say(
@@ -244,7 +244,7 @@ def find_rate(
     return replace(recipe, rate=found.rate)
 
 
-def make_work_folder(work: Path, name: str, plan: dict[str, Any], *, resume: bool, force: bool) -> None:
+def _make_work_folder(work: Path, name: str, plan: dict[str, Any], *, resume: bool, force: bool) -> None:
     """Make the folder of the checkpoints of a training, or check that the one that is there goes on."""
     file = work / _PLAN
     held = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
@@ -320,4 +320,4 @@ def _write(model: object, card: AdapterCard, out: Path, work: Path) -> None:
         ) from error
 
 
-__all__ = ["Base", "check_name", "find_rate", "make_work_folder", "train_adapter"]
+__all__ = ["Base", "check_name", "find_rate", "train_adapter"]

@@ -19,6 +19,11 @@ def digest_of(**told: Any) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def work_of(out: Path) -> Path:
+    """Return where the work folder of a model is that is made in the folder `out`."""
+    return out.parent / f".{out.name}.making"
+
+
 def begin_work(out: Path, digest: str, *, resume: bool, force: bool) -> Path:
     """Return the work folder of a model that is made in the folder `out`: made anew, or the one that goes on.
 
@@ -26,7 +31,7 @@ def begin_work(out: Path, digest: str, *, resume: bool, force: bool) -> Path:
         UsageError: a run was stopped and nothing is said of it; there is none to go on with; or that was another one.
         TekioError: it cannot be written.
     """
-    work = out.parent / f".{out.name}.making"
+    work = work_of(out)
     file = work / _PLAN
     held = _read(file)
     if resume:

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retrieval.errors import UsageError
-from ui.console import print_json, print_table, quiet_libraries, say
-from ui.lab import (
-    LabBaseOption,
-    LabDataOption,
-    LabForceFlag,
-    LabMeasureOption,
-    LabNameOption,
-    LabResumeFlag,
-    lab_base,
-    measured,
-    show_made,
-)
+from ui.commands.lab_options import ForceFlag, MeasureOption, ModelOption, ResumeFlag, WindowOption, folder_of
+from ui.console import print_json, print_table, print_text, quiet_libraries, say
 from ui.options import JsonFlag, SeedOption
 from ui.training_bar import training_bar
 
-QuantiseMethodOption = Annotated[
-    str,
+if TYPE_CHECKING:
+    from adaptation.lab.models import LabCard
+
+NameOption = Annotated[
+    str, typer.Option("--name", help="What the new model is called, as a variant too.", show_default=False)
+]
+DataOption = Annotated[
+    Path | None,
     typer.Option(
-        "--method", help="dynamic, static, int8, int4 or qat; `tekio adapt quantise --list` explains them."
+        "--data",
+        metavar="FOLDER",
+        help="A training set, of `tekio adapt dataset`: rows to look at, to learn from and to be measured by.",
+        show_default=False,
     ),
+]
+MethodOption = Annotated[
+    str, typer.Option("--method", help="dynamic, static, int8, int4 or qat; --list explains them.")
 ]
 ListFlag = Annotated[bool, typer.Option("--list", help="List the methods, and do nothing else.")]
 CalibrationOption = Annotated[int, typer.Option("--calibration", help="Rows that static looks at.")]
@@ -34,31 +38,30 @@ SmoothingOption = Annotated[
     float,
     typer.Option("--smoothing", help="Of static: how much of the inputs' spread goes into weights, 0 to 1."),
 ]
-QatStepsOption = Annotated[int, typer.Option("--steps", help="Optimiser steps of qat, in place of --epochs.")]
-QatEpochsOption = Annotated[float, typer.Option("--epochs", help="How often qat learns every row.")]
-QatRateOption = Annotated[float, typer.Option("--rate", help="Learning rate of qat at its highest.")]
-QatRowsOption = Annotated[int, typer.Option("--rows", help="Rows a step of qat, about.")]
-QatPackOption = Annotated[int, typer.Option("--pack", help="Tokens that qat computes at once.")]
-WindowOption = Annotated[int, typer.Option("--window", help="Tokens of a row; longer rows are left out.")]
+StepsOption = Annotated[int, typer.Option("--steps", help="Optimiser steps of qat, in place of --epochs.")]
+EpochsOption = Annotated[float, typer.Option("--epochs", help="How often qat learns every row.")]
+RateOption = Annotated[float, typer.Option("--rate", help="Learning rate of qat at its highest.")]
+RowsOption = Annotated[int, typer.Option("--rows", help="Rows a step of qat, about.")]
+PackOption = Annotated[int, typer.Option("--pack", help="Tokens that qat computes at once.")]
 
 
 def adapt_quantise(
-    name: LabNameOption = "",
-    method: QuantiseMethodOption = "dynamic",
-    base: LabBaseOption = "",
-    data: LabDataOption = None,
+    name: NameOption = "",
+    method: MethodOption = "dynamic",
+    model: ModelOption = "",
+    data: DataOption = None,
     calibration: CalibrationOption = 64,
     smoothing: SmoothingOption = 0.5,
-    steps: QatStepsOption = 0,
-    epochs: QatEpochsOption = 1.0,
-    rate: QatRateOption = 2e-5,
-    rows: QatRowsOption = 12,
-    pack: QatPackOption = 1024,
+    steps: StepsOption = 0,
+    epochs: EpochsOption = 1.0,
+    rate: RateOption = 2e-5,
+    rows: RowsOption = 12,
+    pack: PackOption = 1024,
     window: WindowOption = 1024,
-    measure: LabMeasureOption = 40,
+    measure: MeasureOption = 40,
     list_methods: ListFlag = False,
-    resume: LabResumeFlag = False,
-    force: LabForceFlag = False,
+    resume: ResumeFlag = False,
+    force: ForceFlag = False,
     seed: SeedOption = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -68,7 +71,7 @@ def adapt_quantise(
         return
     if not name:
         raise UsageError("--name is missing: what the new model is called")
-    from adaptation.lab.models import check_model_name, keep_figures, read_card
+    from adaptation.lab.models import check_model_name, read_card
     from adaptation.lab.quantising.plan import QuantisePlan
     from adaptation.lab.quantising.quantise import quantise_model
     from kernel.settings import load_settings
@@ -90,22 +93,52 @@ def adapt_quantise(
     quiet_libraries()
     settings = load_settings()
     out = check_model_name(name, settings.models, force=force)
-    begun = lab_base(settings, base)
+    folder = folder_of(settings, model)
     with training_bar() as show:
         kept = quantise_model(
-            begun.folder, out, plan, base=begun.name, resume=resume, force=force, say=say, show=show
+            folder,
+            out,
+            plan,
+            base=model or settings.generator,
+            resume=resume,
+            force=force,
+            say=say,
+            show=show,
         )
-    card, before, after = read_card(kept), None, None
+    card, table = read_card(kept), ""
     if measure:
-        before = measured(settings, begun.folder, data, measure, what=begun.name)
-        after = measured(settings, kept, data, measure, what=name)
-        card = keep_figures(kept, before, after)
-    show_made(card, kept, before, after, as_json=as_json)
+        card, table = _with_figures(folder, kept, data, most=measure, seed=seed)
+    if as_json:
+        print_json(card.model_dump() | {"folder": str(kept.absolute())})
+        return
+    print_text(
+        "\n".join(
+            [
+                f"{card.method}: {card.parameters:,} weights in {card.bytes / 1e6:.1f} MB, "
+                f"{card.bytes / max(1, 4 * card.parameters):.2f} of what float32 takes",
+                *([table] if table else []),
+                f"`tekio ask --variant {name} QUESTION` answers by it",
+            ]
+        )
+    )
+
+
+def _with_figures(
+    before: Path, after: Path, data: Path | None, *, most: int, seed: int
+) -> tuple[LabCard, str]:
+    """Measure both by a set, or by general texts where there is none; return the card and a table."""
+    from adaptation.lab.figures import measure_model, table_of
+    from adaptation.lab.models import keep_figures
+    from evaluation.adapters.comparing import load_general
+    from evaluation.adapters.set_judge import set_judge
+
+    judge, texts = (None, load_general()[1]) if data is None else set_judge(data, most=most, seed=seed)
+    say(f"measuring {before.name} and {after.name}")
+    one, other = (measure_model(each, texts, judge=judge) for each in (before, after))
+    return keep_figures(after, one, other), table_of(one, other)
 
 
 def _list(*, as_json: bool) -> None:
-    from dataclasses import asdict
-
     from adaptation.lab.quantising.methods import METHODS
 
     if as_json:

@@ -71,7 +71,7 @@ class Found:
 
     Attributes:
         before: figures of the model that it began with.
-        tried: all chains, in the order in which they were tried.
+        tried: all chains, in the order in which they were tried, the empty one first: the model as it is.
         cut: time ran out before all were.
     """
 
@@ -132,7 +132,9 @@ def search(
     began = time.monotonic()
     if noted is None:
         say("measuring what it begins with")
-        found = Found(measure(base, True))
+        before = measure(base, True)
+        cost = cost_of(base, before, before)
+        found = Found(before, [Tried(name_of(()), cost, before, fits=not limits.misses(cost))])
         _note(work, digest, found)
     else:
         found = noted
@@ -182,10 +184,10 @@ def _try(
 ) -> Tried:
     """Make and measure one chain; one that fails is left out, and the others are tried."""
     name = name_of(chain)
-    before = done.get(name_of(chain[:-1]))
-    if before is not None and (why := _why_not(before, chain[-1], limits)):
+    before = done[name_of(chain[:-1])]
+    if why := _why_not(before, chain[-1], limits):
         return Tried(name, why=why)
-    source = work / before.name if before is not None else base
+    source = work / before.name if chain[:-1] else base
     folder = work / name
     try:
         if not (folder / LAB_CARD).is_file():

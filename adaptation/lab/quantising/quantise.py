@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adaptation.lab.models import LabCard, keep_written
+from adaptation.lab.models import LabCard, check_model_name, keep_written
 from adaptation.lab.quantising.methods import QuantisingMethod, quantising_method
 from adaptation.lab.quantising.plan import LEAST_CALIBRATION, QuantisePlan
+from adaptation.lab.work_folder import begin_work, digest_of, end_work, work_of
 from kernel.chat.quantised import form_of
 from retrieval.errors import UsageError
 
 if TYPE_CHECKING:
     from adaptation.finetuning.watching import Progress
-
-_MOST_HELD_OUT = 64
-"""Rows whose loss is watched while it learns, at most."""
 
 
 def quantise_model(
@@ -52,6 +47,7 @@ def quantise_model(
         TekioError: learning failed, or the model cannot be written.
     """
     plan.check()
+    check_model_name(out.name, out.parent, force=force)
     method = quantising_method(plan.method)
     if form_of(folder) is not None:
         raise UsageError(
@@ -61,11 +57,10 @@ def quantise_model(
         raise UsageError(f"--resume belongs to the method qat: {method.name} takes seconds, begin it anew")
     from adaptation.finetuning.building import load_base
 
-    work = out.parent / f".{out.name}.training"
     facts: dict[str, Any] = {}
     scales: dict[str, float] | None = None
     if method.trains:
-        model, facts = _learned(folder, work, plan, resume=resume, force=force, say=say, show=show)
+        model, facts = _learned(folder, out, plan, resume=resume, force=force, say=say, show=show)
     else:
         model = load_base(folder, "full")
         if method.form.static:
@@ -77,7 +72,8 @@ def quantise_model(
         recipe=plan.as_dict() | {"facts": facts},
     )
     kept = _kept(model, folder, out, method, card, scales, force=force)
-    shutil.rmtree(work, ignore_errors=True)
+    if method.trains:
+        end_work(work_of(out))
     return kept
 
 
@@ -107,24 +103,19 @@ def _calibrated(
     model: Any, folder: Path, plan: QuantisePlan, say: Callable[[str], None]
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Return the steps of inputs, the model's inputs made easier to round before."""
-    from adaptation.finetuning.encoding import EncodedRows
-    from adaptation.finetuning.learned import read_learned
-    from adaptation.finetuning.methods import method_of
+    from adaptation.lab.held_rows import lab_rows
     from adaptation.lab.quantising.calibrating import find_input_scales, smooth
     from adaptation.training_sets.card import check_set
     from kernel.chat.chat_tokens import ChatTokenizer
 
     assert plan.data is not None  # `check` has seen to it
     check_set(plan.data)
-    found = read_learned(
-        ChatTokenizer(folder), plan.data, "train", method_of("full"), plan.window, most=plan.calibration
-    )
-    assert isinstance(found, EncodedRows)  # the method learns answers
-    rows = [[*row.prompt, *row.answer] for row in found.rows]
+    found = lab_rows(ChatTokenizer(folder), plan.data, "train", window=plan.window, most=plan.calibration)
+    rows = [[*row.prompt, *row.answer] for row in found]
     if len(rows) < LEAST_CALIBRATION:
         raise UsageError(
             f"{plan.data} has {len(rows)} rows that fit --window {plan.window}, {LEAST_CALIBRATION} are needed to see "
-            "what goes through the layers by: make a larger set by `tekio adapt dataset`"
+            "what goes through the layers: make a larger set by `tekio adapt dataset`"
         )
     say(f"looking at {len(rows):,} rows, {sum(map(len, rows)):,} tokens")
     smoothed = smooth(model, rows, plan.smoothing)
@@ -134,7 +125,7 @@ def _calibrated(
 
 def _learned(
     folder: Path,
-    work: Path,
+    out: Path,
     plan: QuantisePlan,
     *,
     resume: bool,
@@ -143,44 +134,32 @@ def _learned(
     show: Callable[[Progress], None] | None,
 ) -> tuple[Any, dict[str, Any]]:
     """Return a model that learned while it computed with rounded weights, and what that came to."""
+    from transformers import set_seed
+
     from adaptation.finetuning.answers import answer_trainer
     from adaptation.finetuning.building import load_base
-    from adaptation.finetuning.command import make_work_folder
-    from adaptation.finetuning.encoding import EncodedRows
-    from adaptation.finetuning.learned import check_rows, read_learned
-    from adaptation.finetuning.methods import method_of
     from adaptation.finetuning.training import run
     from adaptation.finetuning.watching import in_lines, signs_of_overtraining
+    from adaptation.lab.held_rows import learned_and_held
     from adaptation.lab.quantising.rounding import round_no_more, round_while_learning
-    from adaptation.training_sets.card import check_set
     from kernel.chat.adapters import base_fingerprint
     from kernel.chat.chat_tokens import ChatTokenizer
 
     assert plan.data is not None  # `check` has seen to it
-    recipe, full = plan.recipe, method_of("full")
-    card, tokenizer = check_set(plan.data), ChatTokenizer(folder)
-    rows = read_learned(tokenizer, plan.data, "train", full, plan.window)
-    held_out = read_learned(tokenizer, plan.data, "held_out", full, plan.window, most=_MOST_HELD_OUT)
-    check_rows(rows, plan.data, full, say)
-    assert isinstance(rows, EncodedRows)  # the method learns answers
-    assert isinstance(held_out, EncodedRows)
-    digest = hashlib.sha256(
-        json.dumps([recipe.digest(card.hash, base_fingerprint(folder)), plan.method]).encode()
-    )
-    name = work.name.strip(".").removesuffix(".training")
-    make_work_folder(work, name, {"digest": digest.hexdigest()}, resume=resume, force=force)
-    from transformers import set_seed
-
+    rows, held_out, data_hash = learned_and_held(ChatTokenizer(folder), plan.data, window=plan.window)
+    digest = digest_of(plan=plan.as_dict(), data=data_hash, base=base_fingerprint(folder))
+    work = begin_work(out, digest, resume=resume, force=force)
     set_seed(plan.seed)
     model = load_base(folder, "full")
     layers = round_while_learning(model)
-    say(f"{layers} layers learn with weights of 4 bits, by {len(rows.rows):,} rows")
-    trainer, schedule = answer_trainer(model, rows.rows, held_out.rows, recipe, work)
-    trained = run(trainer, recipe, schedule, resume=resume, show=show or in_lines(say))
+    say(f"{layers} layers learn with weights of 4 bits, by {len(rows):,} rows")
+    trainer, schedule = answer_trainer(model, rows, held_out, plan.recipe, work)
+    trained = run(trainer, plan.recipe, schedule, resume=resume, show=show or in_lines(say))
     round_no_more(model)
     facts = {
         "layers": layers,
-        "rows": len(rows.rows),
+        "rows": len(rows),
+        "data_hash": data_hash,
         "steps": trained.steps,
         "held_out_before": trained.held_out_before,
         "held_out": trained.held_out,
