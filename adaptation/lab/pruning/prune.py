@@ -95,7 +95,7 @@ def prune_model(
         | _zeros(model, plan),
         recipe=plan.as_dict() | {"data_hash": data_hash},
     )
-    keep_model(out, model.to(dtype), tokenizer.tokenizer, card, force=force)
+    keep_model(out, as_kept(model, dtype), tokenizer.tokenizer, card, force=force)
     end_work(work)
     return read_card(out)
 
@@ -144,15 +144,24 @@ def load(folder: Path) -> tuple[Any, Any]:
     from transformers import AutoConfig
 
     from adaptation.finetuning.building import load_base
+    from kernel.chat.quantised import form_of
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    if getattr(config, "quantization_config", None):
-        raise UsageError(f"the weights in {folder} are quantised: prune the model first, then quantise it")
+    if form_of(folder) is not None or getattr(config, "quantization_config", None):
+        raise UsageError(
+            f"the weights in {folder} are quantised: give the model as it was before, and quantise what comes of it"
+        )
     import torch
 
     model = load_base(folder, "full")
     dtype = getattr(config, "dtype", None)
     return model, dtype if isinstance(dtype, torch.dtype) else torch.float32
+
+
+def as_kept(model: Any, dtype: Any) -> Any:
+    """Return a model as it is to be written: in the type that it came in, and to answer by, not to be trained."""
+    model.config.use_cache = True
+    return model.to(dtype)
 
 
 def take_out(model: Any, plan: PrunePlan, seen: Seen | None) -> float:
@@ -226,4 +235,4 @@ def _count(model: Any) -> int:
     return sum(int((each != 0).sum()) for each in model.parameters())
 
 
-__all__ = ["CurvePoint", "PrunePlan", "load", "prune_model", "sparsity_curve", "take_out"]
+__all__ = ["CurvePoint", "PrunePlan", "as_kept", "load", "prune_model", "sparsity_curve", "take_out"]
