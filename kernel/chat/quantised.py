@@ -141,7 +141,8 @@ def load_causal(folder: Path, **chosen: Any) -> Any:
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     del config.quantization_config
-    held, dtype = Weights(folder), chosen.get("dtype") or torch.float32
+    held, told = Weights(folder), chosen.get("dtype")
+    dtype = told if isinstance(told, torch.dtype) else torch.float32
     state = {name: torch.from_numpy(held.get(name)).to(dtype) for name in held.names()}
     more = {name: chosen[name] for name in ("attn_implementation",) if name in chosen}
     model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype, **more)  # type: ignore[no-untyped-call]

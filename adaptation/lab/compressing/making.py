@@ -35,7 +35,9 @@ def steps_of(
     """
     methods = [quantising_method(name) for name in plan.quantise]
     steps = [
-        _rounding(plan, each.name, say) for each in methods if plan.data is not None or not each.needs_data
+        _rounding(plan, each.name, say)
+        for each in methods
+        if (plan.data is not None or not each.needs_data) and (plan.heal or not each.trains)
     ]
     if plan.data is None:
         say("without --data nothing is pruned or distilled, since that needs rows to heal and to learn by")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ class CompressPlan:
         quantise: methods of rounding.
         prune: kinds of pruning with the share of each, such as ("layers", 0.5).
         students: shares of the layers that a student has.
-        heal: optimiser steps that a pruned model is healed by, and rounding learns by; 0 heals nothing.
+        heal: optimiser steps that a pruned model is healed by, and `qat` learns by; 0 has neither.
         teach: optimiser steps that a student learns by.
         window: tokens of a row, at most.
         seed: of all that is drawn.
@@ -32,7 +32,7 @@ class CompressPlan:
     students: tuple[float, ...] = (0.5,)
     heal: int = 60
     teach: int = 200
-    window: int = field(default=512)
+    window: int = 512
     seed: int = 0
 
     @classmethod

@@ -38,7 +38,7 @@ METHODS: Mapping[str, QuantisingMethod] = {
         QuantisingMethod(
             "dynamic",
             Form("int8"),
-            "weights to 8 bits; inputs of layers to 8 bits as they come, a step for each token",
+            "weights to 8 bits; inputs of layers to 8 bits as they come, a step for each 64 of them",
             "the first to try: no data, a quarter of the size, whole-number products",
             "Yao et al., ZeroQuant, NeurIPS 2022",
         ),
