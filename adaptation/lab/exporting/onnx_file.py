@@ -79,34 +79,57 @@ def write_onnx(folder: Path, out: Path) -> Path:
         raise UsageError(f"{folder.name} cannot be written as ONNX: {first_line(error)}") from error
     if form is None:
         return plain
-    _quantise(plain, out / FILE, four_bits=form.precision == "int4-weights")
+    _quantise(plain, out / FILE, four_bits=form.precision == "int4-weights", external=size > _ONE_FILE)
     for left in out.glob("plain.onnx*"):
         left.unlink()
     return out / FILE
 
 
-def _quantise(plain: Path, target: Path, *, four_bits: bool) -> None:
+def _quantise(plain: Path, target: Path, *, four_bits: bool, external: bool) -> None:
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    source = plain
+    graph = onnx.load(str(plain))
+    _fold_transposes(graph)
     if four_bits:
-        import onnx
         from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-        graph = onnx.load(str(plain))
         head = [node.name for node in graph.graph.node if node.op_type == "MatMul"][-1:]
         quantiser = MatMulNBitsQuantizer(graph, block_size=GROUP, is_symmetric=False, nodes_to_exclude=head)
         quantiser.process()
-        source = plain.with_name("plain.onnx.4")
-        quantiser.model.save_model_to_file(str(source), False)
+        graph = quantiser.model.model
     quantize_dynamic(
-        source,
+        graph,
         target,
         per_channel=True,
         weight_type=QuantType.QInt8,
         op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+        use_external_data_format=external,
         extra_options={"EnableSubgraph": False},
     )
+
+
+def _fold_transposes(model: Any) -> None:
+    """Turn weights that a graph turns at each run, in place: only what is a constant is held in fewer bits."""
+    from onnx import numpy_helper
+
+    graph = model.graph
+    held = {each.name: each for each in graph.initializer}
+    kept = []
+    for node in graph.node:
+        weight = held.get(node.input[0]) if node.op_type == "Transpose" else None
+        if weight is None:
+            kept.append(node)
+            continue
+        order = next((list(each.ints) for each in node.attribute if each.name == "perm"), None)
+        turned = np.ascontiguousarray(numpy_helper.to_array(weight).transpose(order))
+        graph.initializer.append(numpy_helper.from_array(turned, node.output[0]))
+    del graph.node[:]
+    graph.node.extend(kept)
+    used = {name for node in graph.node for name in node.input}
+    left = [each for each in graph.initializer if each.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(left)
 
 
 def onnx_logits(file: Path) -> Logits:
