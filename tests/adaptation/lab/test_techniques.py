@@ -60,12 +60,10 @@ async def test_good_answers_of_the_best_way_are_learned_behind_the_plain_prompt(
     ]
     assert card.technique == "zero_shot"
     assert 0 < len(rows) <= taught.learned == sum(number % 5 != 0 for number in range(20))
-    bad = {each.question for number, each in enumerate(ASKINGS) if number % 5 == 0}
-    learned = {records[each.id, str(taught.best)].answer for each in ASKINGS}
-    texts = {answer.answer for answer in learned if answer is not None}
-    assert not any(
-        question in row.question for row in rows for question in bad - {a.question for a in ASKINGS[1:5]}
-    )
+    bad = [each.question for number, each in enumerate(ASKINGS) if number % 5 == 0]
+    assert not any(question in row.question for row in rows for question in bad)
+    answers = [records[each.id, str(taught.best)].answer for each in ASKINGS]
+    texts = {answer.answer for answer in answers if answer is not None}
     assert all(row.answer in texts for row in rows)
 
 
