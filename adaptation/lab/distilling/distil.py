@@ -89,7 +89,7 @@ def distil_model(
     work = begin_work(out, _digest(teacher, student, plan), resume=resume, force=force)
     tokenizer = ChatTokenizer(begun.folder)
     rows = _rows(tokenizer, teacher, plan, work, say)
-    above = None if plan.way == "sequences" else load(teacher)[0]
+    above = None if plan.way == "sequences" else load(teacher)
     trials: list[Any] = []
     if plan.search:
         from adaptation.lab.distilling.search import search
@@ -105,7 +105,7 @@ def distil_model(
         alone, _ = _trained("control", begun, rows.own, rows, plan, None, work, resume, show)
         losses["control"] = losses_of(alone, rows.measured)
     if vocabulary_of(begun.folder) == vocabulary_of(teacher):  # else a token is not a token
-        losses["teacher"] = losses_of(above if above is not None else load(teacher)[0], rows.measured)
+        losses["teacher"] = losses_of(above if above is not None else load(teacher), rows.measured)
     card = LabCard(
         name=out.name,
         method="distil",

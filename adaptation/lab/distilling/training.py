@@ -34,7 +34,7 @@ class TaughtTrainer(PackTrainer):
     ) -> None:
         """Take a teacher, which is not changed, what is learned of it, and which states should come to which."""
         super().__init__(*args, **kwargs)
-        self._teacher = teacher.eval()
+        self._teacher = teacher.to(self.args.device).eval()
         self._plan, self._reaches = plan, reaches
         self._in_branches = attend_in_branches(teacher)
 
@@ -108,7 +108,7 @@ def train_student(
     recipe = plan.recipe()
     kind: Callable[..., PackTrainer] = PackTrainer
     if teacher is not None:
-        kind = partial(TaughtTrainer, teacher=teacher.to(model.device), plan=plan, reaches=reaches)
+        kind = partial(TaughtTrainer, teacher=teacher, plan=plan, reaches=reaches)
     trainer, schedule = answer_trainer(model, rows, held, recipe, work, kind=kind)
     begun = work.is_dir() and get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
     return run(trainer, recipe, schedule, resume=resume and begun, show=show)

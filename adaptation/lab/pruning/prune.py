@@ -69,7 +69,7 @@ def prune_model(
     tokenizer, rows, held, data_hash = _read(folder, plan)
     told = {"plan": plan.as_dict(), "data": data_hash, "base": base_fingerprint(folder)}
     work = begin_work(out, digest_of(**told), resume=resume, force=force)
-    model, dtype = load(folder)
+    model = load(folder)
     whole = losses_of(model, held)
     taken = take_out(model, plan, _seen(model, plan, rows))
     losses = {"whole": whole, "pruned": losses_of(model, held)}
@@ -95,7 +95,7 @@ def prune_model(
         | _zeros(model, plan),
         recipe=plan.as_dict() | {"data_hash": data_hash},
     )
-    keep_model(out, as_kept(model, dtype), tokenizer.tokenizer, card, force=force)
+    keep_model(out, as_kept(model, dtype_of(folder)), tokenizer.tokenizer, card, force=force)
     end_work(work)
     return read_card(out)
 
@@ -122,12 +122,12 @@ def sparsity_curve(
     for share in shares:
         replace(plan, share=share).check()
     _, rows, held, _ = _read(folder, plan)
-    model, _ = load(folder)
+    model = load(folder)
     seen = _seen(model, plan, rows)
     losses = losses_of(model, held)
     points = [CurvePoint(0.0, 0.0, _count(model), float(losses.mean()), perplexity(losses, held))]
     for share in sorted(set(shares)):
-        model, _ = load(folder)
+        model = load(folder)
         taken = take_out(model, replace(plan, share=share), seen)
         losses = losses_of(model, held)
         points.append(CurvePoint(share, taken, _count(model), float(losses.mean()), perplexity(losses, held)))
@@ -135,12 +135,13 @@ def sparsity_curve(
     return points
 
 
-def load(folder: Path) -> tuple[Any, Any]:
-    """Load a model in float32, to be changed; return it and the type that its folder holds it in.
+def load(folder: Path) -> Any:
+    """Load a model in float32, where it is computed, to be changed.
 
     Raises:
-        UsageError: its weights are quantised, so that there are none to take out.
+        UsageError: its weights are quantised, so that there are none to take out or to learn.
     """
+    import torch
     from transformers import AutoConfig
 
     from adaptation.finetuning.building import load_base
@@ -151,11 +152,16 @@ def load(folder: Path) -> tuple[Any, Any]:
         raise UsageError(
             f"the weights in {folder} are quantised: give the model as it was before, and quantise what comes of it"
         )
-    import torch
+    return load_base(folder, "full").to("cuda" if torch.cuda.is_available() else "cpu")
 
-    model = load_base(folder, "full")
-    dtype = getattr(config, "dtype", None)
-    return model, dtype if isinstance(dtype, torch.dtype) else torch.float32
+
+def dtype_of(folder: Path) -> Any:
+    """Return the type that a folder holds a model in; float32 where it does not say."""
+    import torch
+    from transformers import AutoConfig
+
+    dtype = getattr(AutoConfig.from_pretrained(folder, local_files_only=True), "dtype", None)
+    return dtype if isinstance(dtype, torch.dtype) else torch.float32
 
 
 def as_kept(model: Any, dtype: Any) -> Any:
@@ -235,4 +241,13 @@ def _count(model: Any) -> int:
     return sum(int((each != 0).sum()) for each in model.parameters())
 
 
-__all__ = ["CurvePoint", "PrunePlan", "as_kept", "load", "prune_model", "sparsity_curve", "take_out"]
+__all__ = [
+    "CurvePoint",
+    "PrunePlan",
+    "as_kept",
+    "dtype_of",
+    "load",
+    "prune_model",
+    "sparsity_curve",
+    "take_out",
+]
