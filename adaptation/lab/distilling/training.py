@@ -14,7 +14,7 @@ from adaptation.finetuning.answers import PackTrainer, answer_trainer
 from adaptation.finetuning.batches import IGNORED
 from adaptation.finetuning.encoding import Encoded
 from adaptation.finetuning.training import Trained, run
-from adaptation.finetuning.tree_attention import attend_in_branches
+from adaptation.finetuning.tree_attention import NAME, attend_in_branches
 from adaptation.lab.distilling.losses import softened_divergence, state_distance
 from adaptation.lab.distilling.plan import DistilPlan
 from adaptation.lab.distilling.students import common_words
@@ -36,7 +36,8 @@ class TaughtTrainer(PackTrainer):
         super().__init__(*args, **kwargs)
         self._teacher = teacher.to(self.args.device).eval()
         self._plan, self._reaches = plan, reaches
-        self._in_branches = attend_in_branches(teacher)
+        # One that has taught before attends so already.
+        self._in_branches = attend_in_branches(teacher) or teacher.config._attn_implementation == NAME
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

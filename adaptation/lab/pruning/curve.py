@@ -27,8 +27,11 @@ def draw_sparsity(curves: Mapping[str, Sequence[CurvePoint]], path: Path) -> boo
             label=name,
             markersize=4,
         )
+        healed = [(point.taken, point.healed) for point in points if point.healed is not None]
+        if healed:
+            axes.plot(*zip(*healed, strict=True), "s--", label=f"{name}, healed", markersize=4)
     axes.set_xlabel("share taken out")
-    axes.set_ylabel("held-out perplexity, unhealed")
+    axes.set_ylabel("held-out perplexity")
     axes.set_yscale("log")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -5,6 +5,7 @@ Importing this imports nothing heavy; the functions import torch and transformer
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,13 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """A point of the curve of quality over sparsity: what was asked for and taken, and what that leaves unhealed."""
+    """A point of the curve of quality over sparsity: what was asked for and taken, and what that leaves.
+
+    `loss` (nats a token, the mean of held-out rows) and `perplexity` are unhealed; `healed` is the perplexity after
+    healing, where the plan heals.
+    """
 
     share: float
     taken: float
     parameters: int
     loss: float
     perplexity: float
+    healed: float | None = None
 
 
 def prune_model(
@@ -107,7 +113,7 @@ def sparsity_curve(
     *,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[CurvePoint]:
-    """Return what is left of a model's quality at each of several sparsities, the least first, without healing.
+    """Return what is left of a model's quality at each of several sparsities, the least first.
 
     Args:
         folder: of the model.
@@ -125,14 +131,29 @@ def sparsity_curve(
     model = load(folder)
     seen = _seen(model, plan, rows)
     losses = losses_of(model, held)
-    points = [CurvePoint(0.0, 0.0, _count(model), float(losses.mean()), perplexity(losses, held))]
+    whole = perplexity(losses, held)
+    points = [CurvePoint(0.0, 0.0, _count(model), float(losses.mean()), whole)]
     for share in sorted(set(shares)):
         model = load(folder)
         taken = take_out(model, replace(plan, share=share), seen)
         losses = losses_of(model, held)
-        points.append(CurvePoint(share, taken, _count(model), float(losses.mean()), perplexity(losses, held)))
-        say(f"sparsity {share:g}: held-out perplexity {points[-1].perplexity:.2f}")
+        point = CurvePoint(share, taken, _count(model), float(losses.mean()), perplexity(losses, held))
+        healed = ""
+        if plan.heal:
+            point = replace(point, healed=_healed(model, rows, held, plan))
+            healed = f", healed {point.healed:.2f}"
+        points.append(point)
+        say(f"sparsity {share:g}: held-out perplexity {point.perplexity:.2f}{healed}")
     return points
+
+
+def _healed(model: Any, rows: Sequence[Encoded], held: Sequence[Encoded], plan: PrunePlan) -> float:
+    """Heal a model, and return its held-out perplexity."""
+    from adaptation.lab.pruning.healing import heal
+
+    with tempfile.TemporaryDirectory(prefix="tekio-curve-") as work:
+        model, _ = heal(model, rows, held, plan, Path(work))
+    return perplexity(losses_of(model, held), held)
 
 
 def load(folder: Path) -> Any:

@@ -215,6 +215,14 @@ def test_a_curve_tells_each_sparsity_with_what_was_taken(small: Path, data: Path
     assert points[0].parameters > points[1].parameters > points[2].parameters
 
 
+def test_a_curve_may_be_healed(small: Path, data: Path) -> None:
+    plan = PrunePlan(data, "neurons", **(HEAL | {"heal": 8}))
+    whole, half = sparsity_curve(small, plan, [0.5])
+    assert whole.healed is None
+    assert half.healed is not None
+    assert half.healed < half.perplexity
+
+
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
