@@ -138,8 +138,7 @@ def adapt_prune(
 def _draw(
     settings: Settings, model: str, plan: PrunePlan, shares: list[float], out: Path, *, as_json: bool
 ) -> None:
-    from adaptation.lab.pruning.curve import draw_sparsity
-    from adaptation.lab.pruning.prune import sparsity_curve
+    from adaptation.lab.pruning.curve import draw_sparsity, sparsity_curve
     from retrieval.whole_files import write_whole
     from ui.plaintext import dump_json
 

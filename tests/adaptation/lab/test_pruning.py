@@ -13,10 +13,11 @@ from transformers import AutoModelForCausalLM
 
 from adaptation.finetuning.methods import layers_of
 from adaptation.lab.models import read_card
+from adaptation.lab.pruning.curve import sparsity_curve
 from adaptation.lab.pruning.masked_lora import with_masks
 from adaptation.lab.pruning.parts import drop_heads, drop_neurons, keep_layers, layers_to_keep
 from adaptation.lab.pruning.plan import PrunePlan
-from adaptation.lab.pruning.prune import prune_model, sparsity_curve
+from adaptation.lab.pruning.prune import prune_model
 from adaptation.lab.pruning.seeing import Seen, linears, see
 from adaptation.lab.pruning.weights import prune_weights, share_of_noughts
 from kernel.lab_models import lab_variant, list_lab_models
