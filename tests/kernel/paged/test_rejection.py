@@ -110,6 +110,13 @@ def test_a_chooser_that_judges_guesses_samples_as_one_that_does_not() -> None:
     assert held / 6000 == pytest.approx(acceptance(wanted, chooser.shares(other)), abs=0.02)
 
 
+def test_a_draft_that_has_fewer_words_changes_nothing_either() -> None:
+    chooser = Chooser(Sampling(temperature=1.0, seed=3), sampled_guesses=True)
+    few = np.log(np.array([0.2, 0.8]))
+    counted = Counter(chooser.choose(np.log(WANTED), [], chooser.guess(few)) for _ in range(6000))
+    assert 0.5 * sum(abs(counted[token] / 6000 - share) for token, share in enumerate(WANTED)) < 0.02
+
+
 def test_with_a_seed_or_without_temperature_guesses_are_the_likeliest_tokens() -> None:
     for sampling in (Sampling(), Sampling(temperature=1.0, seed=1)):
         guess = Chooser(sampling).guess(np.log(WANTED))
