@@ -17,6 +17,7 @@ from ui.commands.lab_options import (
     RowsOption,
     SetOption,
     WindowOption,
+    compared,
     folder_of,
     with_figures,
 )
@@ -83,6 +84,13 @@ ControlFlag = Annotated[
         "--control/--no-control", help="Train the same student without a teacher too, and compare them."
     ),
 ]
+KeepControlFlag = Annotated[
+    bool,
+    typer.Option(
+        "--keep-control",
+        help="Keep that one as NAME-control, and compare the answers of both too, if measured.",
+    ),
+]
 OfOption = Annotated[
     list[str],
     typer.Option(
@@ -120,6 +128,7 @@ def adapt_distil(
     window: WindowOption = 512,
     new_tokens: NewTokensOption = 96,
     control: ControlFlag = True,
+    keep_control: KeepControlFlag = False,
     measure: MeasureOption = 40,
     resume: ResumeFlag = False,
     force: ForceFlag = False,
@@ -144,6 +153,7 @@ def adapt_distil(
         new_tokens=new_tokens,
         search=search,
         control=control,
+        keep_control=keep_control,
         seed=seed,
     )
     plan.check()
@@ -161,6 +171,8 @@ def adapt_distil(
     table = ""
     if measure:
         card, table = with_figures(above, out, data, most=measure, seed=seed)
+        if keep_control:
+            card = _against_control(out, data, most=measure, seed=seed)
     if as_json:
         print_json(card.model_dump() | {"folder": str(out.absolute())})
     else:
@@ -226,6 +238,20 @@ def adapt_distil_technique(
         print_text("\n".join(_technique_lines(taught, card, name, questions)))
 
 
+def _against_control(out: Path, data: Path, *, most: int, seed: int) -> LabCard:
+    """Measure the answers of the student without a teacher, compare them by the same questions, and keep that."""
+    from adaptation.lab.distilling.distil import control_name
+    from adaptation.lab.models import read_card
+
+    beside = out.with_name(control_name(out.name))
+    alone, _ = with_figures(out, beside, data, most=most, seed=seed)
+    card = read_card(out)
+    found = compared(alone.figures["after"]["quality"], card.figures["after"]["quality"])
+    card = card.model_copy(update={"figures": card.figures | {"answers_against_control": found}})
+    card.write(out)
+    return card
+
+
 def _remove(data: Path) -> None:
     """Take a set away that is made anew; the recorded answers beside it stay."""
     import shutil
@@ -254,6 +280,12 @@ def _lines(card: LabCard, table: str) -> list[str]:
                 f"the student less {words}: {found['difference']:+.4f} [{low:+.4f}, {high:+.4f}] over {found['rows']} "
                 f"rows, p = {found['p_value']:.4f}"
             )
+    for figure, found in card.figures.get("answers_against_control", {}).items():
+        low, high = found["difference_interval"]
+        lines.append(
+            f"{figure}: {found['before']:.3f} without a teacher, {found['after']:.3f} with one, "
+            f"{found['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+        )
     if card.figures["search"]:
         lines.append(
             f"temperature {card.recipe['temperature']:g} and mixing {card.recipe['mixing']:g} were chosen of "

@@ -117,7 +117,7 @@ def test_the_loss_mixes_the_teachers_word_with_the_rows_own_in_training_alone(
 def test_a_taught_student_is_better_than_the_same_without_a_teacher_and_is_a_variant(
     teacher: Path, data: Path, tmp_path: Path
 ) -> None:
-    plan = DistilPlan(data, steps=24, rate=3e-3, window=128, mixing=0.9, temperature=1.0)
+    plan = DistilPlan(data, steps=24, rate=3e-3, window=128, mixing=0.9, temperature=1.0, keep_control=True)
     card = distil_model(teacher, None, tmp_path / "models" / "student", plan)
     told = card.figures["test"]
     assert set(told) >= {"teacher", "student", "control", "untaught", "student_against_control"}
@@ -128,8 +128,11 @@ def test_a_taught_student_is_better_than_the_same_without_a_teacher_and_is_a_var
     made = AutoModelForCausalLM.from_pretrained(tmp_path / "models" / "student")
     assert (len(layers_of(made)), made.config.num_hidden_layers, made.config.use_cache) == (2, 2, True)
     assert card == read_card(tmp_path / "models" / "student")
-    assert list_lab_models(tmp_path / "models") == ["student"]
-    assert [path.name for path in (tmp_path / "models").iterdir()] == ["student"], "nothing is left beside it"
+    kept = ["student", "student-control"]
+    assert list_lab_models(tmp_path / "models") == kept
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == kept, (
+        "nothing is left beside them"
+    )
 
 
 def test_states_are_learned_too(teacher: Path, data: Path, tmp_path: Path) -> None:
@@ -138,15 +141,16 @@ def test_states_are_learned_too(teacher: Path, data: Path, tmp_path: Path) -> No
     assert told["student"]["loss"] < told["untaught"]["loss"]
 
 
-def test_a_student_with_other_words_learns_what_the_teacher_writes(
+def test_a_student_of_another_kind_with_other_words_learns_what_the_teacher_writes(
     whole: Path, teacher: Path, data: Path, tmp_path: Path
 ) -> None:
-    other = make_other_words(whole, tmp_path / "other")
+    other = make_other_kind(make_other_words(whole, tmp_path / "other"))
     plan = DistilPlan(data, "sequences", new_tokens=24, **SHORT)
     card = distil_model(teacher, other, tmp_path / "student", plan)
     told = card.figures["test"]
     assert told["student"]["loss"] < told["untaught"]["loss"]
     assert "teacher" not in told, "its losses are of other tokens"
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "student").config.model_type == "gpt2"
     for way in ("logits", "hidden"):
         with pytest.raises(UsageError, match="other words than its teacher"):
             distil_model(teacher, other, tmp_path / "never", DistilPlan(data, way, **SHORT))  # type: ignore[arg-type]
@@ -160,6 +164,18 @@ def make_other_words(whole: Path, folder: Path) -> Path:
     words = held["model"]["vocab"]
     words["pump"], words["lamp"] = words.get("lamp", 1000), words.get("pump", 1001)
     path.write_text(json.dumps(held), encoding="utf-8")
+    return folder
+
+
+def make_other_kind(folder: Path) -> Path:
+    """Put a GPT-2 of two layers in the place of a folder's model."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(1)
+    config = GPT2Config(
+        vocab_size=49152, n_embd=32, n_layer=2, n_head=2, n_positions=256, bos_token_id=1, eos_token_id=2
+    )
+    GPT2LMHeadModel(config).save_pretrained(folder)
     return folder
 
 
@@ -215,6 +231,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_student(teacher: Path, data: 
         ({"mixing": 0.0}, "0 asks no teacher"),
         ({"layers": 1.0}, "fewer layers than its teacher"),
         ({"temperature": 0.0}, "--temperature is 0.1 to 100"),
+        ({"control": False, "keep_control": True}, "--keep-control goes with --control"),
         ({"way": "sequences", "search": 4}, "--search is of temperature and mixing"),
     ],
 )
