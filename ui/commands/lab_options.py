@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -84,3 +84,20 @@ def with_figures(before: Path, after: Path, data: Path, *, most: int, seed: int)
     one = measure_model(before, texts, judge=judge)
     other = measure_model(after, texts, judge=judge)
     return keep_figures(after, one, other), table_of(one, other)
+
+
+def compared(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return each figure of two models' `quality`, as cards hold it, compared by the same questions.
+
+    Both were asked the same, so that their values stand in the same order.
+    """
+    import numpy as np
+
+    from kernel.comparison import before_and_after
+
+    return {
+        name: before_and_after(np.array(was["values"]), np.array(after[name]["values"]))
+        | {"rows": was["rows"]}
+        for name, was in before.items()
+        if name in after and len(after[name]["values"]) == len(was["values"])
+    }

@@ -50,7 +50,12 @@ CalibrationOption = Annotated[
     int, typer.Option("--calibration", help="Rows that are read to see what counts.")
 ]
 HealOption = Annotated[
-    int, typer.Option("--heal", help="Steps of a LoRA that is put into the weights; 0 heals nothing.")
+    int | None,
+    typer.Option(
+        "--heal",
+        help="Steps of a LoRA that is put into the weights, 0 heals nothing; 100 unless given, of a curve 0.",
+        show_default=False,
+    ),
 ]
 CurveOption = Annotated[
     str | None,
@@ -74,7 +79,7 @@ def adapt_prune(
     sparsity: SparsityOption = 0.5,
     pattern: PatternOption = "",
     calibration: CalibrationOption = 64,
-    heal: HealOption = 100,
+    heal: HealOption = None,
     rank: RankOption = 16,
     rate: RateOption = 1e-3,
     rows: RowsOption = 8,
@@ -96,7 +101,7 @@ def adapt_prune(
         share=sparsity,
         pattern=pattern,
         read=calibration,
-        heal=heal,
+        heal=(100 if curve is None else 0) if heal is None else heal,
         rank=rank,
         rate=rate,
         rows=rows,
@@ -133,8 +138,7 @@ def adapt_prune(
 def _draw(
     settings: Settings, model: str, plan: PrunePlan, shares: list[float], out: Path, *, as_json: bool
 ) -> None:
-    from adaptation.lab.pruning.curve import draw_sparsity
-    from adaptation.lab.pruning.prune import sparsity_curve
+    from adaptation.lab.pruning.curve import draw_sparsity, sparsity_curve
     from retrieval.whole_files import write_whole
     from ui.plaintext import dump_json
 
@@ -146,7 +150,7 @@ def _draw(
         print_json(told | {"picture": str(out) if drawn else None})
         return
     print_table(
-        ("sparsity", "taken out", "weights left", "held-out loss", "perplexity"),
+        ("sparsity", "taken out", "weights left", "held-out loss", "perplexity", "healed"),
         [
             (
                 f"{point.share:g}",
@@ -154,6 +158,7 @@ def _draw(
                 f"{point.parameters:,}",
                 f"{point.loss:.3f}",
                 f"{point.perplexity:.2f}",
+                "" if point.healed is None else f"{point.healed:.2f}",
             )
             for point in points
         ],

@@ -81,7 +81,10 @@ def distil_model(
     from adaptation.lab.pruning.prune import as_kept, load
 
     plan.check()
+    beside = out.with_name(control_name(out.name))
     check_model_name(out.name, out.parent, force=force)
+    if plan.keep_control:
+        check_model_name(beside.name, beside.parent, force=force or resume)
     for folder in filter(None, (teacher, student)):
         if not (folder / "config.json").is_file():
             raise UsageError(f"there is no model in {folder}: name a folder with a config.json")
@@ -89,7 +92,7 @@ def distil_model(
     work = begin_work(out, _digest(teacher, student, plan), resume=resume, force=force)
     tokenizer = ChatTokenizer(begun.folder)
     rows = _rows(tokenizer, teacher, plan, work, say)
-    above = None if plan.way == "sequences" else load(teacher)[0]
+    above = None if plan.way == "sequences" else load(teacher)
     trials: list[Any] = []
     if plan.search:
         from adaptation.lab.distilling.search import search
@@ -104,8 +107,16 @@ def distil_model(
         say("the same student is trained without a teacher")
         alone, _ = _trained("control", begun, rows.own, rows, plan, None, work, resume, show)
         losses["control"] = losses_of(alone, rows.measured)
+        if plan.keep_control:
+            told = LabCard(
+                name=beside.name,
+                method="control",
+                base=begun.name,
+                recipe=plan.as_dict() | {"data_hash": rows.hash, "student": begun.name},
+            )
+            keep_model(beside, as_kept(alone, begun.dtype), tokenizer.tokenizer, told, force=force or resume)
     if vocabulary_of(begun.folder) == vocabulary_of(teacher):  # else a token is not a token
-        losses["teacher"] = losses_of(above if above is not None else load(teacher)[0], rows.measured)
+        losses["teacher"] = losses_of(above if above is not None else load(teacher), rows.measured)
     card = LabCard(
         name=out.name,
         method="distil",
@@ -117,6 +128,11 @@ def distil_model(
     keep_model(out, as_kept(taught, begun.dtype), tokenizer.tokenizer, card, force=force)
     end_work(work)
     return read_card(out)
+
+
+def control_name(name: str) -> str:
+    """Return what the same student without a teacher is called."""
+    return f"{name}-control"
 
 
 def _digest(teacher: Path, student: Path | None, plan: DistilPlan) -> str:
@@ -210,4 +226,4 @@ def _figures(losses: dict[str, NDArray[np.float64]], rows: Sequence[Encoded]) ->
     return {"test": found}
 
 
-__all__ = ["DistilPlan", "distil_model"]
+__all__ = ["DistilPlan", "control_name", "distil_model"]

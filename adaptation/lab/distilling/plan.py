@@ -38,6 +38,7 @@ class DistilPlan:
         new_tokens: of an answer that the teacher writes, at most.
         search: steps of each trial by which temperature and mixing are chosen; 0 takes those that are said.
         control: train the same student without a teacher too, to see what the teacher is worth.
+        keep_control: keep that one as a model of the lab as well, under the student's name with `-control` behind it.
         seed: of the order.
     """
 
@@ -55,6 +56,7 @@ class DistilPlan:
     new_tokens: int = 96
     search: int = 0
     control: bool = True
+    keep_control: bool = False
     seed: int = 0
 
     def check(self) -> None:
@@ -78,6 +80,8 @@ class DistilPlan:
         for name, value, least in (("--new-tokens", self.new_tokens, 1), ("--search", self.search, 0)):
             if value < least:
                 raise UsageError(f"{name} is at least {least}, not {value}")
+        if self.keep_control and not self.control:
+            raise UsageError("--keep-control goes with --control: without it there is none to keep")
         if self.search and self.way == "sequences":
             raise UsageError("--search is of temperature and mixing, which the way sequences has not")
         self.recipe().check()
@@ -99,7 +103,13 @@ class DistilPlan:
     def trial(self, temperature: float, mixing: float) -> DistilPlan:
         """Return the plan of a trial of the search."""
         return replace(
-            self, temperature=temperature, mixing=mixing, steps=self.search, search=0, control=False
+            self,
+            temperature=temperature,
+            mixing=mixing,
+            steps=self.search,
+            search=0,
+            control=False,
+            keep_control=False,
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adaptation.finetuning.methods import layers_of
 from adaptation.lab.pruning.parts import keep_layers
-from adaptation.lab.pruning.prune import load
+from adaptation.lab.pruning.prune import dtype_of, load
 from kernel.chat.adapters import vocabulary_of
 from retrieval.errors import UsageError
 
@@ -49,18 +48,18 @@ def student_of(teacher: Path, share: float) -> Student:
     Raises:
         UsageError: the teacher has one layer.
     """
-    model, dtype = load(teacher)
-    count = len(layers_of(model))
+    count = int(_config(teacher).num_hidden_layers)
     if count < 2:
         raise UsageError(f"the teacher in {teacher} has one layer: name a --student")
     places = spread_layers(count, min(count - 1, max(1, round(share * count))))
 
     def make() -> Any:
-        made, _ = load(teacher)
+        made = load(teacher)
         keep_layers(made, places)
         return made
 
-    return Student(make, teacher, f"{len(places)} layers of {teacher.name}", (*places[1:], count), dtype)
+    name = f"{len(places)} of {count} layers of {teacher.name}"
+    return Student(make, teacher, name, (*places[1:], count), dtype_of(teacher))
 
 
 def student_in(folder: Path, teacher: Path, way: str) -> Student:
@@ -74,19 +73,21 @@ def student_in(folder: Path, teacher: Path, way: str) -> Student:
             f"the student in {folder} has other words than its teacher in {teacher}, so that predictions cannot be "
             "compared: --way sequences teaches it by what the teacher writes"
         )
-    model, dtype = load(folder)
-    layers, width = len(layers_of(model)), int(model.config.hidden_size)
+    own, above = _config(folder), _config(teacher)
+    if way == "hidden" and int(own.hidden_size) != int(above.hidden_size):
+        raise UsageError(
+            f"the student's hidden states have {int(own.hidden_size)} values and its teacher's "
+            f"{int(above.hidden_size)}: --way logits compares predictions alone"
+        )
+    layers, of_teacher = int(own.num_hidden_layers), int(above.num_hidden_layers)
+    reaches = tuple(round((place + 1) * of_teacher / layers) for place in range(layers))
+    return Student(lambda: load(folder), folder, folder.name, reaches, dtype_of(folder))
+
+
+def _config(folder: Path) -> Any:
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(teacher, local_files_only=True)
-    if way == "hidden" and width != int(config.hidden_size):
-        raise UsageError(
-            f"the student's hidden states have {width} values and its teacher's {int(config.hidden_size)}: "
-            "--way logits compares predictions alone"
-        )
-    above = int(config.num_hidden_layers)
-    reaches = tuple(round((place + 1) * above / layers) for place in range(layers))
-    return Student(lambda: load(folder)[0], folder, folder.name, reaches, dtype)
+    return AutoConfig.from_pretrained(folder, local_files_only=True)
 
 
 def common_words(first: Any, second: Any) -> int:

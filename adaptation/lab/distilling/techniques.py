@@ -26,7 +26,6 @@ from adaptation.training_sets.grounded import Mix
 from adaptation.training_sets.making import make_set
 from adaptation.training_sets.plan import Plan, Sources
 from kernel.comparison import bootstrap_interval, compare
-from kernel.techniques import technique_of
 from retrieval.errors import TekioError, UsageError
 
 if TYPE_CHECKING:
@@ -48,15 +47,15 @@ class Way:
 
     @classmethod
     def read(cls, text: str) -> Way:
-        """Read `VARIANT:TECHNIQUE`; without a technique it is zero-shot.
+        """Read `VARIANT:TECHNIQUE`; without a technique it is zero-shot. Whether there are such is told when asked.
 
         Raises:
-            UsageError: there is no such technique, or no variant is named.
+            UsageError: no variant is named.
         """
         variant, _, technique = text.partition(":")
         if not variant.strip():
             raise UsageError(f"--of is VARIANT:TECHNIQUE, such as base:chain_of_thought, not '{text}'")
-        return cls(variant.strip(), technique_of(technique.strip() or "zero_shot").value)
+        return cls(variant.strip(), technique.strip() or "zero_shot")
 
     def __str__(self) -> str:
         return f"{self.variant}:{self.technique}"
@@ -181,16 +180,15 @@ async def technique_set(
         raise UsageError("there are no questions to ask: name a file by --questions")
     if not 0 <= least <= 1:
         raise UsageError(f"--least is 0 to 1, not {least:g}")
-    if out.exists() and any(out.iterdir()):  # before hours of asking
-        raise UsageError(f"{out} exists already: name another folder, or remove it")
+    _check_free(out)  # before hours of asking
     records = await record_ways(tekio, askings, ways, out.with_name(f"{out.name}.answers.jsonl"), say=say)
     best, figures = best_way(records, askings, ways)
     approved = approved_of(records, askings, best, least)
     say(f"{best} is worth most, {figures[str(best)]['worth']:.3f}; {len(approved):,} answers are learned")
     if len(approved) < _LEAST:
         raise UsageError(
-            f"{len(approved)} answers of {best} are worth {least:g} or more, {_LEAST} are the least to learn from: give "
-            "more --questions, or a lower --least"
+            f"{len(approved)} answers of {best} are worth {least:g} or more, {_LEAST} are the least to learn from: "
+            "give more --questions, or a lower --least"
         )
     PassageIndex.require(tekio.settings.place, create=False)
     with closing(PassageIndex(tekio.settings.place, None)) as index:
@@ -218,6 +216,11 @@ def approved_of(
             Approved(number, answer.question, {"answer": answer.model_dump(mode="json")}, answer.answer)
         )
     return found
+
+
+def _check_free(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} exists already: name another folder, or remove it")
 
 
 def _worth(asking: Asking, record: Recorded) -> float:

@@ -14,7 +14,7 @@ from adaptation.finetuning.answers import PackTrainer, answer_trainer
 from adaptation.finetuning.batches import IGNORED
 from adaptation.finetuning.encoding import Encoded
 from adaptation.finetuning.training import Trained, run
-from adaptation.finetuning.tree_attention import attend_in_branches
+from adaptation.finetuning.tree_attention import NAME, attend_in_branches
 from adaptation.lab.distilling.losses import softened_divergence, state_distance
 from adaptation.lab.distilling.plan import DistilPlan
 from adaptation.lab.distilling.students import common_words
@@ -34,9 +34,10 @@ class TaughtTrainer(PackTrainer):
     ) -> None:
         """Take a teacher, which is not changed, what is learned of it, and which states should come to which."""
         super().__init__(*args, **kwargs)
-        self._teacher = teacher.eval()
+        self._teacher = teacher.to(self.args.device).eval()
         self._plan, self._reaches = plan, reaches
-        self._in_branches = attend_in_branches(teacher)
+        # One that has taught before attends so already.
+        self._in_branches = attend_in_branches(teacher) or teacher.config._attn_implementation == NAME
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -108,7 +109,7 @@ def train_student(
     recipe = plan.recipe()
     kind: Callable[..., PackTrainer] = PackTrainer
     if teacher is not None:
-        kind = partial(TaughtTrainer, teacher=teacher.to(model.device), plan=plan, reaches=reaches)
+        kind = partial(TaughtTrainer, teacher=teacher, plan=plan, reaches=reaches)
     trainer, schedule = answer_trainer(model, rows, held, recipe, work, kind=kind)
     begun = work.is_dir() and get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
     return run(trainer, recipe, schedule, resume=resume and begun, show=show)

@@ -39,7 +39,7 @@ def heal(
         held: that it is stopped by.
         plan: its rank, rate, steps, rows and seed; of single weights those that are nought stay so.
         work: a folder for checkpoints.
-        resume: go on from the last of them.
+        resume: go on from the last of them, where there is one.
         show: is told how far it is.
 
     Raises:
@@ -47,6 +47,7 @@ def heal(
     """
     from peft import get_peft_model
     from transformers import set_seed
+    from transformers.trainer_utils import get_last_checkpoint
 
     recipe = Recipe(
         method="lora",
@@ -62,5 +63,6 @@ def heal(
     set_seed(plan.seed)
     adapted: Any = get_peft_model(model, config if plan.is_structured else with_masks(config))
     trainer, schedule = answer_trainer(adapted, rows, held, recipe, work)
-    trained = run(trainer, recipe, schedule, resume=resume, show=show)
+    begun = get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
+    trained = run(trainer, recipe, schedule, resume=resume and begun, show=show)
     return adapted.merge_and_unload(), trained

@@ -83,10 +83,7 @@ def drop_heads(model: Any, share: float, seen: Seen) -> float:
     groups = int(getattr(config, "num_key_value_heads", None) or heads)
     each, width = heads // groups, 0
     units = groups if groups > 1 else heads  # of one group its queries can be fewer
-    kept = units - max(1, round(share * units))
-    if units < 2:
-        raise UsageError("a model with one head has none that can be taken out: --method layers can be used")
-    kept = max(1, kept)
+    kept = _heads_to_keep(units, each if groups > 1 else 1, int(config.hidden_size), share)
     for number, layer in enumerate(layers_of(model)):
         name, block = _block(layer, ("q_proj", "k_proj", "v_proj", "o_proj"))
         if block is None:
@@ -106,6 +103,21 @@ def drop_heads(model: Any, share: float, seen: Seen) -> float:
     config.num_attention_heads = kept * each if groups > 1 else kept
     config.num_key_value_heads = kept if groups > 1 else 1
     return 1 - kept / units
+
+
+def _heads_to_keep(units: int, each: int, hidden: int, share: float) -> int:
+    """Return how many units of so many heads each stay, as near to the share as a configuration may say.
+
+    Some kinds want the number of heads to divide the width of the states.
+    """
+    wanted = units - share * units
+    possible = [kept for kept in range(1, units) if hidden % (kept * each) == 0]
+    if not possible:
+        raise UsageError(
+            f"of {units} heads, or groups of them, none can be taken out such that {hidden} states can be parted by "
+            "what is left: --method layers can be used"
+        )
+    return min(possible, key=lambda kept: (abs(kept - wanted), -kept))
 
 
 def _column_scores(linear: nn.Linear, norms: torch.Tensor) -> torch.Tensor:

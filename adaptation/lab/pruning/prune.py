@@ -6,7 +6,7 @@ Importing this imports nothing heavy; the functions import torch and transformer
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,17 +22,6 @@ from retrieval.errors import UsageError
 if TYPE_CHECKING:
     from adaptation.finetuning.watching import Progress
     from adaptation.lab.pruning.seeing import Seen
-
-
-@dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """A point of the curve of quality over sparsity: what was asked for and taken, and what that leaves unhealed."""
-
-    share: float
-    taken: float
-    parameters: int
-    loss: float
-    perplexity: float
 
 
 def prune_model(
@@ -66,12 +55,12 @@ def prune_model(
     """
     plan.check()
     check_model_name(out.name, out.parent, force=force)
-    tokenizer, rows, held, data_hash = _read(folder, plan)
+    tokenizer, rows, held, data_hash = read_rows(folder, plan)
     told = {"plan": plan.as_dict(), "data": data_hash, "base": base_fingerprint(folder)}
     work = begin_work(out, digest_of(**told), resume=resume, force=force)
-    model, dtype = load(folder)
+    model = load(folder)
     whole = losses_of(model, held)
-    taken = take_out(model, plan, _seen(model, plan, rows))
+    taken = take_out(model, plan, seen_of(model, plan, rows))
     losses = {"whole": whole, "pruned": losses_of(model, held)}
     say(
         f"{taken:.0%} of the {_noun(plan)} taken out: held-out perplexity {perplexity(whole, held):.2f} to "
@@ -95,52 +84,18 @@ def prune_model(
         | _zeros(model, plan),
         recipe=plan.as_dict() | {"data_hash": data_hash},
     )
-    keep_model(out, as_kept(model, dtype), tokenizer.tokenizer, card, force=force)
+    keep_model(out, as_kept(model, dtype_of(folder)), tokenizer.tokenizer, card, force=force)
     end_work(work)
     return read_card(out)
 
 
-def sparsity_curve(
-    folder: Path,
-    plan: PrunePlan,
-    shares: Sequence[float],
-    *,
-    say: Callable[[str], None] = lambda text: None,
-) -> list[CurvePoint]:
-    """Return what is left of a model's quality at each of several sparsities, the least first, without healing.
-
-    Args:
-        folder: of the model.
-        plan: how it is pruned, but for the share.
-        shares: each above 0 and below 1.
+def load(folder: Path) -> Any:
+    """Load a model in float32, where it is computed, to be changed.
 
     Raises:
-        UsageError: as of `prune_model`.
+        UsageError: its weights are quantised, so that there are none to take out or to learn.
     """
-    if plan.pattern:
-        raise UsageError("a --pattern is of one sparsity: leave it out of a curve")
-    for share in shares:
-        replace(plan, share=share).check()
-    _, rows, held, _ = _read(folder, plan)
-    model, _ = load(folder)
-    seen = _seen(model, plan, rows)
-    losses = losses_of(model, held)
-    points = [CurvePoint(0.0, 0.0, _count(model), float(losses.mean()), perplexity(losses, held))]
-    for share in sorted(set(shares)):
-        model, _ = load(folder)
-        taken = take_out(model, replace(plan, share=share), seen)
-        losses = losses_of(model, held)
-        points.append(CurvePoint(share, taken, _count(model), float(losses.mean()), perplexity(losses, held)))
-        say(f"sparsity {share:g}: held-out perplexity {points[-1].perplexity:.2f}")
-    return points
-
-
-def load(folder: Path) -> tuple[Any, Any]:
-    """Load a model in float32, to be changed; return it and the type that its folder holds it in.
-
-    Raises:
-        UsageError: its weights are quantised, so that there are none to take out.
-    """
+    import torch
     from transformers import AutoConfig
 
     from adaptation.finetuning.building import load_base
@@ -151,11 +106,16 @@ def load(folder: Path) -> tuple[Any, Any]:
         raise UsageError(
             f"the weights in {folder} are quantised: give the model as it was before, and quantise what comes of it"
         )
-    import torch
+    return load_base(folder, "full").to("cuda" if torch.cuda.is_available() else "cpu")
 
-    model = load_base(folder, "full")
-    dtype = getattr(config, "dtype", None)
-    return model, dtype if isinstance(dtype, torch.dtype) else torch.float32
+
+def dtype_of(folder: Path) -> Any:
+    """Return the type that a folder holds a model in; float32 where it does not say."""
+    import torch
+    from transformers import AutoConfig
+
+    dtype = getattr(AutoConfig.from_pretrained(folder, local_files_only=True), "dtype", None)
+    return dtype if isinstance(dtype, torch.dtype) else torch.float32
 
 
 def as_kept(model: Any, dtype: Any) -> Any:
@@ -185,15 +145,20 @@ def take_out(model: Any, plan: PrunePlan, seen: Seen | None) -> float:
     return (drop_heads if plan.kind == "heads" else drop_neurons)(model, plan.share, seen)
 
 
-def _read(folder: Path, plan: PrunePlan) -> tuple[ChatTokenizer, list[Encoded], list[Encoded], str]:
+def read_rows(folder: Path, plan: PrunePlan) -> tuple[ChatTokenizer, list[Encoded], list[Encoded], str]:
+    """Return a model's tokenizer, the rows that are learned, those that are measured on, and the hash of the set.
+
+    Raises:
+        UsageError: the folder holds no model, or the set has too few rows.
+    """
     if not (folder / "config.json").is_file():
         raise UsageError(f"there is no model in {folder}: name a folder with a config.json")
     tokenizer = ChatTokenizer(folder)
     return tokenizer, *learned_and_held(tokenizer, plan.data, window=plan.window)
 
 
-def _seen(model: Any, plan: PrunePlan, rows: Sequence[Encoded]) -> Seen | None:
-    """Return what was seen on rows drawn by the seed; None where nothing goes by it."""
+def seen_of(model: Any, plan: PrunePlan, rows: Sequence[Encoded]) -> Seen | None:
+    """Return what was seen on rows drawn by the plan's seed; None where its way does not go by it."""
     if plan.kind == "magnitude":
         return None
     import numpy as np
@@ -230,9 +195,4 @@ def _noun(plan: PrunePlan) -> str:
     return {"heads": "heads", "neurons": "inner values", "layers": "layers"}.get(plan.kind, "weights")
 
 
-def _count(model: Any) -> int:
-    """Return how many weights are not nought."""
-    return sum(int((each != 0).sum()) for each in model.parameters())
-
-
-__all__ = ["CurvePoint", "PrunePlan", "as_kept", "load", "prune_model", "sparsity_curve", "take_out"]
+__all__ = ["PrunePlan", "as_kept", "dtype_of", "load", "prune_model", "read_rows", "seen_of", "take_out"]

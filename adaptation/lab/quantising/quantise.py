@@ -154,7 +154,8 @@ def _learned(
     layers = round_while_learning(model)
     say(f"{layers} layers learn with weights of 4 bits, by {len(rows):,} rows")
     trainer, schedule = answer_trainer(model, rows, held_out, plan.recipe, work)
-    trained = run(trainer, plan.recipe, schedule, resume=resume, show=show or in_lines(say))
+    begun = resume and any(work.glob("checkpoint-*"))  # else it was stopped before there was one
+    trained = run(trainer, plan.recipe, schedule, resume=begun, show=show or in_lines(say))
     round_no_more(model)
     facts = {
         "layers": layers,

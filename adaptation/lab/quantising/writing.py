@@ -64,6 +64,7 @@ def write_quantised(
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     config = json.loads(model.config.to_json_string(use_diff=False))
     config.pop("_name_or_path", None)
+    config["use_cache"] = True  # off while models learn
     config["architectures"] = [type(model).__name__]
     config["quantization_config"] = form.as_config()
     (out / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

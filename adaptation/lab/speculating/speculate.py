@@ -1,5 +1,6 @@
-"""A model and a draft in, what the draft is worth out: how often its guesses hold, how much faster that is, how far
-ahead it should guess, and in how many bits it should be held.
+"""A model and a draft in, what the draft is worth out: how often its guesses hold, and how much faster that is.
+
+How far ahead it should guess, and in how many bits it should be held, is tried.
 
 What is written is the model's own whatever the draft: the likeliest tokens are the same, and sampled ones are
 distributed as without it (see `kernel.chat.paged.rejection`).

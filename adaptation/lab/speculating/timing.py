@@ -11,6 +11,7 @@ from adaptation.lab.speculating.plan import SpeculatePlan
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Sampling
 from kernel.chat.paged.serving import Serving
+from kernel.chat.quantised import form_of
 from retrieval.engines.cpu import has_gpu
 
 _CACHE_MB = 128
@@ -81,13 +82,13 @@ def timed(
 
     serving = Serving(
         engine="torch" if has_gpu() else "openvino",
-        precision=held_in(precision or plan.precision),
+        precision=held_in(model, precision or plan.precision),
         threads=plan.threads,
         slots=1,
         cache_mb=_CACHE_MB,
         guessed=guessed if draft is not None else 0,
         draft=draft,
-        draft_precision="" if draft_precision == "auto" else draft_precision,
+        draft_precision="" if draft is None else held_in(draft, draft_precision, otherwise=""),
         sampled_guesses=True,
         steady=True,
     )
@@ -119,8 +120,19 @@ def timed(
     )
 
 
-def held_in(precision: str) -> str:
-    """Return how weights are held where nothing is said of it, as the engine that answers does."""
+def held_in(folder: Path, precision: str, *, otherwise: str | None = None) -> str:
+    """Return how a model's weights are held where nothing is said of it: as its folder has them, else as usual.
+
+    Args:
+        folder: of the model.
+        precision: what is said.
+        otherwise: of a folder that has floats; None takes what the engine does that answers.
+    """
     if precision != "auto":
         return precision
+    form = form_of(folder)
+    if form is not None:
+        return form.precision
+    if otherwise is not None:
+        return otherwise
     return "auto" if has_gpu() else "int8"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernel.chat.generation import Sampling
-from kernel.chat.paged.rejection import Guess, Shares, holding, left_over
+from kernel.chat.paged.rejection import Guess, Shares, fitted, holding, left_over
 
 Floats = NDArray[np.floating]
 _FEW = 256
@@ -116,6 +116,7 @@ class Chooser:
     def _judge(self, logits: Floats, token: int, drawn: Shares) -> int:
         """Return a guess that holds, or what is drawn in its place."""
         shares = self.shares(logits)
+        drawn = fitted(drawn, len(shares))
         if self._random.random() < holding(shares, drawn)[token]:
             return token
         return self._drawn(left_over(shares, drawn))

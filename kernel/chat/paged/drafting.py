@@ -25,9 +25,15 @@ class _Read:
 class Drafter:
     """Writes on for a few tokens as each request chooses its own; what was guessed wrong is read again as it is."""
 
-    def __init__(self, model: StepModel) -> None:
-        """Take a model, with a cache of its own."""
-        self._model = model
+    def __init__(self, model: StepModel, words: int = 0) -> None:
+        """Take a model, with a cache of its own.
+
+        Args:
+            model: that guesses.
+            words: rows of the head of the model that it guesses for, beyond which it guesses nothing; 0: as its own.
+                Some heads have rows beyond their words, for the hardware's sake, and not all as many.
+        """
+        self._model, self._words = model, words or model.architecture.vocabulary
         self._pool = BlockPool(model.blocks, BLOCK)
         self._read: dict[Request, _Read] = {}
 
@@ -40,7 +46,7 @@ class Drafter:
             logits = self._model.run(rows)
             for (request, most), row, found in zip(list(wanted.items()), rows, logits, strict=True):
                 self._read[request].ids.extend(row.ids)
-                guesses[request].append(request.chooser.guess(found[-1]))
+                guesses[request].append(request.chooser.guess(found[-1][: self._words]))
                 if len(guesses[request]) >= most:
                     del wanted[request]
         return guesses

@@ -16,6 +16,7 @@ from kernel.chat.adapters import check_adapter, check_effect, vocabulary_of
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Generation, Sampling
 from kernel.chat.grammar import GrammarMask, grammar_tokenizer
+from kernel.chat.paged.architecture import Architecture
 from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.dictating import MOST_GUESSED, Ahead, Dictated
 from kernel.chat.paged.drafting import Drafter
@@ -284,7 +285,8 @@ class BatchedGenerator:
         # Before the model that it guesses for, which on a GPU takes all the memory that is left.
         held = serving.draft_precision or serving.precision
         cache_mb = serving.cache_mb or _DRAFT_CACHE_MB
-        return Drafter(_load_model(folder, replace(serving, cache_mb=cache_mb, precision=held)))
+        model = _load_model(folder, replace(serving, cache_mb=cache_mb, precision=held))
+        return Drafter(model, Architecture.read(self.folder).vocabulary)
 
     def _mask(self, grammar: str) -> GrammarMask:
         if self._grammar_tokenizer is None:

@@ -41,6 +41,13 @@ def left_over(wanted: Shares, guessed: Shares) -> Shares:
     return more / total if total > 0 else wanted  # the same but for rounding: no guess fails
 
 
+def fitted(shares: Shares, words: int) -> Shares:
+    """Return shares of so many words: what has fewer never guesses the others."""
+    if len(shares) == words:
+        return shares
+    return np.concatenate([shares, np.zeros(words - len(shares))])
+
+
 def acceptance(wanted: Shares, guessed: Shares) -> float:
     """Return how likely a guess holds before it is drawn: one less half the sum of the differences."""
     return float(np.minimum(wanted, guessed).sum())

@@ -13,10 +13,11 @@ from transformers import AutoModelForCausalLM
 
 from adaptation.finetuning.methods import layers_of
 from adaptation.lab.models import read_card
+from adaptation.lab.pruning.curve import sparsity_curve
 from adaptation.lab.pruning.masked_lora import with_masks
 from adaptation.lab.pruning.parts import drop_heads, drop_neurons, keep_layers, layers_to_keep
 from adaptation.lab.pruning.plan import PrunePlan
-from adaptation.lab.pruning.prune import prune_model, sparsity_curve
+from adaptation.lab.pruning.prune import prune_model
 from adaptation.lab.pruning.seeing import Seen, linears, see
 from adaptation.lab.pruning.weights import prune_weights, share_of_noughts
 from kernel.lab_models import lab_variant, list_lab_models
@@ -134,9 +135,10 @@ def test_queries_of_one_key_are_taken_apart(small: Path, model_store: ModelStore
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     with torch.no_grad():
         for layer in layers_of(model):
-            layer.self_attn.o_proj.weight[:, 16:32] = 0
+            layer.self_attn.o_proj.weight[:, 16:48] = 0
     before = logits_of(model)
-    assert drop_heads(model, 0.25, ones(model)) == 0.25
+    assert drop_heads(model, 0.4, ones(model)) == 0.5, "three heads cannot part 64 states"
+    assert (model.config.num_attention_heads, model.config.num_key_value_heads) == (2, 1)
     assert torch.allclose(logits_of(model), before, atol=1e-5)
 
 
@@ -212,6 +214,14 @@ def test_a_curve_tells_each_sparsity_with_what_was_taken(small: Path, data: Path
     assert [point.share for point in points] == [0.0, 0.3, 0.9]
     assert [point.taken for point in points] == pytest.approx([0.0, 0.3, 0.9], abs=0.01)
     assert points[0].parameters > points[1].parameters > points[2].parameters
+
+
+def test_a_curve_may_be_healed(small: Path, data: Path) -> None:
+    plan = PrunePlan(data, "neurons", **(HEAL | {"heal": 8}))
+    whole, half = sparsity_curve(small, plan, [0.5])
+    assert whole.healed is None
+    assert half.healed is not None
+    assert half.healed < half.perplexity
 
 
 @pytest.mark.parametrize(
