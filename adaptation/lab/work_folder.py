@@ -24,6 +24,11 @@ def work_of(out: Path) -> Path:
     return out.parent / f".{out.name}.making"
 
 
+def is_stopped(out: Path) -> bool:
+    """Say whether a run that makes a model was stopped before its end."""
+    return (work_of(out) / _PLAN).is_file()
+
+
 def begin_work(out: Path, digest: str, *, resume: bool, force: bool) -> Path:
     """Return the work folder of a model that is made in the folder `out`: made anew, or the one that goes on.
 

@@ -13,7 +13,7 @@ from adaptation.lab.distilling.plan import DistilPlan
 from adaptation.lab.pruning.plan import Kind, PrunePlan
 from adaptation.lab.quantising.methods import quantising_method
 from adaptation.lab.quantising.plan import QuantisePlan
-from adaptation.lab.work_folder import work_of
+from adaptation.lab.work_folder import is_stopped
 
 Prune = Callable[..., Any]
 """As `prune_model`."""
@@ -90,6 +90,5 @@ def _teaching(plan: DistilPlan, base: Path, distil: Distil, say: Callable[[str],
 
 
 def _again(out: Path) -> dict[str, bool]:
-    """Return how a run that makes a model begins: where it was stopped behind a checkpoint, else anew."""
-    stopped = any(work_of(out).rglob("checkpoint-*"))
-    return {"resume": True} if stopped else {"force": True}
+    """Return how a run that makes a model begins: where it was stopped, else anew."""
+    return {"resume": True} if is_stopped(out) else {"force": True}

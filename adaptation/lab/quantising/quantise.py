@@ -49,6 +49,8 @@ def quantise_model(
     plan.check()
     check_model_name(out.name, out.parent, force=force)
     method = quantising_method(plan.method)
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"there is no model in {folder}: name a folder with a config.json")
     if form_of(folder) is not None:
         raise UsageError(
             f"the weights in {folder} are held in few bits already: quantise the model that it was made of"

@@ -31,8 +31,8 @@ TOKENIZER_FILES = (
 
 def write_quantised(
     model: Any, source: Path, out: Path, form: Form, input_scales: Mapping[str, float] | None = None
-) -> int:
-    """Write a model in a form, with the tokenizer of the folder that it came from; return how many weights it has.
+) -> None:
+    """Write a model in a form, with the tokenizer of the folder that it came from.
 
     Linear layers and tables of words are rounded, and nothing else: norms, biases and positions are few and matter.
 
@@ -46,11 +46,9 @@ def write_quantised(
     rounded_names = _names_to_round(model, form)
     tied = set(getattr(model, "all_tied_weights_keys", None) or ())
     tensors: dict[str, NDArray[Any]] = {}
-    parameters = 0
     for name, tensor in model.state_dict().items():
         if name in tied:
             continue
-        parameters += tensor.numel()
         values = tensor.detach().float().cpu().numpy()
         kind = rounded_names.get(name)
         if kind is None:
@@ -71,7 +69,6 @@ def write_quantised(
     for file in TOKENIZER_FILES:
         if (source / file).is_file():
             shutil.copyfile(source / file, out / file)
-    return parameters
 
 
 def _names_to_round(model: Any, form: Form) -> dict[str, int]:
