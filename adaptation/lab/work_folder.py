@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,19 @@ def begin_work(out: Path, digest: str, *, resume: bool, force: bool) -> Path:
     except OSError as error:
         raise TekioError(f"{work} cannot be written ({error.strerror or error}): free some space") from error
     return work
+
+
+@contextmanager
+def working(out: Path, digest: str, *, resume: bool, force: bool) -> Iterator[Path]:
+    """Give the work folder of a model, see `begin_work`; take it away at the end, or where wrong use left it empty."""
+    work = begin_work(out, digest, resume=resume, force=force)
+    try:
+        yield work
+    except UsageError:
+        if [path.name for path in work.iterdir()] == [_PLAN]:
+            end_work(work)
+        raise
+    end_work(work)
 
 
 def end_work(work: Path) -> None:

@@ -18,7 +18,7 @@ from adaptation.finetuning.encoding import Encoded, encode_rows
 from adaptation.lab.distilling.plan import DistilPlan
 from adaptation.lab.held_rows import lab_rows, learned_and_held, losses_of, perplexity, plain_rows
 from adaptation.lab.models import LabCard, check_model_name, keep_model, read_card
-from adaptation.lab.work_folder import begin_work, digest_of, end_work
+from adaptation.lab.work_folder import digest_of, working
 from adaptation.training_sets.rows import ChatRow
 from kernel.chat.adapters import base_fingerprint, vocabulary_of
 from kernel.chat.chat_tokens import ChatTokenizer
@@ -78,7 +78,7 @@ def distil_model(
     """
     from adaptation.finetuning.watching import in_lines
     from adaptation.lab.distilling.students import student_in, student_of
-    from adaptation.lab.pruning.prune import as_kept, load
+    from adaptation.lab.pruning.prune import as_kept
 
     plan.check()
     beside = out.with_name(control_name(out.name))
@@ -89,9 +89,40 @@ def distil_model(
         if not (folder / "config.json").is_file():
             raise UsageError(f"there is no model in {folder}: name a folder with a config.json")
     begun = student_of(teacher, plan.layers) if student is None else student_in(student, teacher, plan.way)
-    work = begin_work(out, _digest(teacher, student, plan), resume=resume, force=force)
     tokenizer = ChatTokenizer(begun.folder)
-    rows = _rows(tokenizer, teacher, plan, work, say)
+    rows = _rows(tokenizer, plan)
+    digest = digest_of(
+        plan=plan.as_dict(),
+        data=rows.hash,
+        teacher=base_fingerprint(teacher),
+        student="" if student is None else base_fingerprint(student),
+    )
+    with working(out, digest, resume=resume, force=force) as work:
+        if plan.way == "sequences":
+            rows = _written(rows, tokenizer, teacher, plan, work, say)
+        taught, card = _taught(begun, teacher, rows, plan, out, work, resume, say, show or in_lines(say))
+        if plan.keep_control:
+            alone = _trained("control", begun, rows.own, rows, plan, None, work, resume, in_lines(say))[0]
+            told = card.model_copy(update={"name": beside.name, "method": "control", "figures": {}})
+            keep_model(beside, as_kept(alone, begun.dtype), tokenizer.tokenizer, told, force=force or resume)
+        keep_model(out, as_kept(taught, begun.dtype), tokenizer.tokenizer, card, force=force)
+    return read_card(out)
+
+
+def _taught(
+    begun: Student,
+    teacher: Path,
+    rows: _Rows,
+    plan: DistilPlan,
+    out: Path,
+    work: Path,
+    resume: bool,
+    say: Say,
+    show: Callable[[Progress], None],
+) -> tuple[Any, LabCard]:
+    """Return the taught student, and its card with what it is worth; the control is trained on the way."""
+    from adaptation.lab.pruning.prune import load
+
     above = None if plan.way == "sequences" else load(teacher)
     trials: list[Any] = []
     if plan.search:
@@ -99,7 +130,6 @@ def distil_model(
 
         plan, trials = search(plan, begun.make, above, begun.reaches, rows.taught, rows.held, work, say)
         say(f"temperature {plan.temperature:g} and mixing {plan.mixing:g} came to the lowest held-out loss")
-    show = show or in_lines(say)
     losses: dict[str, NDArray[np.float64]] = {"untaught": losses_of(begun.make(), rows.measured)}
     taught, training = _trained("student", begun, rows.taught, rows, plan, above, work, resume, show)
     losses["student"] = losses_of(taught, rows.measured)
@@ -107,14 +137,6 @@ def distil_model(
         say("the same student is trained without a teacher")
         alone, _ = _trained("control", begun, rows.own, rows, plan, None, work, resume, show)
         losses["control"] = losses_of(alone, rows.measured)
-        if plan.keep_control:
-            told = LabCard(
-                name=beside.name,
-                method="control",
-                base=begun.name,
-                recipe=plan.as_dict() | {"data_hash": rows.hash, "student": begun.name},
-            )
-            keep_model(beside, as_kept(alone, begun.dtype), tokenizer.tokenizer, told, force=force or resume)
     if vocabulary_of(begun.folder) == vocabulary_of(teacher):  # else a token is not a token
         losses["teacher"] = losses_of(above if above is not None else load(teacher), rows.measured)
     card = LabCard(
@@ -125,9 +147,7 @@ def distil_model(
         | {"training": training, "search": [asdict(each) for each in trials]},
         recipe=plan.as_dict() | {"data_hash": rows.hash, "teacher": teacher.name, "student": begun.name},
     )
-    keep_model(out, as_kept(taught, begun.dtype), tokenizer.tokenizer, card, force=force)
-    end_work(work)
-    return read_card(out)
+    return taught, card
 
 
 def control_name(name: str) -> str:
@@ -135,21 +155,16 @@ def control_name(name: str) -> str:
     return f"{name}-control"
 
 
-def _digest(teacher: Path, student: Path | None, plan: DistilPlan) -> str:
-    return digest_of(
-        plan=plan.as_dict(),
-        teacher=base_fingerprint(teacher),
-        student="" if student is None else base_fingerprint(student),
-    )
-
-
-def _rows(tokenizer: ChatTokenizer, teacher: Path, plan: DistilPlan, work: Path, say: Say) -> _Rows:
-    """Return the rows; of the way `sequences` those that are taught have the teacher's answers."""
+def _rows(tokenizer: ChatTokenizer, plan: DistilPlan) -> _Rows:
     own, held, data_hash = learned_and_held(tokenizer, plan.data, window=plan.window)
     measured = lab_rows(tokenizer, plan.data, "test", window=plan.window)
-    measured = measured if len(measured) >= _LEAST else held
-    if plan.way != "sequences":
-        return _Rows(own, own, held, measured, data_hash)
+    return _Rows(own, own, held, measured if len(measured) >= _LEAST else held, data_hash)
+
+
+def _written(
+    rows: _Rows, tokenizer: ChatTokenizer, teacher: Path, plan: DistilPlan, work: Path, say: Say
+) -> _Rows:
+    """Return rows of which those that are taught have the teacher's answers, and the others the set's own to them."""
     from adaptation.lab.distilling.writing import written_rows
 
     chats = [row for row in plain_rows(plan.data, "train") if isinstance(row, ChatRow)]
@@ -163,7 +178,7 @@ def _rows(tokenizer: ChatTokenizer, teacher: Path, plan: DistilPlan, work: Path,
     taught = encode_rows(tokenizer, written, window=plan.window).rows
     # The same questions, so that only who answered them differs.
     alone = encode_rows(tokenizer, [row for row in chats if row.id in answered], window=plan.window).rows
-    return _Rows(list(taught), list(alone), held, measured, data_hash)
+    return replace(rows, taught=list(taught), own=list(alone))
 
 
 def _trained(

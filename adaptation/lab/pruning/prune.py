@@ -14,7 +14,7 @@ from adaptation.finetuning.encoding import Encoded
 from adaptation.lab.held_rows import learned_and_held, losses_of, perplexity
 from adaptation.lab.models import LabCard, check_model_name, keep_model, read_card
 from adaptation.lab.pruning.plan import PrunePlan
-from adaptation.lab.work_folder import begin_work, digest_of, end_work
+from adaptation.lab.work_folder import digest_of, working
 from kernel.chat.adapters import base_fingerprint
 from kernel.chat.chat_tokens import ChatTokenizer
 from retrieval.errors import UsageError
@@ -57,35 +57,34 @@ def prune_model(
     check_model_name(out.name, out.parent, force=force)
     tokenizer, rows, held, data_hash = read_rows(folder, plan)
     told = {"plan": plan.as_dict(), "data": data_hash, "base": base_fingerprint(folder)}
-    work = begin_work(out, digest_of(**told), resume=resume, force=force)
-    model = load(folder)
-    whole = losses_of(model, held)
-    taken = take_out(model, plan, seen_of(model, plan, rows))
-    losses = {"whole": whole, "pruned": losses_of(model, held)}
-    say(
-        f"{taken:.0%} of the {_noun(plan)} taken out: held-out perplexity {perplexity(whole, held):.2f} to "
-        f"{perplexity(losses['pruned'], held):.2f}"
-    )
-    training: dict[str, Any] = {}
-    if plan.heal:
-        from adaptation.finetuning.watching import in_lines
-        from adaptation.lab.pruning.healing import heal
+    with working(out, digest_of(**told), resume=resume, force=force) as work:
+        model = load(folder)
+        losses = {"whole": losses_of(model, held)}
+        taken = take_out(model, plan, seen_of(model, plan, rows))
+        losses["pruned"] = losses_of(model, held)
+        say(
+            f"{taken:.0%} of the {_noun(plan)} taken out: held-out perplexity "
+            f"{perplexity(losses['whole'], held):.2f} to {perplexity(losses['pruned'], held):.2f}"
+        )
+        training: dict[str, Any] = {}
+        if plan.heal:
+            from adaptation.finetuning.watching import in_lines
+            from adaptation.lab.pruning.healing import heal
 
-        model, trained = heal(model, rows, held, plan, work, resume=resume, show=show or in_lines(say))
-        training = asdict(replace(trained, points=[]))
-        training["curve"] = [point.model_dump(exclude_none=True) for point in trained.points]
-        losses["healed"] = losses_of(model, held)
-        say(f"healed: held-out perplexity {perplexity(losses['healed'], held):.2f}")
-    card = LabCard(
-        name=out.name,
-        method="prune",
-        base=str(folder.name),
-        figures={"taken": taken, "held_out": _figures(losses, held), "training": training}
-        | _zeros(model, plan),
-        recipe=plan.as_dict() | {"data_hash": data_hash},
-    )
-    keep_model(out, as_kept(model, dtype_of(folder)), tokenizer.tokenizer, card, force=force)
-    end_work(work)
+            model, trained = heal(model, rows, held, plan, work, resume=resume, show=show or in_lines(say))
+            training = asdict(replace(trained, points=[]))
+            training["curve"] = [point.model_dump(exclude_none=True) for point in trained.points]
+            losses["healed"] = losses_of(model, held)
+            say(f"healed: held-out perplexity {perplexity(losses['healed'], held):.2f}")
+        card = LabCard(
+            name=out.name,
+            method="prune",
+            base=folder.name,
+            figures={"taken": taken, "held_out": _figures(losses, held), "training": training}
+            | _zeros(model, plan),
+            recipe=plan.as_dict() | {"data_hash": data_hash},
+        )
+        keep_model(out, as_kept(model, dtype_of(folder)), tokenizer.tokenizer, card, force=force)
     return read_card(out)
 
 
