@@ -64,7 +64,7 @@ def write_onnx(folder: Path, out: Path) -> Path:
     plain = out / (FILE if form is None else "plain.onnx")
     try:
         torch.onnx.export(
-            WholeText(model),
+            WholeText(model).eval(),
             (torch.tensor([[0, 1, 2]]),),
             str(plain),
             dynamo=True,

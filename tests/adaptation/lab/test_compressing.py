@@ -115,7 +115,7 @@ class Toy:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.made, self.asked = folder, list[str](), list[str]()
-        self.base = self._write(folder / "base", 1000, 0.0)
+        self.base = self._write(folder / "uncut", 1000, 0.0)
 
     def step(self, name: str, kind: Any, share: float, loss: float) -> Step:
         def make(source: Path, out: Path) -> Path:
