@@ -65,8 +65,8 @@ def _rounding(plan: CompressPlan, method: str, say: Callable[[str], None]) -> St
     def make(source: Path, out: Path) -> Path:
         from adaptation.lab.quantising.quantise import quantise_model
 
-        trains = quantising_method(method).trains
-        return quantise_model(source, out, rounding, say=say, **(_again(out) if trains else {"force": True}))
+        resume = quantising_method(method).trains and is_stopped(out)
+        return quantise_model(source, out, rounding, resume=resume, force=not resume, say=say)
 
     return Step(method, "quantise", make)
 

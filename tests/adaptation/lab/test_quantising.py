@@ -126,6 +126,7 @@ def test_gradients_go_through_the_rounding_and_the_state_is_that_of_the_plain_la
     layer = model.model.layers[0].mlp.up_proj
     assert isinstance(layer, RoundedLinear)
     layer(torch.ones(1, 64)).sum().backward()
+    assert layer.weight.grad is not None
     assert torch.equal(layer.weight.grad, torch.ones_like(layer.weight))
     assert not isinstance(model.get_output_embeddings(), RoundedLinear)
     round_no_more(model)
