@@ -165,7 +165,7 @@ def gguf_logits(file: Path) -> Logits:
 
     model: Any = AutoModelForCausalLM.from_pretrained(
         file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True
-    ).eval()
+    ).eval()  # type: ignore[no-untyped-call]
     return lambda ids: logits_of(model, ids)
 
 
