@@ -35,6 +35,7 @@ from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.keys import keys_app
 from ui.commands.lab_pretrain import adapt_pretrain
+from ui.commands.lab_scaling import adapt_scaling
 from ui.commands.memory import memory_app
 from ui.commands.models import models_app
 from ui.commands.pipeline import pipeline_app
@@ -87,6 +88,7 @@ _adaptations.command("retriever")(adapt_retriever)
 _adaptations.command("reembed")(reembed)
 _adaptations.command("ensemble")(adapt_ensemble)
 _adaptations.command("pretrain")(adapt_pretrain)
+_adaptations.command("scaling")(adapt_scaling)
 _adaptations.add_typer(policy_app, name="policy")
 app.add_typer(_adaptations, name="adapt")
 
