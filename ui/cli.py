@@ -36,6 +36,7 @@ from ui.commands.ingest import ingest
 from ui.commands.keys import keys_app
 from ui.commands.lab_pretrain import adapt_pretrain
 from ui.commands.lab_scaling import adapt_scaling
+from ui.commands.lab_schedules import adapt_schedules
 from ui.commands.memory import memory_app
 from ui.commands.models import models_app
 from ui.commands.pipeline import pipeline_app
@@ -89,6 +90,7 @@ _adaptations.command("reembed")(reembed)
 _adaptations.command("ensemble")(adapt_ensemble)
 _adaptations.command("pretrain")(adapt_pretrain)
 _adaptations.command("scaling")(adapt_scaling)
+_adaptations.command("schedules")(adapt_schedules)
 _adaptations.add_typer(policy_app, name="policy")
 app.add_typer(_adaptations, name="adapt")
 

@@ -1,7 +1,4 @@
-"""A grid of small runs: sizes of the network by numbers of tokens, each a whole training with its own schedule.
-
-A run that is done is kept as a line of a file, so that a grid that was stopped goes on with the next one.
-"""
+"""A grid of small runs: sizes of the network by numbers of tokens, each a whole training with its own schedule."""
 
 from __future__ import annotations
 
@@ -11,14 +8,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from adaptation.lab.done_runs import DoneRuns
 from adaptation.lab.scaling.law import Run
 from adaptation.lab.scratch.architectures import Shape, config_of, empty_model
 from adaptation.lab.scratch.preparing import Tokenized
 from adaptation.lab.scratch.recipe import PretrainRecipe
 from adaptation.lab.scratch.windows import Window
-from retrieval.errors import TekioError, UsageError
+from retrieval.errors import UsageError
 
 _HEAD = 16
 """Values of a head, and the step by which hidden sizes grow."""
@@ -99,12 +96,10 @@ class Grid:
         """
         self._recipe, self._tokens = recipe, tokens
         self._learned, self._held_out = learned, held_out
-        self._file = file
         told = recipe.training.model_dump(mode="json", exclude={"steps", "epochs"})
         digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
         digest.update(tokens.learned.ids.tobytes() + tokens.held_out.ids.tobytes())
-        self._digest = digest.hexdigest()
-        self._done = self._read()
+        self._done = DoneRuns(file, digest.hexdigest())
 
     @property
     def most_tokens(self) -> int:
@@ -137,10 +132,7 @@ class Grid:
             TekioError: training failed, or it cannot be kept.
         """
         key = f"{point.hidden}:{point.layers}:{point.tokens}"
-        if key not in self._done:
-            self._done[key] = self._trained(point)
-            self._write(key, self._done[key])
-        run = self._done[key]
+        run = Run(**(self._done.get(key) or self._done.put(key, asdict(self._trained(point)))))
         say(
             f"{point.shape.name}, {run.parameters:,} weights, {run.tokens:,} tokens: held-out loss {run.loss:.4f}"
         )
@@ -162,30 +154,6 @@ class Grid:
         found = measure(model, self._held_out, "decoder", collator, batch=base.batch)
         weights = weights_of(point, self._tokens.vocabulary, self._recipe.model.positions)
         return Run(weights, steps * base.batch * base.window, found.loss)
-
-    def _read(self) -> dict[str, Run]:
-        if not self._file.is_file():
-            return {}
-        found: dict[str, Run] = {}
-        for line in self._file.read_text(encoding="utf-8").splitlines():
-            try:
-                held: dict[str, Any] = json.loads(line)
-                if held.pop("digest") == self._digest:  # those of another corpus or recipe are of no use
-                    found[held.pop("key")] = Run(**held)
-            except (ValueError, KeyError, TypeError):
-                continue  # a line that a kill cut off
-        return found
-
-    def _write(self, key: str, run: Run) -> None:
-        line = json.dumps({"digest": self._digest, "key": key, **asdict(run)})
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            with self._file.open("a", encoding="utf-8") as file:
-                file.write(f"\n{line}\n")
-        except OSError as error:
-            raise TekioError(
-                f"{self._file} cannot be written ({error.strerror or error}): free some space and run it again"
-            ) from error
 
 
 def larger(point: Point, *, hidden: int = 0, tokens: int = 0) -> Point:

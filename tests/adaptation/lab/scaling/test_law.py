@@ -79,7 +79,7 @@ def test_runs_of_one_budget_make_a_line_with_its_bottom(fitted: Fitted) -> None:
 
 def test_runs_that_are_too_few_or_too_alike_are_refused() -> None:
     runs = runs_of(TRUE, noise=0.0)
-    with pytest.raises(UsageError, match="5 runs .* too few .* at least 6 runs"):
+    with pytest.raises(UsageError, match=r"5 runs .* too few .* at least 6 runs"):
         fit(runs[:5])
     with pytest.raises(UsageError, match="of 1 sizes"):
         fit(runs[:4] * 2)
