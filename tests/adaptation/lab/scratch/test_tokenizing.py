@@ -16,7 +16,9 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> list[Text]:
 
 
 @pytest.mark.parametrize("kind", ["bpe", "sentencepiece"])
-@pytest.mark.parametrize("text", ["The pump.\n\nNext line  here", "点検の記録、龘 🙂", " led by a space"])
+@pytest.mark.parametrize(
+    "text", ["The pump.\n\nNext line  here", "点検の記録、龘 🙂", " led", "a <end> <0x41>"]
+)
 def test_any_text_is_spelled_without_loss(kind: str, text: str, texts: list[Text]) -> None:
     tokenizer = train_tokenizer(kind, [each.text for each in texts], 1600)
     assert [tokenizer.token_to_id(token) for token in SPECIAL] == [0, 1, 2, 3]
