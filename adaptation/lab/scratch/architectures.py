@@ -1,8 +1,8 @@
 """Architectures to choose from, and what each costs before anything is trained.
 
 Sources: Vaswani et al., 2017 (encoder-decoder, here as T5); Devlin et al., 2019 (encoder, BERT); Jiang et al., 2023
-(decoder, Mistral); FLOPs as Kaplan et al., "Scaling Laws for Neural Language Models", 2020, and Chowdhery et al., "PaLM",
-2022, appendix B. Importing this imports no torch.
+(decoder, Mistral); FLOPs as Kaplan et al., "Scaling Laws for Neural Language Models", 2020, and Chowdhery et al.,
+"PaLM", 2022, appendix B. Importing this imports no torch.
 """
 
 from __future__ import annotations

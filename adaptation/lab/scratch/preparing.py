@@ -6,18 +6,20 @@ Importing this imports tokenizers.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from adaptation.lab.scratch.cleaning import Step, clean
 from adaptation.lab.scratch.collecting import Text, collect
 from adaptation.lab.scratch.counting import Counts, count
 from adaptation.lab.scratch.recipe import PretrainRecipe, Words
-from adaptation.lab.scratch.tokenizing import Fit, best, fits, train_tokenizer
+from adaptation.lab.scratch.tokenizing import Fit, best, fits, tokenizer_of, train_tokenizer
 from adaptation.lab.scratch.windows import Stream, Window, part, stream_of, windows_of
-from retrieval.errors import UsageError
+from retrieval.errors import TekioError, UsageError
 
 _LEAST_STEPS = 10
 """Optimiser steps of an epoch, below which nothing worth a measure is learned."""
@@ -25,6 +27,8 @@ _LEAST_HELD = 2
 """Windows that are measured on, at least."""
 _KINDS = ("bpe", "sentencepiece")
 Say = Callable[[str], None]
+Chosen = tuple[str, Any, list[Fit]]
+"""The name of a tokenizer, the tokenizer, and how each that was tried fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,31 @@ def prepare(recipe: PretrainRecipe, say: Say) -> Corpus:
     return Corpus(learned, held_out, steps, count(texts), digest.hexdigest())
 
 
-def tokenized(corpus: Corpus, words: Words, say: Say) -> Tokenized:
+def tokenized(corpus: Corpus, words: Words, say: Say, *, kept: Path | None = None) -> Tokenized:
     """Train the tokenizers that a recipe wants on the learned texts, and take the one that fits best.
+
+    Args:
+        corpus: to learn from and to measure on.
+        words: which tokenizers.
+        say: is told how it goes.
+        kept: file of what was taken. It is read where it is there, so that a training that goes on, or other processes
+            of it, have the very same tokens; else it is written.
 
     Raises:
         UsageError: the vocabulary has no room for the characters.
+        TekioError: the file cannot be written.
     """
+    held = _read(kept)
+    if held is None:
+        held = _chosen(corpus, words, say)
+        _write(kept, held)
+    name, tokenizer, found = held
+    return Tokenized(
+        name, tokenizer, found, stream_of(tokenizer, corpus.learned), stream_of(tokenizer, corpus.held_out)
+    )
+
+
+def _chosen(corpus: Corpus, words: Words, say: Say) -> Chosen:
     kinds = _KINDS if words.kind == "best" else (words.kind,)
     texts = [text.text for text in corpus.learned]
     made = {}
@@ -109,10 +132,27 @@ def tokenized(corpus: Corpus, words: Words, say: Say) -> Tokenized:
         made[kind] = train_tokenizer(kind, texts, words.size)
     found = fits(made, corpus.held_out)
     name = best(found)
-    chosen = made[name]
-    return Tokenized(
-        name, chosen, found, stream_of(chosen, corpus.learned), stream_of(chosen, corpus.held_out)
-    )
+    return name, made[name], found
+
+
+def _read(kept: Path | None) -> Chosen | None:
+    if kept is None or not kept.is_file():
+        return None
+    held = json.loads(kept.read_text(encoding="utf-8"))
+    return held["name"], tokenizer_of(held["tokenizer"]), [Fit(**fit) for fit in held["fits"]]
+
+
+def _write(kept: Path | None, chosen: Chosen) -> None:
+    if kept is None:
+        return
+    name, tokenizer, found = chosen
+    told = {"name": name, "tokenizer": tokenizer.to_str(), "fits": [fit.as_dict() for fit in found]}
+    part = kept.with_suffix(".part")
+    try:
+        part.write_text(json.dumps(told), encoding="utf-8")
+        part.replace(kept)
+    except OSError as error:
+        raise TekioError(f"{kept} cannot be written ({error.strerror or error}): free some space") from error
 
 
 def windows(tokens: Tokenized, recipe: PretrainRecipe) -> tuple[list[Window], list[Window]]:

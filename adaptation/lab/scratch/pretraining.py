@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from adaptation.lab.scratch.windows import Window
 
 _PLAN = "plan.json"
+_TOKENIZER = "tokenizer.json"
 _WATCHED = 64
 """Held-out windows whose loss is watched: it is computed eight times; at the end all are measured."""
 _TOKENS_A_WEIGHT = 20
@@ -55,27 +56,28 @@ class Plan:
         }
 
 
-def plan_of(recipe: PretrainRecipe, say: Callable[[str], None]) -> Plan:
+def plan_of(
+    recipe: PretrainRecipe,
+    say: Callable[[str], None],
+    *,
+    corpus: Corpus | None = None,
+    kept: Path | None = None,
+) -> Plan:
     """Return what a recipe comes to before training.
 
+    Args:
+        recipe: how.
+        say: is told how it goes.
+        corpus: that is prepared already.
+        kept: file of the tokenizer, see `tokenized`.
+
     Raises:
-        UsageError: there are too few texts, or a name of the recipe is unknown.
+        UsageError: there are too few texts, or a number or name of the recipe does not fit the others.
     """
-    shape = shape_of(recipe.model.size)
+    _check(recipe)
     training, model = recipe.training, recipe.model
-    if model.positions < training.window:
-        raise UsageError(
-            f"model.positions ({model.positions:,}) is less than training.window ({training.window:,}): raise it"
-        )
-    if recipe.model.retrieval and model.positions < 2 * training.window:
-        raise UsageError(
-            "with model.retrieval a window is read behind another one: model.positions is at least "
-            f"{2 * training.window:,}"
-        )
-    if recipe.model.retrieval and model.kind == "encoder":
-        raise UsageError("model.retrieval is for a decoder or an encoder-decoder, not for an encoder")
-    corpus = prepare(recipe, say)
-    tokens = tokenized(corpus, recipe.tokenizer, say)
+    corpus = prepare(recipe, say) if corpus is None else corpus
+    tokens = tokenized(corpus, recipe.tokenizer, say, kept=kept)
     learned = training.steps * training.batch * training.window or training.epochs * len(tokens.learned.ids)
     common: dict[str, Any] = {
         "vocabulary": tokens.vocabulary,
@@ -84,7 +86,23 @@ def plan_of(recipe: PretrainRecipe, say: Callable[[str], None]) -> Plan:
         "batch": training.batch,
         "tokens": learned,
     }
-    return Plan(corpus, tokens, table_of(**common), cost_of(model.kind, shape, **common))
+    return Plan(corpus, tokens, table_of(**common), cost_of(model.kind, shape_of(model.size), **common))
+
+
+def _check(recipe: PretrainRecipe) -> None:
+    shape_of(recipe.model.size)
+    training, model = recipe.training, recipe.model
+    if model.positions < training.window:
+        raise UsageError(
+            f"model.positions ({model.positions:,}) is less than training.window ({training.window:,}): raise it"
+        )
+    if model.retrieval and model.positions < 2 * training.window:
+        raise UsageError(
+            "with model.retrieval a window is read behind another one: model.positions is at least "
+            f"{2 * training.window:,}"
+        )
+    if model.retrieval and model.kind == "encoder":
+        raise UsageError("model.retrieval is for a decoder or an encoder-decoder, not for an encoder")
 
 
 def pretrain(
@@ -111,12 +129,19 @@ def pretrain(
         TekioError: training failed; its checkpoints are kept.
     """
     check_model_name(out.name, out.parent, force=force or resume)
-    plan = plan_of(recipe, say)
-    learned, held_out = windows(plan.tokens, recipe)
+    _check(recipe)
+    corpus = prepare(recipe, say)
     work = out.parent / f".{out.name}.training"
     with in_turn():
         if is_first():
-            _begin(work, out.name, recipe.digest(plan.corpus.digest), resume=resume, force=force)
+            _begin(work, out.name, recipe.digest(corpus.digest), resume=resume, force=force)
+        plan = plan_of(recipe, say, corpus=corpus, kept=work / _TOKENIZER)
+    try:
+        learned, held_out = windows(plan.tokens, recipe)
+    except UsageError:
+        if is_first() and not any(work.glob("checkpoint-*")):
+            shutil.rmtree(work, ignore_errors=True)
+        raise
     say(
         f"{plan.chosen.parameters:,} weights, {len(plan.tokens.learned.ids):,} tokens to learn from, "
         f"{plan.chosen.flops:.2g} FLOPs in all"
@@ -239,7 +264,7 @@ def _begin(work: Path, name: str, digest: str, *, resume: bool, force: bool) -> 
                 "--force in place of --resume"
             )
         return
-    if held is not None and not force:
+    if any(work.glob("checkpoint-*")) and not force:  # without one there is nothing to go on with
         raise UsageError(
             f"a training of '{name}' was stopped before its end: --resume goes on with it, --force begins anew"
         )

@@ -55,9 +55,17 @@ def train_tokenizer(kind: str, texts: Sequence[str], size: int) -> Tokenizer:
     Raises:
         UsageError: the vocabulary has no room for the characters.
     """
-    made = _bpe(texts, size) if kind == "bpe" else _sentencepiece(texts, size)
-    made.encode_special_tokens = True  # a text that holds <end> does not end by it
-    return made
+    return _spelling(_bpe(texts, size) if kind == "bpe" else _sentencepiece(texts, size))
+
+
+def tokenizer_of(written: str) -> Tokenizer:
+    """Return a tokenizer as it was written by `to_str`."""
+    return _spelling(Tokenizer.from_str(written))
+
+
+def _spelling(tokenizer: Tokenizer) -> Tokenizer:
+    tokenizer.encode_special_tokens = True  # a text that holds <end> does not end by it
+    return tokenizer
 
 
 def _bpe(texts: Sequence[str], size: int) -> Tokenizer:
