@@ -13,7 +13,7 @@ from ui.training_bar import training_bar
 
 if TYPE_CHECKING:
     from adaptation.lab.models import LabCard
-    from adaptation.lab.scratch.pretraining import Plan
+    from adaptation.lab.scratch.planning import Plan
     from adaptation.lab.scratch.recipe import PretrainRecipe
 
 RecipeArgument = Annotated[
@@ -86,7 +86,8 @@ def adapt_pretrain(
 
     chosen = chosen_recipe(recipe, source, settings)
     quiet_libraries()
-    from adaptation.lab.scratch.pretraining import plan_of, pretrain
+    from adaptation.lab.scratch.planning import plan_of
+    from adaptation.lab.scratch.pretraining import pretrain
 
     if plan:
         found = plan_of(chosen, say)

@@ -150,7 +150,8 @@ class Grid:
         collator = collator_of("decoder", None)
         model = new_model(self._recipe.model, point.shape, self._tokens.vocabulary, training)
         with tempfile.TemporaryDirectory(prefix="tekio-scaling-") as work:
-            train(model, Material(windows, (), collator, "decoder"), training, Path(work), keep=False)
+            material = Material(windows, (), collator, "decoder")
+            _, model = train(model, material, training, Path(work), keep=False)
         found = measure(model, self._held_out, "decoder", collator, batch=base.batch)
         weights = weights_of(point, self._tokens.vocabulary, self._recipe.model.positions)
         return Run(weights, steps * base.batch * base.window, found.loss)

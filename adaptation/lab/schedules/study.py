@@ -185,7 +185,7 @@ class _Bench:
         material = Material(learned, watched, self._collator, kind)
         with tempfile.TemporaryDirectory(prefix="tekio-schedules-") as work:
             # What stops early takes its best weights; the others show their last.
-            trained = train(model, material, training, Path(work), keep=bool(training.patience))
+            trained, model = train(model, material, training, Path(work), keep=bool(training.patience))
         found = measure(model, self._held_out, kind, self._collator, batch=training.batch, seed=training.seed)
         watched_losses = [
             (point.step, point.held_out) for point in trained.points if point.held_out is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 from adaptation.finetuning.memory import kept_a_token
@@ -156,14 +157,23 @@ def config_of(
 
 def empty_model(kind: Kind, config: Any) -> Any:
     """Return a model of a configuration, with weights drawn from torch's generator."""
+    return _class_of(kind).from_config(config)
+
+
+def loaded(kind: Kind, folder: Path) -> Any:
+    """Return a model that was written to a folder."""
+    return _class_of(kind).from_pretrained(folder, local_files_only=True)
+
+
+def _class_of(kind: Kind) -> Any:
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
-    makers: dict[str, Any] = {
+    classes: dict[str, Any] = {
         "decoder": AutoModelForCausalLM,
         "encoder": AutoModelForMaskedLM,
         "encoder-decoder": AutoModelForSeq2SeqLM,
     }
-    return makers[kind].from_config(config)
+    return classes[kind]
 
 
 def cost_of(

@@ -19,7 +19,7 @@ from adaptation.finetuning.methods import layers_of
 from adaptation.finetuning.recipe import Recipe
 from adaptation.finetuning.training import Schedule, Trained, run, trainer_arguments
 from adaptation.finetuning.watching import Progress
-from adaptation.lab.scratch.architectures import Shape, config_of, empty_model
+from adaptation.lab.scratch.architectures import Shape, config_of, empty_model, loaded
 from adaptation.lab.scratch.collating import Collator, Windows, scored
 from adaptation.lab.scratch.recipe import Architecture, Kind, Training
 from adaptation.lab.scratch.windows import Window
@@ -155,8 +155,11 @@ def train(
     keep: bool = True,
     resume: bool = False,
     show: Callable[[Progress], None] = lambda progress: None,
-) -> Trained:
-    """Train a model in place; with held-out windows it ends with the weights of the lowest loss on them.
+) -> tuple[Trained, Any]:
+    """Train a model; with held-out windows it ends with the weights of the lowest loss on them.
+
+    Returns what it came to and the trained model: the one that was given, or where FSDP or DeepSpeed had its weights in
+    several processes, a whole one that was put together from them.
 
     Args:
         model: of `new_model`.
@@ -183,4 +186,14 @@ def train(
         eval_dataset=Windows(material.held_out) if material.held_out else None,
         data_collator=material.collator,
     )
-    return run(trainer, recipe_of(training), schedule, resume=resume, show=show)
+    trained = run(trainer, recipe_of(training), schedule, resume=resume, show=show)
+    return trained, _whole(trainer, model, material.kind, work)
+
+
+def _whole(trainer: Any, model: Any, kind: Kind, work: Path) -> Any:
+    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        return model
+    folder = work / "whole"
+    trainer.save_model(str(folder))
+    trainer.accelerator.wait_for_everyone()
+    return loaded(kind, folder)

@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from adaptation.finetuning.watching import Progress
 from adaptation.lab.figures import log_likelihood
 from adaptation.lab.models import read_card
+from adaptation.lab.scratch.planning import plan_of
 from adaptation.lab.scratch.preparing import prepare, tokenized, windows
-from adaptation.lab.scratch.pretraining import plan_of, pretrain
+from adaptation.lab.scratch.pretraining import pretrain
 from adaptation.lab.scratch.recipe import PretrainRecipe, changed, read_recipe
 from kernel.lab_models import lab_variant, list_lab_models
 from retrieval.errors import UsageError
