@@ -171,7 +171,6 @@ def as_transformers(tokenizer: Tokenizer, positions: int) -> Any:
         mask_token=MASK,
         unk_token=UNKNOWN,
         model_max_length=positions,
-        model_input_names=["input_ids", "attention_mask"],
         clean_up_tokenization_spaces=False,
     )
     held.chat_template = _CHAT
