@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kernel.chat.quantised import form_of
 from kernel.model_packages.manifest import LAB_CARD, has_model
 from kernel.variant_settings import VariantSettings
 from retrieval.errors import UsageError
@@ -40,6 +39,8 @@ def lab_variant(name: str, folder: Path) -> VariantSettings:
         raise UsageError(f"the model '{name}' writes no text ({', '.join(kinds)}), so that it cannot answer")
     if held.get("is_encoder_decoder"):
         return VariantSettings(engine="seq2seq", model=str(folder))
+    from kernel.chat.quantised import form_of  # numpy, which settings do without
+
     form = form_of(folder)
     return VariantSettings(
         engine="local", model=str(folder), precision="auto" if form is None else form.precision

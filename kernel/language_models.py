@@ -48,6 +48,7 @@ class LanguageModels:
                     seconds=settings.answer_seconds,
                     guessed=settings.guessed_tokens,
                     draft=draft,
+                    draft_precision="" if settings.draft_precision == "auto" else settings.draft_precision,
                     gpu_memory_share=settings.gpu_memory_share,
                     others_mb=weights_mb(self._others()) if has_gpu() else 0,
                 )
@@ -61,7 +62,7 @@ class LanguageModels:
                 )
             return self._engines
 
-    def apart(self, model: str, precision: str) -> tuple[LocalEngines, str]:
+    def apart(self, model: str, precision: str, draft: str = "") -> tuple[LocalEngines, str]:
         """Return engines of their own over a model, or over the base in another precision, with what changes with it.
 
         The caller closes them.
@@ -69,12 +70,15 @@ class LanguageModels:
         Args:
             model: its name or folder; empty is the base.
             precision: of its weights; `auto` is that of the settings.
+            draft: name or folder of a smaller model that guesses for it; empty: the settings' own for the base, none
+                for another model.
 
         Raises:
             TekioError: the model cannot be found.
         """
         settings = self._settings
-        changed = {"generator": model or settings.generator, "draft": settings.draft if not model else None}
+        guessing = draft or ("" if model else settings.draft)
+        changed = {"generator": model or settings.generator, "draft": guessing}
         if precision != "auto":
             changed["precision"] = precision
         models = LanguageModels(settings.model_copy(update=changed), self._models)

@@ -40,6 +40,9 @@ class VariantSettings(BaseModel):
         "the base model; seq2seq: a model's folder, or its name; local: the same, empty: the base model",
     )
     precision: Precision = Field("auto", description="local: of its weights, as the setting of this name")
+    draft: str = Field(
+        "", description="local: name or folder of a smaller model of the same words that guesses ahead for it"
+    )
     adapter: Path | None = Field(None, description="llama.cpp: a LoRA in a GGUF file, over the model")
     key: str = Field("", description="openai: NAME of the environment variable that holds the key")
     languages: list[str] = Field([], description="languages that it speaks; empty: those of the base model")
@@ -96,6 +99,8 @@ class VariantSettings(BaseModel):
             raise ValueError("the engine seq2seq needs a model, and takes no adapter")
         if self.engine != "local" and self.precision != "auto":
             raise ValueError("precision belongs to the engine local")
+        if self.engine != "local" and self.draft:
+            raise ValueError("a draft belongs to the engine local")
         return self
 
 

@@ -34,7 +34,9 @@ from ui.commands.functions import functions
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.keys import keys_app
+from ui.commands.lab_compress import adapt_compress
 from ui.commands.lab_pretrain import adapt_pretrain
+from ui.commands.lab_quantise import adapt_quantise
 from ui.commands.lab_scaling import adapt_scaling
 from ui.commands.lab_schedules import adapt_schedules
 from ui.commands.memory import memory_app
@@ -91,6 +93,8 @@ _adaptations.command("ensemble")(adapt_ensemble)
 _adaptations.command("pretrain")(adapt_pretrain)
 _adaptations.command("scaling")(adapt_scaling)
 _adaptations.command("schedules")(adapt_schedules)
+_adaptations.command("quantise")(adapt_quantise)
+_adaptations.command("compress")(adapt_compress)
 _adaptations.add_typer(policy_app, name="policy")
 app.add_typer(_adaptations, name="adapt")
 

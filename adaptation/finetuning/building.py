@@ -32,7 +32,7 @@ def load_base(folder: Path, method: str = "lora") -> Any:
     in float32, since the small steps of training are lost in halves.
 
     Raises:
-        UsageError: there is no library that computes with 4 bits here.
+        UsageError: there is no library that computes with 4 bits here, or a reward model is to be of weights in few.
     """
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -41,6 +41,10 @@ def load_base(folder: Path, method: str = "lora") -> Any:
     if method == "qlora" and form_of(folder) is None:  # else its weights are rounded already
         chosen |= {"quantization_config": _four_bits(dtype), "device_map": {"": device}}
     if method == "reward":
+        if form_of(folder) is not None:
+            raise UsageError(
+                "a reward model cannot be trained over weights in few bits: name the floats of the base"
+            )
         said = logging.get_verbosity()
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # that the new layer is new
         model: Any = AutoModelForSequenceClassification.from_pretrained(

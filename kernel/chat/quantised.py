@@ -27,6 +27,7 @@ CODES, SCALES, LOWS, INPUT_SCALE = ".codes", ".scales", ".lows", ".input_scale"
 WEIGHT = ".weight"
 
 QuantisedPrecision = Literal["int8", "int8-weights", "int4-weights"]
+_PRECISIONS: tuple[QuantisedPrecision, ...] = ("int8", "int8-weights", "int4-weights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,7 @@ def form_in(config: dict[str, Any]) -> Form | None:
     told = config.get("quantization_config")
     if not isinstance(told, dict) or told.get("quant_method") != METHOD:
         return None
-    found: dict[str, QuantisedPrecision] = {
-        each: each for each in ("int8", "int8-weights", "int4-weights")
-    }  # so that only these three pass
-    precision = found.get(str(told.get("precision")))
+    precision = next((each for each in _PRECISIONS if each == told.get("precision")), None)
     return None if precision is None else Form(precision, bool(told.get("static")))
 
 
@@ -130,7 +128,7 @@ def load_causal(folder: Path, **chosen: Any) -> Any:
         OSError, ValueError: of transformers, the folder holds no such model.
         TekioError: its weights are damaged.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
     form = form_of(folder)
     if form is None:
@@ -141,7 +139,8 @@ def load_causal(folder: Path, **chosen: Any) -> Any:
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     del config.quantization_config
-    held, dtype = Weights(folder), chosen.get("dtype") or torch.float32
+    held, told = Weights(folder), chosen.get("dtype")
+    dtype = told if isinstance(told, torch.dtype) else torch.float32
     state = {name: torch.from_numpy(held.get(name)).to(dtype) for name in held.names()}
     more = {name: chosen[name] for name in ("attn_implementation",) if name in chosen}
     model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype, **more)  # type: ignore[no-untyped-call]
@@ -154,6 +153,8 @@ def load_causal(folder: Path, **chosen: Any) -> Any:
 
         raise TekioError(f"the model in {folder} has no weights named {lost[0]}: make it again")
     model.tie_weights()
+    if (folder / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(folder, local_files_only=True)
     if form.static:
         _round_inputs(model, held)
     return model

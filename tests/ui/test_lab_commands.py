@@ -1,83 +1,104 @@
-"""The commands of the lab that make models from scratch, as a person calls them."""
+"""`tekio adapt quantise` and `compress`: what a person is told, and that the result answers."""
 
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.adaptation.lab.small_corpus import write_corpus
+from kernel.app import Tekio
+from kernel.model_store import ModelStore
+from kernel.settings import Settings
+from tests.adaptation.conftest import make_embedder, write_documents
 from tests.ui.conftest import Run
 
-TINY = [
-    value
-    for setting in (
-        "data.shortest=20",
-        "data.boilerplate=1.0",
-        "data.alike=0.99",
-        "tokenizer.kind=bpe",
-        "tokenizer.size=500",
-        "model.size=nano",
-        "model.positions=128",
-        "training.window=32",
-        "training.batch=2",
-        "training.steps=8",
+
+@pytest.fixture(scope="module")
+def place(model_store: ModelStore, small_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an index of small documents over a small base."""
+    folder = tmp_path_factory.mktemp("lab")
+    embedder = make_embedder(tmp_path_factory.mktemp("models") / "tiny")
+    (folder / "tekio.toml").write_text(
+        f'embedder = "{embedder}"\nembedder_engine = "torch"\nchunk_tokens = 96\ncache = "{model_store.cache}"\n'
+        f'generator = "{small_base}"\nthreads = 1\nreading = false\nmax_new_tokens = 4\nmin_confidence = 0.0\n'
+        "kv_cache_mb = 32\n",
+        encoding="utf-8",
     )
-    for value in ("--set", setting)
-]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        with closing(Tekio(Settings())) as tekio:
+            tekio.ingest([write_documents(folder / "documents", 4)])
+    return folder
 
 
 @pytest.fixture
-def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TEKIO_MODELS", str(tmp_path / "models"))
-    return write_corpus(tmp_path / "corpus")
+def run(place: Path, monkeypatch: pytest.MonkeyPatch, run: Run) -> Run:
+    monkeypatch.chdir(place)
+    return run
 
 
-def test_a_plan_shows_what_a_model_would_cost_and_a_training_keeps_it(
-    corpus: Path, tmp_path: Path, run: Run
-) -> None:
-    given = ("adapt", "pretrain", "--source", str(corpus), *TINY)
-    code, out, err = run(*given, "--plan")
+def test_a_model_is_quantised_listed_and_asked(run: Run) -> None:
+    code, out, err = run("adapt", "quantise", "--name", "light", "--method", "int8", "--measure", "0")
     assert code == 0, err
-    for part in ("near-duplicates", "bytes a token", "encoder-decoder", "nano (chosen)"):
-        assert part in out
-    code, out, err = run(*given, "--plan", "--json")
-    told = json.loads(out)
-    assert not (tmp_path / "models").exists()
-    code, out, err = run(*given, "--name", "own", "--json")
-    assert code == 0, err
-    card = json.loads(out)
-    assert card["parameters"] == told["chosen"]["parameters"]
-    assert card["figures"]["ngram"]["perplexity"] > 1
-    assert (tmp_path / "models" / "own" / "model.safetensors").is_file()
-    code, out, err = run(*given, "--name", "own")
-    assert (code, out) == (2, "")
-    assert "there is a model 'own'" in err
-
-
-def test_schedules_and_scaling_give_json_and_pictures(corpus: Path, tmp_path: Path, run: Run) -> None:
-    given = ("--source", str(corpus), *TINY, "--json")
+    assert "quantise int8: " in out
+    assert "`tekio ask --variant light QUESTION`" in out
+    (row,) = json.loads(run("models", "list", "--json")[1])["lab"]
+    assert (row["name"], row["method"]) == ("light", "quantise int8")
+    assert "made in the lab" in run("models")[1]
     code, out, err = run(
-        *("adapt", "schedules", "--only", "cosine", "--no-find-lr", "--out", str(tmp_path / "s"), *given)
+        "ask", "How often is the pump inspected?", "--variant", "light", "--json", "--no-cache"
+    )
+    assert code == 0, err
+    assert json.loads(out)["usage"]["completion_tokens"] > 0
+    code, _, err = run("adapt", "quantise", "--name", "light", "--method", "int8", "--measure", "0")
+    assert (code, err.strip()) == (
+        2,
+        "tekio: there is a model 'light' in .tekio/models: choose another --name, or give --force",
+    )
+
+
+def test_methods_are_explained_before_one_is_chosen(run: Run) -> None:
+    code, out, _ = run("adapt", "quantise", "--list", "--json")
+    assert code == 0
+    assert [each["name"] for each in json.loads(out)["methods"]] == [
+        "dynamic",
+        "static",
+        "int8",
+        "int4",
+        "qat",
+    ]
+
+
+def test_the_smallest_within_the_limits_is_made_exported_and_told(run: Run, place: Path) -> None:
+    code, out, err = run(
+        *("adapt", "compress", "--name", "device", "--memory", "60MB", "--max-loss", "5%"),
+        *("--quantise", "int8", "--export", "gguf", "--json"),
     )
     assert code == 0, err
     told = json.loads(out)
-    assert [each["name"] for each in told["experiments"]] == ["cosine"]
-    assert all(Path(path).is_file() for path in told["pictures"])
-    grid = ("--size", "16", "--size", "32", "--tokens", "512", "--tokens", "1024", "--tokens", "2560")
-    code, out, err = run("adapt", "scaling", *grid, "--resamples", "10", "--out", str(tmp_path / "l"), *given)
-    assert code == 0, err
-    told = json.loads(out)
-    assert len(told["runs"]) == 6
-    assert len(told["pictures"]) == 3
+    assert told["best"] == "int8"
+    assert [each["name"] for each in told["tried"]] == ["base", "int8"]
+    assert told["made"]["name"] == "device"
+    assert told["made"]["figures"]["after"]["perplexity"] == pytest.approx(
+        told["made"]["figures"]["before"]["perplexity"], rel=0.05
+    )
+    assert told["export"]["same"] > 0.8
+    assert (place / "device-gguf" / "model.gguf").is_file()
+    assert "nothing is pruned or distilled" in err
 
 
-def test_a_model_without_a_name_or_texts_is_refused_in_a_line(run: Run) -> None:
-    code, out, err = run("adapt", "pretrain")
-    assert (code, out) == (2, "")
-    assert "give the model a --name" in err
-    code, _, err = run("adapt", "pretrain", "--name", "own")
-    assert code == 2
-    assert "the recipe names no texts" in err
+def test_a_budget_that_cannot_be_met_is_said_with_what_is_missing(run: Run) -> None:
+    code, out, err = run(
+        *("adapt", "compress", "--name", "tiny", "--memory", "1MB", "--quantise", "none"),
+    )
+    assert code == 3, err
+    assert "none is within the limits; base comes nearest: " in out
+    assert "MB too much" in out
+    assert "tiny" not in [row["name"] for row in json.loads(run("models", "--json")[1])["lab"]]
+
+
+def test_limits_that_are_none_are_told(run: Run) -> None:
+    code, _, err = run("adapt", "compress", "--name", "device2", "--memory", "lots")
+    assert (code, "--memory is a size such as 200MB" in err) == (2, True)
