@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ui.commands.lab_options import ForceFlag, MeasureOption, ResumeFlag, folder_of, with_figures
 from ui.console import print_json, print_table, print_text, quiet_libraries, say
 from ui.options import JsonFlag
 from ui.training_bar import training_bar
@@ -52,9 +53,14 @@ PlanFlag = Annotated[
         "--plan", help="Show the corpus, the tokenizers and what architectures cost; train nothing."
     ),
 ]
-ResumeFlag = Annotated[bool, typer.Option("--resume", help="Go on with a training that was stopped.")]
-ForceFlag = Annotated[
-    bool, typer.Option("--force", help="Replace a model of this name, or a training that was stopped.")
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        help="A training set, of `tekio adapt dataset`: base and model are asked its held-out rows at the end.",
+        show_default=False,
+    ),
 ]
 
 
@@ -77,6 +83,8 @@ def adapt_pretrain(
     source: SourceOption = None,
     settings: SetOption = None,
     plan: PlanFlag = False,
+    data: DataOption = None,
+    measure: MeasureOption = 40,
     resume: ResumeFlag = False,
     force: ForceFlag = False,
     as_json: JsonFlag = False,
@@ -102,10 +110,12 @@ def adapt_pretrain(
     from kernel.settings import load_settings
 
     tell = say if is_first() else (lambda text: None)  # of several processes one speaks
+    held = load_settings()
+    out = held.models / name
     with training_bar() as show:
         card = pretrain(
             chosen,
-            load_settings().models / name,
+            out,
             resume=resume,
             force=force,
             say=tell,
@@ -113,10 +123,14 @@ def adapt_pretrain(
         )
     if not is_first():
         return
+    lines = _lines(card)
+    if data is not None and measure and chosen.model.kind == "decoder":
+        card, table = with_figures(folder_of(held, ""), out, data, most=measure, seed=chosen.training.seed)
+        lines.append(table)
     if as_json:
-        print_json(card.model_dump())
+        print_json(card.model_dump() | {"folder": str(out.absolute())})
     else:
-        print_text("\n".join(_lines(card)))
+        print_text("\n".join(lines))
 
 
 def _show_plan(plan: Plan) -> None:
