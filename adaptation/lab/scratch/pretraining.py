@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from adaptation.finetuning.curve import CURVE_FILE, draw_curve
 from adaptation.finetuning.processes import in_turn, is_first
-from adaptation.lab.models import LabCard, check_model_name, keep_model
+from adaptation.lab.models import LabCard, check_model_name, keep_model, read_card
 from adaptation.lab.scratch.architectures import shape_of
 from adaptation.lab.scratch.planning import check, plan_of
 from adaptation.lab.scratch.preparing import prepare, windows
@@ -97,9 +97,7 @@ def pretrain(
         figures=figures,
         recipe=recipe.model_dump(mode="json"),
     )
-    if is_first():
-        _keep(model, tokenizer, card, out, work)
-    return card
+    return _kept(model, tokenizer, card, out, work) if is_first() else card
 
 
 def _begin(work: Path, name: str, digest: str, *, resume: bool, force: bool) -> None:
@@ -127,11 +125,12 @@ def _begin(work: Path, name: str, digest: str, *, resume: bool, force: bool) -> 
         raise TekioError(f"{work} cannot be written ({error.strerror or error}): free some space") from error
 
 
-def _keep(model: Any, tokenizer: Any, card: LabCard, out: Path, work: Path) -> None:
-    """Keep a model with its card and curve, and take its checkpoints away."""
+def _kept(model: Any, tokenizer: Any, card: LabCard, out: Path, work: Path) -> LabCard:
+    """Keep a model with its card and curve, and take its checkpoints away; return the card as it is kept."""
     model.config.use_cache = True
     folder = keep_model(
         out, model, tokenizer, card, force=True
     )  # that it may be replaced was checked at the start
     draw_curve(card.figures["curve"], folder / CURVE_FILE, title=card.name)
     shutil.rmtree(work, ignore_errors=True)
+    return read_card(folder)

@@ -197,3 +197,15 @@ def test_a_recipe_that_is_wrong_is_told_in_a_line(written: str, why: str, tmp_pa
 def test_a_setting_of_an_unknown_table_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="'speed=3' is no setting of a recipe"):
         changed(PretrainRecipe(), ["speed=3"])
+
+
+def test_a_tokenizer_that_is_kept_gives_the_very_same_tokens(corpus: Path, tmp_path: Path) -> None:
+    recipe = changed(tiny_recipe(corpus), ["tokenizer.kind=best", "tokenizer.size=1600"])
+    texts = prepare(recipe, quiet)
+    said: list[str] = []
+    first = tokenized(texts, recipe.tokenizer, said.append, kept=tmp_path / "tokenizer.json")
+    assert len(said) == 2
+    again = tokenized(texts, recipe.tokenizer, said.append, kept=tmp_path / "tokenizer.json")
+    assert len(said) == 2, "none is trained again"
+    assert (first.learned.ids == again.learned.ids).all()
+    assert (first.name, first.fits) == (again.name, again.fits)
