@@ -128,9 +128,8 @@ def _begin(work: Path, name: str, digest: str, *, resume: bool, force: bool) -> 
 def _kept(model: Any, tokenizer: Any, card: LabCard, out: Path, work: Path) -> LabCard:
     """Keep a model with its card and curve, and take its checkpoints away; return the card as it is kept."""
     model.config.use_cache = True
-    folder = keep_model(
-        out, model, tokenizer, card, force=True
-    )  # that it may be replaced was checked at the start
+    # Whether it may be replaced was checked at the start.
+    folder = keep_model(out, model, tokenizer, card, force=True)
     draw_curve(card.figures["curve"], folder / CURVE_FILE, title=card.name)
     shutil.rmtree(work, ignore_errors=True)
     return read_card(folder)
