@@ -90,7 +90,7 @@ class Grid:
         Args:
             recipe: its training, without its number of steps, is that of each run.
             tokens: the corpus.
-            learned: windows, in random order.
+            learned: windows, of texts in random order; a run learns the first ones.
             held_out: windows that each run is measured on.
             file: of the runs that are done.
         """

@@ -129,7 +129,7 @@ def fit(runs: Sequence[Run], *, resamples: int = 200, seed: int = 0) -> Fitted:
     Raises:
         UsageError: there are too few runs, or too few different ones.
     """
-    _check(runs)
+    check_enough([(run.parameters, run.tokens) for run in runs])
     sizes = np.array([run.parameters for run in runs], dtype=np.float64)
     tokens = np.array([run.tokens for run in runs], dtype=np.float64)
     losses = np.array([run.loss for run in runs], dtype=np.float64)
@@ -148,8 +148,13 @@ def fit(runs: Sequence[Run], *, resamples: int = 200, seed: int = 0) -> Fitted:
     return Fitted(_law(best), tuple(drawn), tuple(runs))
 
 
-def _check(runs: Sequence[Run]) -> None:
-    sizes, tokens = {run.parameters for run in runs}, {run.tokens for run in runs}
+def check_enough(runs: Sequence[tuple[int, int]]) -> None:
+    """Check that the law can be fitted to runs of sizes and tokens.
+
+    Raises:
+        UsageError: there are too few runs, or too few different ones.
+    """
+    sizes, tokens = {size for size, _ in runs}, {count for _, count in runs}
     if len(runs) < LEAST_RUNS or len(sizes) < 2 or len(tokens) < 2:
         raise UsageError(
             f"{len(runs)} runs of {len(sizes)} sizes and {len(tokens)} numbers of tokens are too few to fit the law "

@@ -9,8 +9,8 @@ from typing import Any
 
 from adaptation.lab.scaling.grid import Grid, Point, grid, larger, weights_of
 from adaptation.lab.scaling.isoflops import Line, lines
-from adaptation.lab.scaling.law import Fitted, Run, fit
-from adaptation.lab.scratch.preparing import prepare, tokenized, windows
+from adaptation.lab.scaling.law import Fitted, Run, check_enough, fit
+from adaptation.lab.scratch.preparing import kept_tokenizer, prepare, tokenized, windows
 from adaptation.lab.scratch.recipe import PretrainRecipe
 from retrieval.errors import UsageError
 
@@ -132,11 +132,14 @@ def study(recipe: PretrainRecipe, plan: Plan, folder: Path, say: Say) -> Study:
     """
     if recipe.model.kind != "decoder" or recipe.model.retrieval:
         raise UsageError("scaling is of decoders without retrieval: leave out model.kind and model.retrieval")
-    tokens = tokenized(prepare(recipe, say), recipe.tokenizer, say)
+    points = grid(plan.sizes, plan.tokens)
+    check_enough([(point.hidden, point.tokens) for point in points])
+    corpus = prepare(recipe, say)
+    kept = kept_tokenizer(folder, corpus, recipe.tokenizer)
+    tokens = tokenized(corpus, recipe.tokenizer, say, kept=kept)
     learned, held_out = windows(tokens, recipe)
     every = max(1, len(held_out) // _MEASURED)
     runs = Grid(recipe, tokens, learned, held_out[::every][:_MEASURED], folder / RUNS_FILE)
-    points = grid(plan.sizes, plan.tokens)
     bigger = _held(points, plan)
     start = larger(points[0], hidden=min(plan.sizes), tokens=min(plan.tokens))
     many, more = _two_ways(start, plan, tokens.vocabulary, recipe.model.positions)

@@ -13,7 +13,7 @@ from typing import Any
 from adaptation.lab.done_runs import DoneRuns
 from adaptation.lab.schedules.experiments import Experiment
 from adaptation.lab.scratch.architectures import shape_of
-from adaptation.lab.scratch.preparing import Tokenized, prepare, tokenized, windows
+from adaptation.lab.scratch.preparing import Tokenized, kept_tokenizer, prepare, tokenized, windows
 from adaptation.lab.scratch.recipe import PretrainRecipe, Training
 from adaptation.lab.scratch.windows import Window
 from retrieval.errors import UsageError
@@ -102,7 +102,9 @@ def study(recipe: PretrainRecipe, plan: Plan, folder: Path, say: Say) -> Study:
         TekioError: a training failed; the experiments before it are kept.
     """
     shape_of(recipe.model.size)
-    tokens = tokenized(prepare(recipe, say), recipe.tokenizer, say)
+    corpus = prepare(recipe, say)
+    kept = kept_tokenizer(folder, corpus, recipe.tokenizer)
+    tokens = tokenized(corpus, recipe.tokenizer, say, kept=kept)
     learned, held_out = windows(tokens, recipe)
     few = learned[: round(plan.share * len(learned))]
     least = max(_LEAST_WINDOWS, recipe.training.batch)

@@ -123,6 +123,12 @@ def tokenized(corpus: Corpus, words: Words, say: Say, *, kept: Path | None = Non
     )
 
 
+def kept_tokenizer(folder: Path, corpus: Corpus, words: Words) -> Path:
+    """Return the file in a folder in which the tokenizer of a corpus is kept, for `tokenized`."""
+    told = hashlib.sha256(f"{corpus.digest}:{words.model_dump_json()}".encode()).hexdigest()
+    return folder / f"tokenizer-{told[:12]}.json"
+
+
 def _chosen(corpus: Corpus, words: Words, say: Say) -> Chosen:
     kinds = _KINDS if words.kind == "best" else (words.kind,)
     texts = [text.text for text in corpus.learned]
@@ -149,6 +155,7 @@ def _write(kept: Path | None, chosen: Chosen) -> None:
     told = {"name": name, "tokenizer": tokenizer.to_str(), "fits": [fit.as_dict() for fit in found]}
     part = kept.with_suffix(".part")
     try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(told), encoding="utf-8")
         part.replace(kept)
     except OSError as error:

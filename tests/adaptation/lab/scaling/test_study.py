@@ -66,16 +66,17 @@ def test_a_corpus_that_is_too_small_for_the_grid_is_told_with_what_is_needed(
     ):
         study(recipe, Plan(sizes=(16, 32), tokens=(512, 1024, 1_000_000)), tmp_path, quiet)
     with pytest.raises(UsageError, match="a run of 64 tokens has less than 8 steps: give at least 512"):
-        study(recipe, Plan(sizes=(16, 32), tokens=(64, 1024)), tmp_path, quiet)
+        study(recipe, Plan(sizes=(16, 32), tokens=(64, 512, 1024)), tmp_path, quiet)
     assert not (tmp_path / RUNS_FILE).exists()
 
 
 @pytest.mark.parametrize(
     ("plan", "why"),
     [
+        (Plan(sizes=(16, 32), tokens=(512, 1024)), r"4 runs of 2 sizes .* are too few"),
         (Plan(sizes=(20, 32)), "a size is a multiple of 16, not 20"),
         (Plan(sizes=(32, 64), held_size=48), "above those of the grid, 64, not 48"),
-        (Plan(sizes=(16, 256), tokens=(512, 1024)), "could be spent on tokens"),
+        (Plan(sizes=(16, 256), tokens=(512, 768, 1024)), "could be spent on tokens"),
     ],
 )
 def test_a_plan_that_cannot_be_met_is_told(
