@@ -62,7 +62,8 @@ class KneserNey:
             for back in range(length - 1, -1, -1):
                 key = key * self._vocabulary + padded[places + missing - back]
             probability = self._interpolated(order, key, probability)
-        return -np.log(probability)
+        losses: Values = -np.log(probability)
+        return losses
 
     def perplexity(self, ids: Tokens, places: Tokens) -> float:
         """Return the perplexity of the tokens at some places of a stream."""
@@ -88,7 +89,7 @@ class KneserNey:
     def _counted(self, keys: Tokens, counts: Values) -> _Order:
         discounts = _discounts(counts)
         histories, place = np.unique(keys // self._vocabulary, return_inverse=True)
-        totals = np.bincount(place, weights=counts)
+        totals = np.asarray(np.bincount(place, weights=counts), dtype=np.float64)
         given = np.bincount(place, weights=discounts[np.minimum(counts, 3).astype(np.int64)])
         return _Order(keys, counts, histories, totals, given / totals, discounts)
 

@@ -55,7 +55,7 @@ def test_a_grid_of_runs_gives_a_law_a_foretold_run_and_two_ways_to_spend(
     file.write_text(before[: before.rindex("}")])
     last = study(recipe, PLAN, tmp_path, quiet)
     assert last.spent.data.run.loss == pytest.approx(found.spent.data.run.loss, abs=1e-5)
-    assert sum(line.endswith("}") for line in file.read_text().splitlines()) == before.count("}")
+    assert sum(line.endswith("}}") for line in file.read_text().splitlines()) == before.count("}}")
 
 
 def test_a_corpus_that_is_too_small_for_the_grid_is_told_with_what_is_needed(
