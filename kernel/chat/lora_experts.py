@@ -106,6 +106,10 @@ class RoutedLinear(nn.Module, LoraLayer):
         self.lora_gate[adapter_name] = gate
         super().update_layer(adapter_name, r, lora_alpha, config, **kwargs)
 
+    def routing(self, adapter_name: str) -> ExpertRouting:
+        """Return how an adapter routes tokens."""
+        return self._routing[adapter_name]
+
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Return what the layer gives, shape (..., out), with what the experts of each token add."""
         result: torch.Tensor = self.base_layer(x, *args, **kwargs)
