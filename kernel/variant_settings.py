@@ -112,14 +112,20 @@ def check_variant_names(variants: Collection[str]) -> None:
 
 
 def check_apart(variants: Collection[str], adapters: Collection[str], folder: Path) -> None:
-    """Check that no variant of the settings has the name of an adapter.
+    """Check that no variant has the name of an adapter or of another variant.
 
     Raises:
         UsageError: one has, so that it could not be told who is asked.
     """
-    for name in variants:
+    named = list(variants)
+    for name in named:
+        if named.count(name) > 1:
+            raise UsageError(
+                f"two variants are named '{name}': a model made in the lab and a table of the settings; "
+                "rename one of them"
+            )
         if name in adapters:
             raise UsageError(
-                f"two variants are named '{name}': an adapter in {folder} and a table of the settings; "
-                "rename one of them"
+                f"two variants are named '{name}': an adapter in {folder}, and a table of the settings or a model made "
+                "in the lab; rename one of them"
             )

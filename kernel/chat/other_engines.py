@@ -62,8 +62,14 @@ class OtherEngines:
         self._servers: dict[Path, LlamaServer] = {}
         self._own: list[Seq2SeqGenerator | LocalEngines] = []
 
-    def make(self, name: str) -> tuple[ChatCompletionClientBase, Variant]:
+    def make(
+        self, name: str, told: VariantSettings | None = None
+    ) -> tuple[ChatCompletionClientBase, Variant]:
         """Return a variant and its service; takes seconds where a file has to be looked at or fetched.
+
+        Args:
+            name: of the variant.
+            told: what is said of it; None takes what the settings say.
 
         Raises:
             UsageError: one of its files cannot be served.
@@ -73,7 +79,7 @@ class OtherEngines:
         from kernel.chat.remote.place import TimeLimits
         from kernel.chat.remote.remote_chat import RemoteChatCompletion
 
-        told = self._variants[name]
+        told = told or self._variants[name]
         if told.engine == "seq2seq":
             return self._of_own(name, told)
         if told.engine == "local":

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
+from kernel.lab_models import list_lab_models
 from kernel.pipelines.settings import PipelineSettings
 from kernel.settings import Settings
 from kernel.variant_names import BASE, EXTRACTIVE
@@ -113,4 +114,6 @@ def _describe(name: str, settings: Settings) -> VariantDescription:
         return VariantDescription(name=name, kind="remote" if other.engine == "openai" else other.engine)
     if name == BASE:
         return VariantDescription(name=name, kind="base")
+    if name in list_lab_models(settings.models):
+        return VariantDescription(name=name, kind="local")
     return VariantDescription(name=name, kind="extractive" if name == EXTRACTIVE else "adapter")

@@ -56,7 +56,7 @@ class Settings(Outcome, Computing, Functions, Serving, Ingesting, Answering, Ans
         own |= {name: told.languages or self.generator_languages for name, told in self.variants.items()}
 
         def is_known(name: str) -> bool:
-            places = (self.adapters / name, Path(name).expanduser())
+            places = (self.adapters / name, self.models / name, Path(name).expanduser())
             return name in own or name in self.composed or any(place.is_dir() for place in places)
 
         return Surroundings(
