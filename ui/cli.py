@@ -34,6 +34,7 @@ from ui.commands.functions import functions
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.keys import keys_app
+from ui.commands.lab_experts import adapt_experts
 from ui.commands.memory import memory_app
 from ui.commands.models import models_app
 from ui.commands.pipeline import pipeline_app
@@ -85,6 +86,7 @@ _adaptations.command("methods")(adapt_methods)
 _adaptations.command("retriever")(adapt_retriever)
 _adaptations.command("reembed")(reembed)
 _adaptations.command("ensemble")(adapt_ensemble)
+_adaptations.command("experts")(adapt_experts)
 _adaptations.add_typer(policy_app, name="policy")
 app.add_typer(_adaptations, name="adapt")
 

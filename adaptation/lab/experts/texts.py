@@ -24,10 +24,12 @@ class Windows:
     Attributes:
         learned: windows of one length, of all domains, in the order in which they are learned the first time.
         held_out: of each domain, its held-out texts, each as windows, of which the last may be shorter.
+        held_texts: the same as they were given, of all domains.
     """
 
     learned: tuple[tuple[int, ...], ...]
     held_out: Mapping[str, tuple[tuple[tuple[int, ...], ...], ...]]
+    held_texts: tuple[str, ...] = ()
 
 
 def read_domains(folder: Path) -> dict[str, list[str]]:
@@ -101,6 +103,7 @@ def windows_of(
     """
     learned: list[tuple[int, ...]] = []
     held_out: dict[str, tuple[tuple[tuple[int, ...], ...], ...]] = {}
+    held_texts: list[str] = []
     for domain, texts in sorted(domains.items()):
         drawn = random.Random(f"{seed}:{domain}")  # noqa: S311 - no secret
         order = list(texts)
@@ -109,10 +112,11 @@ def windows_of(
         held_out[domain] = tuple(
             tuple(_cut([*encode(text), end], window, whole=False)) for text in order[:held]
         )
+        held_texts += order[:held]
         running = [number for text in order[held:] for number in (*encode(text), end)]
         learned += _cut(running, window, whole=True)
     random.Random(seed).shuffle(learned)  # noqa: S311 - no secret
-    return Windows(tuple(learned), held_out)
+    return Windows(tuple(learned), held_out, tuple(held_texts))
 
 
 def in_order(learned: Sequence[tuple[int, ...]], count: int, *, seed: int) -> list[tuple[int, ...]]:
