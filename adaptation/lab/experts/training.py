@@ -201,6 +201,7 @@ def _arguments(work: Path, recipe: ExpertRecipe) -> dict[str, Any]:
         "eval_strategy": "steps",
         "eval_steps": every,
         "prediction_loss_only": True,
+        "label_names": ["labels"],  # which the Trainer does not find within an adapter
         "save_strategy": "steps",
         "save_steps": every,
         "save_total_limit": 2,

@@ -66,7 +66,11 @@ def expert_config(dense: Any, recipe: ExpertRecipe) -> Any:
     if inner % recipe.parts:
         raise UsageError(f"the base's {inner} inner values do not divide into {recipe.parts} parts")
     held = dense.to_dict()
-    kept = {name: held[name] for name in _KEPT if held.get(name) is not None}
+    kept = {
+        name: held[name]
+        for name in _KEPT
+        if name in held and (held[name] is not None or name.endswith("token_id"))
+    }
     slides = getattr(dense, "sliding_window", None) and getattr(dense, "use_sliding_window", True)
     counts = {"num_experts_per_tok": recipe.chosen, "output_router_logits": False}
     if kind in ("llama", "mistral") and recipe.chosen > 1:
