@@ -162,7 +162,7 @@ def test_a_loss_that_is_no_number_is_told_with_what_to_do(tmp_path: Path) -> Non
     model = mixture(recipe)
     with torch.no_grad():
         model.model.norm.weight.fill_(float("nan"))
-    with pytest.raises(TekioError, match="was no number at step .*try a lower --rate"):
+    with pytest.raises(TekioError, match=r"was no number at step .*try a lower --rate"):
         learn(model, recipe, tmp_path)
 
 
