@@ -124,7 +124,7 @@ def test_lora_experts_are_kept_as_an_adapter_that_answers(lora: Mixture, base: B
     assert model.generate(ASKED, Sampling(max_new_tokens=4), adapter=name).completion_tokens >= 1
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """The run ends here."""
 
 
@@ -135,9 +135,9 @@ def test_a_run_that_was_stopped_goes_on_and_comes_to_the_same(
 
     def until_the_mixture_learns(said: str) -> None:
         if said.startswith("the mixture learns"):
-            raise Killed
+            raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         make_mixture(base, texts, out, RECIPE, say=until_the_mixture_learns)
     assert not out.exists()
     with pytest.raises(UsageError, match="was stopped before its end: --resume"):
