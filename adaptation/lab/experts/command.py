@@ -16,7 +16,7 @@ from adaptation.finetuning.command import Base
 from adaptation.lab.experts.picture import USE_FILE, draw_use
 from adaptation.lab.experts.recipe import ExpertRecipe
 from adaptation.lab.experts.running import Run, Say
-from adaptation.lab.experts.texts import Windows, read_domains, text_encoder, texts_hash, windows_of
+from adaptation.lab.experts.texts import read_windows
 from adaptation.lab.models import LabCard, keep_model
 from adaptation.lab.work_folder import begin_work, end_work
 from adaptation.registry import put_in_place
@@ -72,17 +72,13 @@ def make_mixture(
         TekioError: training failed, or the result cannot be written; checkpoints are kept.
     """
     recipe.check()
-    domains = read_domains(texts)
-    encode, end = text_encoder(base.folder)
-    windows = windows_of(domains, encode, end, window=recipe.window, share=recipe.held_out, seed=recipe.seed)
-    _check_enough(windows, recipe, texts)
+    windows, told = read_windows(texts, base.folder, recipe)
     if recipe.kind == "model":
         _check_room(base, recipe)
     fingerprint = base_fingerprint(base.folder)
-    told = texts_hash(domains)
     work = begin_work(out, recipe.digest(told, fingerprint), resume=resume, force=force)
     say(
-        f"{len(windows.learned):,} windows of {recipe.window} tokens to learn from, of {len(domains)} domains; "
+        f"{len(windows.learned):,} windows of {recipe.window} tokens to learn from, of {len(windows.held_out)} domains; "
         f"{len(windows.held_texts):,} texts held out"
     )
     run = Run(base, recipe, windows, work, say)
@@ -118,23 +114,6 @@ def make_mixture(
     draw_use(figures["experts"]["shares"], folder / USE_FILE, title=f"{out.name}: who computes what")
     end_work(work)
     return Mixture(folder, figures, trained.notices, windows.held_texts)
-
-
-def _check_enough(windows: Windows, recipe: ExpertRecipe, texts: Path) -> None:
-    """Check that there is a step's worth of text, and text to measure on.
-
-    Raises:
-        UsageError: there is not; how much is missing is told.
-    """
-    missing = recipe.rows - len(windows.learned)
-    if missing > 0:
-        raise UsageError(
-            f"the texts in {texts} give {len(windows.learned):,} windows of {recipe.window} tokens, {recipe.rows} are "
-            f"the least, those of a step: add {missing * recipe.window:,} tokens of text, or give a smaller --window"
-        )
-    empty = [domain for domain, held in windows.held_out.items() if not any(held)]
-    if empty:
-        raise UsageError(f"the held-out texts of the domain {empty[0]} have no two tokens: add longer ones")
 
 
 def _check_room(base: Base, recipe: ExpertRecipe) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adaptation.lab.experts.recipe import ExpertRecipe
 from retrieval.errors import UsageError
 
 _SUFFIXES = (".txt", ".md", ".jsonl")
@@ -62,6 +63,24 @@ def read_domains(folder: Path) -> dict[str, list[str]]:
                 "out: add more, or put it into another domain's folder"
             )
     return found
+
+
+def read_windows(texts: Path, base: Path, recipe: ExpertRecipe) -> tuple[Windows, str]:
+    """Return the texts of a folder as windows, and a hash of them.
+
+    Args:
+        texts: folder, see `read_domains`.
+        base: folder of the model whose tokenizer cuts them.
+        recipe: its window, what is held out, and the rows of a step, of which there must be one at least.
+
+    Raises:
+        UsageError: there is no text, or too little; how much is missing is told.
+    """
+    domains = read_domains(texts)
+    encode, end = text_encoder(base)
+    found = windows_of(domains, encode, end, window=recipe.window, share=recipe.held_out, seed=recipe.seed)
+    _check_enough(found, recipe, texts)
+    return found, texts_hash(domains)
 
 
 def texts_hash(domains: Mapping[str, Sequence[str]]) -> str:
@@ -138,6 +157,23 @@ def _cut(ids: Sequence[int], window: int, *, whole: bool) -> Iterator[tuple[int,
         piece = tuple(ids[start : start + window])
         if len(piece) == window or (not whole and len(piece) > 1):
             yield piece
+
+
+def _check_enough(windows: Windows, recipe: ExpertRecipe, texts: Path) -> None:
+    """Check that there is a step's worth of text, and text to measure on.
+
+    Raises:
+        UsageError: there is not; how much is missing is told.
+    """
+    missing = recipe.rows - len(windows.learned)
+    if missing > 0:
+        raise UsageError(
+            f"the texts in {texts} give {len(windows.learned):,} windows of {recipe.window} tokens, {recipe.rows} are "
+            f"the least, those of a step: add {missing * recipe.window:,} tokens of text, or give a smaller --window"
+        )
+    empty = [domain for domain, held in windows.held_out.items() if not any(held)]
+    if empty:
+        raise UsageError(f"the held-out texts of the domain {empty[0]} have no two tokens: add longer ones")
 
 
 def _texts(path: Path) -> list[str]:
