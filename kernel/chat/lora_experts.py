@@ -119,7 +119,8 @@ class RoutedLinear(nn.Module, LoraLayer):
             if name not in self.lora_A:
                 continue
             down, up, routing = self.lora_A[name], self.lora_B[name], self._routing[name]
-            read = x.to(down.weight.dtype)
+            dtype: torch.dtype = next(down.parameters()).dtype
+            read = x.to(dtype)
             shares = gate_shares(self.lora_gate[name](read), routing.chosen).to(read.dtype)
             inner = down(read).unflatten(-1, (routing.experts, -1)) * shares.unsqueeze(-1)
             result = result + self.scaling[name] * up(inner.flatten(-2)).to(result.dtype)

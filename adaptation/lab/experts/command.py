@@ -78,8 +78,8 @@ def make_mixture(
     fingerprint = base_fingerprint(base.folder)
     work = begin_work(out, recipe.digest(told, fingerprint), resume=resume, force=force)
     say(
-        f"{len(windows.learned):,} windows of {recipe.window} tokens to learn from, of {len(windows.held_out)} domains; "
-        f"{len(windows.held_texts):,} texts held out"
+        f"{len(windows.learned):,} windows of {recipe.window} tokens to learn from, of {len(windows.held_out)} "
+        f"domains; {len(windows.held_texts):,} texts held out"
     )
     run = Run(base, recipe, windows, work, say)
     dense = run.dense() if compare else None

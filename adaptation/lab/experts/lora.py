@@ -48,8 +48,9 @@ def added_parameters(model: Any) -> tuple[int, int]:
         if isinstance(part, RoutedLinear):
             for name in part.active_adapters:
                 routing = part.routing(name)
-                both = part.lora_A[name].weight.numel() + part.lora_B[name].weight.numel()
-                idle += both * (routing.experts - routing.chosen) // routing.experts
+                both = (*part.lora_A[name].parameters(), *part.lora_B[name].parameters())
+                own = sum(weight.numel() for weight in both)
+                idle += own * (routing.experts - routing.chosen) // routing.experts
     return total, total - idle
 
 

@@ -80,7 +80,8 @@ class ExpertUse:
 
 def text_losses(model: Any, texts: Held) -> TextLosses:
     """Return how well a model predicts texts, in the order of their domains."""
-    nats, tokens = [], []
+    nats: list[float] = []
+    tokens: list[int] = []
     with _reading(model), torch.inference_mode():
         for windows in (text for domain in sorted(texts) for text in texts[domain]):
             nats.append(sum(_nats(model, ids) for ids in windows))

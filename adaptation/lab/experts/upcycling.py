@@ -72,7 +72,7 @@ def expert_config(dense: Any, recipe: ExpertRecipe) -> Any:
         if name in held and (held[name] is not None or name.endswith("token_id"))
     }
     slides = getattr(dense, "sliding_window", None) and getattr(dense, "use_sliding_window", True)
-    counts = {"num_experts_per_tok": recipe.chosen, "output_router_logits": False}
+    counts: dict[str, Any] = {"num_experts_per_tok": recipe.chosen, "output_router_logits": False}
     if kind in ("llama", "mistral") and recipe.chosen > 1:
         return MixtralConfig(
             **kept,
