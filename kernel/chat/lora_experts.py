@@ -99,7 +99,8 @@ class RoutedLinear(nn.Module, LoraLayer):
         self, adapter_name: str, r: int, lora_alpha: int, config: LoraConfig, **kwargs: Any
     ) -> None:
         """Add an adapter: its gate, and the matrices of all its experts, of r ranks together."""
-        routing: ExpertRouting = config.expert_routing
+        told: Any = config
+        routing: ExpertRouting = told.expert_routing
         self._routing[adapter_name] = routing
         gate = nn.Linear(self.in_features, routing.experts, bias=False)
         nn.init.normal_(gate.weight, std=routing.start / self.in_features**0.5)
@@ -141,5 +142,6 @@ class RoutedLinear(nn.Module, LoraLayer):
 def with_lora_experts(config: LoraConfig, routing: ExpertRouting) -> LoraConfig:
     """Have a configuration of LoRA, whose rank is that of all experts together, attach experts with a gate."""
     config._register_custom_module({nn.Linear: RoutedLinear})
-    config.expert_routing = routing  # no field of it: PEFT does not write it
+    told: Any = config
+    told.expert_routing = routing  # no field of it: PEFT does not write it
     return config
