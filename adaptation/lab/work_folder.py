@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,11 @@ def digest_of(**told: Any) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def work_of(out: Path) -> Path:
+    """Return where the work folder of a model is that is made in the folder `out`."""
+    return out.parent / f".{out.name}.making"
+
+
 def begin_work(out: Path, digest: str, *, resume: bool, force: bool) -> Path:
     """Return the work folder of a model that is made in the folder `out`: made anew, or the one that goes on.
 
@@ -26,7 +32,7 @@ def begin_work(out: Path, digest: str, *, resume: bool, force: bool) -> Path:
         UsageError: a run was stopped and nothing is said of it; there is none to go on with; or that was another one.
         TekioError: it cannot be written.
     """
-    work = out.parent / f".{out.name}.making"
+    work = work_of(out)
     file = work / _PLAN
     held = _read(file)
     if resume:
@@ -49,6 +55,19 @@ def begin_work(out: Path, digest: str, *, resume: bool, force: bool) -> Path:
     except OSError as error:
         raise TekioError(f"{work} cannot be written ({error.strerror or error}): free some space") from error
     return work
+
+
+@contextmanager
+def working(out: Path, digest: str, *, resume: bool, force: bool) -> Iterator[Path]:
+    """Give the work folder of a model, see `begin_work`; take it away at the end, or where wrong use left it empty."""
+    work = begin_work(out, digest, resume=resume, force=force)
+    try:
+        yield work
+    except UsageError:
+        if [path.name for path in work.iterdir()] == [_PLAN]:
+            end_work(work)
+        raise
+    end_work(work)
 
 
 def end_work(work: Path) -> None:

@@ -24,9 +24,13 @@ HELD = held_languages(4, LENGTH)
 WATCHED = [ids for domain in sorted(HELD) for text in HELD[domain] for ids in text]
 
 
-def mixture(recipe: ExpertRecipe) -> Any:
+def mixture(recipe: ExpertRecipe, *, alike: float = 0.0) -> Any:
+    """A mixture before it learns; `alike` is added to all words, so that they share a direction as in trained models."""
     torch.set_num_threads(1)
-    return with_training_gates(upcycled(tiny_llama(), recipe), recipe)
+    dense = tiny_llama()
+    with torch.no_grad():
+        dense.model.embed_tokens.weight.add_(alike)
+    return with_training_gates(upcycled(dense, recipe), recipe)
 
 
 def learn(model: Any, recipe: ExpertRecipe, work: Path) -> Any:
@@ -41,12 +45,12 @@ COLLAPSING = ExpertRecipe(
     gate_start=1.0,
     gate_dropout=0,
     router_z=0,
-    steps=80,
+    steps=60,
     rows=8,
     window=LENGTH,
-    rate=1e-2,
+    rate=1e-3,
 )
-"""One expert a token, no bound, and gates that begin uneven: nothing but the balancing loss keeps experts in use."""
+"""One expert a token, no bound, gates that begin uneven: nothing but the balancing loss brings experts into use."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,7 @@ def loads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[float, fl
     found = {}
     for name, balance in (("with", 0.1), ("without", 0.0)):
         recipe = replace(COLLAPSING, balance=balance)
-        model = mixture(recipe)
+        model = mixture(recipe, alike=0.3)
         learn(model, recipe, tmp_path_factory.mktemp(name))
         found[name] = (expert_use(model, HELD).entropy, text_losses(model, HELD).perplexity)
     return found
@@ -65,13 +69,13 @@ def test_without_the_balancing_loss_experts_go_unused_and_with_it_they_do_not(
     loads: dict[str, tuple[float, float]],
 ) -> None:
     assert loads["with"][0] >= 0.9
-    assert loads["without"][0] < 0.75
+    assert loads["without"][0] < 0.3
 
 
 def test_both_learn(loads: dict[str, tuple[float, float]]) -> None:
-    untrained = text_losses(tiny_llama(), HELD).perplexity
+    untrained = text_losses(mixture(COLLAPSING, alike=0.3), HELD).perplexity
     for _, perplexity in loads.values():
-        assert perplexity < 0.5 * untrained
+        assert perplexity < untrained
 
 
 def test_what_gates_are_held_to_is_added_to_the_loss_by_its_weight() -> None:
