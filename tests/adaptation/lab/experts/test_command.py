@@ -30,7 +30,7 @@ from tests.adaptation.conftest import PLACES, THINGS, make_base
 from tests.adaptation.trained import BASE
 
 ASKED = [{"role": "user", "content": "Say tea."}]
-RECIPE = ExpertRecipe(experts=4, parts=2, steps=8, rows=4, window=32, held_out=0.2, rate=1e-3)
+RECIPE = ExpertRecipe(experts=4, parts=2, steps=4, rows=2, together=2, window=32, held_out=0.2, rate=1e-3)
 LORA = replace(RECIPE, kind="lora", parts=1, rank=2, rate=1e-2)
 
 

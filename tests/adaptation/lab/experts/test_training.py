@@ -25,7 +25,7 @@ WATCHED = [ids for domain in sorted(HELD) for text in HELD[domain] for ids in te
 
 
 def mixture(recipe: ExpertRecipe, *, alike: float = 0.0) -> Any:
-    """A mixture before it learns; `alike` is added to all words, so that they share a direction as in trained models."""
+    """A mixture that has not learned; `alike` is added to all words: a direction that they share, as in trained models."""
     torch.set_num_threads(1)
     dense = tiny_llama()
     with torch.no_grad():
