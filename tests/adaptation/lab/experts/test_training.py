@@ -25,7 +25,7 @@ WATCHED = [ids for domain in sorted(HELD) for text in HELD[domain] for ids in te
 
 
 def mixture(recipe: ExpertRecipe, *, alike: float = 0.0) -> Any:
-    """A mixture that has not learned; `alike` is added to all words: a direction that they share, as in trained models."""
+    """A mixture that has not learned; `alike` is a direction that all words share, as they do in trained models."""
     torch.set_num_threads(1)
     dense = tiny_llama()
     with torch.no_grad():
