@@ -36,6 +36,7 @@ from ui.commands.ingest import ingest
 from ui.commands.keys import keys_app
 from ui.commands.lab_compress import adapt_compress
 from ui.commands.lab_distil import adapt_distil, adapt_distil_technique
+from ui.commands.lab_experts import adapt_experts
 from ui.commands.lab_pretrain import adapt_pretrain
 from ui.commands.lab_prune import adapt_prune
 from ui.commands.lab_quantise import adapt_quantise
@@ -102,6 +103,7 @@ _adaptations.command("prune")(adapt_prune)
 _adaptations.command("distil")(adapt_distil)
 _adaptations.command("distil-technique")(adapt_distil_technique)
 _adaptations.command("speculate")(adapt_speculate)
+_adaptations.command("experts")(adapt_experts)
 _adaptations.add_typer(policy_app, name="policy")
 app.add_typer(_adaptations, name="adapt")
 
