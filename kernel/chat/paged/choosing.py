@@ -101,7 +101,8 @@ class Chooser:
             return shares
         likely = np.zeros_like(shares)
         likely[order] = shares[order]
-        return likely / likely.sum()
+        likely /= likely.sum()
+        return likely
 
     def _sample(self, logits: Floats) -> int:
         """Sample from the likeliest tokens whose shares together pass `top_p`.
@@ -123,7 +124,8 @@ class Chooser:
 
     def _softmax(self, logits: Floats) -> Shares:
         shares: Shares = np.exp((logits - logits.max()).astype(np.float64) / self._sampling.temperature)
-        return shares / shares.sum()
+        shares /= shares.sum()
+        return shares
 
     def _drawn(self, shares: Shares) -> int:
         sums = shares.cumsum()

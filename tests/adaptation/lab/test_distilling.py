@@ -32,7 +32,7 @@ from retrieval.errors import UsageError
 from tests.adaptation.lab.small_models import make_pairs, make_small
 from tests.adaptation.trained import BASE
 
-SHORT: dict[str, Any] = {"steps": 16, "rate": 3e-3, "window": 128, "rows": 8, "control": False}
+SHORT: dict[str, Any] = {"steps": 8, "rate": 3e-3, "window": 128, "rows": 4, "control": False}
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_student(teacher: Path, data: 
     plan = DistilPlan(data, **SHORT)
 
     def kill(progress: Any) -> None:
-        if progress.step == 9:
+        if progress.step == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -26,7 +26,7 @@ from retrieval.errors import UsageError
 from tests.adaptation.lab.small_models import logits_of, make_pairs, make_small
 from tests.adaptation.trained import BASE
 
-HEAL: dict[str, Any] = {"heal": 16, "rank": 4, "rate": 1e-2, "window": 128, "read": 4}
+HEAL: dict[str, Any] = {"heal": 8, "rows": 4, "rank": 4, "rate": 1e-2, "window": 128, "read": 4}
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_a_healing_that_was_killed_goes_on_to_the_same_weights(
     plan = PrunePlan(data, "layers", 0.5, **HEAL)
 
     def kill(progress: Any) -> None:
-        if progress.step == 9:
+        if progress.step == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -217,7 +217,7 @@ def test_a_curve_tells_each_sparsity_with_what_was_taken(small: Path, data: Path
 
 
 def test_a_curve_may_be_healed(small: Path, data: Path) -> None:
-    plan = PrunePlan(data, "neurons", **(HEAL | {"heal": 8}))
+    plan = PrunePlan(data, "neurons", **(HEAL | {"heal": 4}))
     whole, half = sparsity_curve(small, plan, [0.5])
     assert whole.healed is None
     assert half.healed is not None
