@@ -102,8 +102,10 @@ class RoutedLinear(nn.Module, LoraLayer):
         told: Any = config
         routing: ExpertRouting = told.expert_routing
         self._routing[adapter_name] = routing
-        gate = nn.Linear(self.in_features, routing.experts, bias=False)
-        nn.init.normal_(gate.weight, std=routing.start / self.in_features**0.5)
+        base: Any = self.get_base_layer()
+        width: int = base.in_features
+        gate = nn.Linear(width, routing.experts, bias=False)
+        nn.init.normal_(gate.weight, std=routing.start / width**0.5)
         self.lora_gate[adapter_name] = gate
         super().update_layer(adapter_name, r, lora_alpha, config, **kwargs)
 

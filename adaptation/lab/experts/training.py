@@ -62,6 +62,7 @@ class ExpertTrainer(Trainer):
         added = self._gates.added() if model.training else None
         if added is None:
             return found
+        loss: Any
         loss, outputs = found if return_outputs else (found, None)
         # A loss that is a share of a step's already is not divided again by the batches of the step.
         shared = self.model_accepts_loss_kwargs and num_items_in_batch is not None

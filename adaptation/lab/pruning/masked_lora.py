@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 
-class MaskedLinear(Linear):  # type: ignore[misc]
+class MaskedLinear(Linear):
     """A linear layer whose change of the weights is nought where the weights are.
 
     So what is trained is what is there once it is put into the weights: a plain LoRA would fill the gaps, and lose

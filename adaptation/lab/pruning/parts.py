@@ -121,7 +121,8 @@ def _heads_to_keep(units: int, each: int, hidden: int, share: float) -> int:
 
 
 def _column_scores(linear: nn.Linear, norms: torch.Tensor) -> torch.Tensor:
-    return linear.weight.detach().float().norm(dim=0) * norms.to(linear.weight.device)
+    scores: torch.Tensor = linear.weight.detach().float().norm(dim=0) * norms.to(linear.weight.device)
+    return scores
 
 
 def _spread(units: torch.Tensor, size: int) -> torch.Tensor:

@@ -35,10 +35,11 @@ def prune_weights(
         size = linear.weight.detach().abs().float()
         scores = size if seen is None else size * seen.norms[name].to(size.device)
         if pattern is None and seen is None:
-            prune.l1_unstructured(linear, "weight", amount=share)
+            prune.l1_unstructured(linear, "weight", amount=share)  # type: ignore[no-untyped-call]
         else:
-            prune.custom_from_mask(linear, "weight", _mask(name, scores, share, pattern))
-        prune.remove(linear, "weight")
+            mask = _mask(name, scores, share, pattern)
+            prune.custom_from_mask(linear, "weight", mask)  # type: ignore[no-untyped-call]
+        prune.remove(linear, "weight")  # type: ignore[no-untyped-call]
         nought += int((linear.weight == 0).sum())
         total += linear.weight.numel()
     if not total:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +39,8 @@ def test_balance_is_that_of_transformers_for_each_choice(chosen: int) -> None:
 def test_balance_makes_the_most_wanted_expert_less_likely() -> None:
     logits = torch.tensor([[2.0, 0.0, 0.0]] * 6, requires_grad=True)
     shares = logits.softmax(dim=1)
-    balance_loss(shares, shares.topk(1).indices).backward()
+    loss: Any = balance_loss(shares, shares.topk(1).indices)
+    loss.backward()
     assert logits.grad is not None
     assert (logits.grad[:, 0] > 0).all()
     assert (logits.grad[:, 1:] < 0).all()

@@ -53,6 +53,6 @@ def test_every_number_tells_two_runs_apart() -> None:
     first = ExpertRecipe()
     digests = {first.digest("texts", "base"), first.digest("others", "base"), first.digest("texts", "other")}
     for name, value in asdict(first).items():
-        changed = f"{value}x" if isinstance(value, str) else (value or 0) + 1
+        changed: Any = f"{value}x" if isinstance(value, str) else (value or 0) + 1
         digests.add(replace(first, **{name: changed}).digest("texts", "base"))
     assert len(digests) == 3 + len(asdict(first))

@@ -113,12 +113,11 @@ def gates(kind: str) -> tuple[Any, ExpertRecipe]:
     """A gate of transformers, and a recipe that routes as it does."""
     recipe = ExpertRecipe(experts=5, routing=kind, capacity=0.5)
     if kind == "top2":
-        gate: Any = MixtralTopKRouter(
-            MixtralConfig(hidden_size=16, num_local_experts=5, num_experts_per_tok=2)
-        )
+        mixtral = MixtralConfig(hidden_size=16, num_local_experts=5, num_experts_per_tok=2)
+        gate: Any = MixtralTopKRouter(mixtral)  # type: ignore[no-untyped-call]
     else:
         config = Qwen2MoeConfig(hidden_size=16, num_experts=5, num_experts_per_tok=1, norm_topk_prob=False)
-        gate = Qwen2MoeTopKRouter(config)
+        gate = Qwen2MoeTopKRouter(config)  # type: ignore[no-untyped-call]
     torch.manual_seed(0)
     torch.nn.init.normal_(gate.weight)
     return gate, recipe

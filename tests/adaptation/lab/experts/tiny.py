@@ -26,7 +26,8 @@ _NUMBERS: dict[str, Any] = {
 def tiny_llama(**changed: Any) -> Any:
     """A dense model that knows nothing, drawn by a seed."""
     torch.manual_seed(0)
-    return LlamaForCausalLM(LlamaConfig(**(_NUMBERS | changed))).eval()
+    model: Any = LlamaForCausalLM(LlamaConfig(**(_NUMBERS | changed)))
+    return model.eval()
 
 
 def languages(count: int, length: int, *, start: int = 0) -> list[tuple[int, ...]]:
