@@ -9,6 +9,7 @@ from adaptation.lab.experts.recipe import ExpertRecipe
 from evaluation.benchmarks.experts import draw, lines, measure
 from kernel.model_store import ModelStore
 from tests.adaptation.conftest import THINGS, make_base
+from tests.adaptation.lab.small_models import WORDS
 
 BASE = "SmolLM2-135M-Instruct"
 
@@ -16,7 +17,7 @@ BASE = "SmolLM2-135M-Instruct"
 def test_each_routing_is_measured_with_and_without_the_balancing_loss(
     model_store: ModelStore, tmp_path: Path
 ) -> None:
-    folder = make_base(model_store.resolve(BASE).folder, tmp_path / BASE)
+    folder = make_base(model_store.resolve(BASE).folder, tmp_path / BASE, words=WORDS)
     for domain in ("care", "places"):
         (tmp_path / "texts" / domain).mkdir(parents=True)
         for thing in THINGS[:3]:

@@ -9,6 +9,7 @@ import pytest
 
 from kernel.model_store import ModelStore
 from tests.adaptation.conftest import THINGS, make_base
+from tests.adaptation.lab.small_models import WORDS
 from tests.ui.conftest import Run
 
 BASE = "SmolLM2-135M-Instruct"
@@ -19,7 +20,7 @@ SMALL = ("--experts", "4", "--steps", "2", "--rows", "2", "--window", "16", "--m
 def place(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with settings that name a tiny base, and texts of two domains."""
     folder = tmp_path_factory.mktemp("experts")
-    tiny = make_base(model_store.resolve(BASE).folder, folder / "tiny")
+    tiny = make_base(model_store.resolve(BASE).folder, folder / "tiny", words=WORDS)
     (folder / "tekio.toml").write_text(
         f'generator = "{tiny}"\ncache = "{model_store.cache}"\nthreads = 1\noffline = true\n',
         encoding="utf-8",

@@ -8,17 +8,20 @@ from typing import Any
 
 import torch
 
+from tests.adaptation.conftest import cut_words
 from tests.adaptation.trained import write_set
 
 COLOURS = ("red", "green", "blue", "grey", "black", "white")
+WORDS = 2048
+"""That models of the lab's tests have, the first of those of the default model."""
 THINGS = ("pump", "valve", "filter", "ladder", "lamp", "cable", "trolley", "scale", "printer", "drill")
 
 
 def make_small(whole: Path, folder: Path, **sizes: Any) -> Path:
-    """Make a language model of four layers that knows nothing, with the default model's words.
+    """Make a language model of four layers that knows nothing, with the first of the default model's words.
 
     Args:
-        whole: folder of the default model, of which it has the tokenizer and its template.
+        whole: folder of the default model, of which it has the tokenizer, cut short, and its template.
         folder: of the new one.
         sizes: of its configuration, in place of those here.
     """
@@ -27,8 +30,9 @@ def make_small(whole: Path, folder: Path, **sizes: Any) -> Path:
     shutil.copytree(
         whole, folder, ignore=shutil.ignore_patterns("*.safetensors", "*.xml", "*.bin", "config.json")
     )
+    cut_words(folder, WORDS)
     chosen: dict[str, Any] = {
-        "vocab_size": 49152,
+        "vocab_size": WORDS,
         "hidden_size": 64,
         "intermediate_size": 128,
         "num_hidden_layers": 4,

@@ -29,7 +29,7 @@ from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.lab_models import list_lab_models
 from kernel.model_store import ModelStore
 from retrieval.errors import UsageError
-from tests.adaptation.lab.small_models import make_pairs, make_small
+from tests.adaptation.lab.small_models import WORDS, make_pairs, make_small
 from tests.adaptation.trained import BASE
 
 SHORT: dict[str, Any] = {"steps": 8, "rate": 3e-3, "window": 128, "rows": 4, "control": False}
@@ -162,7 +162,7 @@ def make_other_words(whole: Path, folder: Path) -> Path:
     path = folder / "tokenizer.json"
     held = json.loads(path.read_text(encoding="utf-8"))
     words = held["model"]["vocab"]
-    words["pump"], words["lamp"] = words.get("lamp", 1000), words.get("pump", 1001)
+    words["Ġthe"], words["Ġis"] = words["Ġis"], words["Ġthe"]
     path.write_text(json.dumps(held), encoding="utf-8")
     return folder
 
@@ -173,7 +173,7 @@ def make_other_kind(folder: Path) -> Path:
 
     torch.manual_seed(1)
     config = GPT2Config(
-        vocab_size=49152, n_embd=32, n_layer=2, n_head=2, n_positions=256, bos_token_id=1, eos_token_id=2
+        vocab_size=WORDS, n_embd=32, n_layer=2, n_head=2, n_positions=256, bos_token_id=1, eos_token_id=2
     )
     GPT2LMHeadModel(config).save_pretrained(folder)
     return folder

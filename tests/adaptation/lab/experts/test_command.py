@@ -27,6 +27,7 @@ from kernel.lab_models import lab_variant, list_lab_models
 from kernel.model_store import ModelStore
 from retrieval.errors import UsageError
 from tests.adaptation.conftest import PLACES, THINGS, make_base
+from tests.adaptation.lab.small_models import WORDS
 from tests.adaptation.trained import BASE
 
 ASKED = [{"role": "user", "content": "Say tea."}]
@@ -37,7 +38,7 @@ LORA = replace(RECIPE, kind="lora", parts=1, rank=2, rate=1e-2)
 @pytest.fixture(scope="module")
 def base(model_store: ModelStore, tmp_path_factory: pytest.TempPathFactory) -> Base:
     torch.set_num_threads(1)
-    folder = make_base(model_store.resolve(BASE).folder, tmp_path_factory.mktemp("base") / BASE)
+    folder = make_base(model_store.resolve(BASE).folder, tmp_path_factory.mktemp("base") / BASE, words=WORDS)
     return Base(BASE, folder, "r1", ["en"])
 
 
