@@ -13,6 +13,8 @@ from typing import Any
 from retrieval.errors import TekioError, UsageError
 
 _PLAN = "plan.json"
+WORK_ENDING = ".making"
+"""How the names of work folders end; they begin with a dot."""
 
 
 def digest_of(**told: Any) -> str:
@@ -22,12 +24,17 @@ def digest_of(**told: Any) -> str:
 
 def work_of(out: Path) -> Path:
     """Return where the work folder of a model is that is made in the folder `out`."""
-    return out.parent / f".{out.name}.making"
+    return out.parent / f".{out.name}{WORK_ENDING}"
 
 
 def is_stopped(out: Path) -> bool:
     """Say whether a run that makes a model was stopped before its end."""
     return (work_of(out) / _PLAN).is_file()
+
+
+def stopped_runs(folder: Path) -> list[Path]:
+    """Return the work folders of runs that make something in a folder, and were stopped or are under way."""
+    return sorted(work for work in folder.glob(f".*{WORK_ENDING}") if (work / _PLAN).is_file())
 
 
 def begin_work(out: Path, digest: str, *, resume: bool, force: bool) -> Path:

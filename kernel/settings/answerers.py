@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, field_validator
 
 from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
-from kernel.lab_models import list_lab_models
+from kernel.lab_models import list_lab_variants
 from kernel.pipelines.settings import PipelineSettings
 from kernel.policies.settings import PolicySettings
 from kernel.settings.home import HomePath
@@ -76,8 +76,8 @@ class Answerers(BaseModel, frozen=True):
     def named_variants(self) -> list[str]:
         """The names of all variants that answer questions but the base, adapters and `extractive`.
 
-        They are those that the settings make, and the models of the lab.
+        They are those that the settings make, and the models of the lab that write text.
         """
         silent = [name for name, pipeline in self.pipelines.items() if pipeline.answering is None]
         made = [*self.variants, *(name for name in self.composed if name not in silent)]
-        return [*made, *list_lab_models(self.models)]
+        return [*made, *list_lab_variants(self.models)]

@@ -11,7 +11,15 @@ import pytest
 
 from kernel.app import Tekio
 from kernel.chat.quantised import Form
-from kernel.lab_models import LAB_CARD, find_lab_model, lab_variant, list_lab_models
+from kernel.composed.describing import describe_variants
+from kernel.lab_models import (
+    LAB_CARD,
+    find_lab_model,
+    lab_engine,
+    lab_variant,
+    list_lab_models,
+    list_lab_variants,
+)
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.errors import UsageError
@@ -55,11 +63,19 @@ def test_only_whole_models_are_listed(models: Path) -> None:
     assert list_lab_models(models / "nowhere") == []
 
 
+def test_a_model_that_writes_no_text_is_kept_and_is_no_variant(models: Path, tmp_path: Path) -> None:
+    assert list_lab_variants(models) == ["both", "light", "writer"]
+    settings = Settings(index=tmp_path / "index", adapters=tmp_path / "adapters", models=models)
+    assert settings.named_variants == ["both", "light", "writer"]
+    kinds = {name: describe_variants([name], settings)[0].kind for name in settings.named_variants}
+    assert kinds == {"both": "seq2seq", "light": "local", "writer": "local"}
+
+
 def test_a_model_answers_as_its_kind_and_its_weights_want(models: Path) -> None:
     assert lab_variant("writer", models / "writer").precision == "auto"
     light = lab_variant("light", models / "light")
     assert (light.engine, light.precision) == ("local", "int4-weights")
-    assert lab_variant("both", models / "both").engine == "seq2seq"
+    assert lab_variant("both", models / "both").engine == lab_engine(models / "both") == "seq2seq"
     with pytest.raises(UsageError, match=r"'reader' writes no text \(BertForMaskedLM\)"):
         lab_variant("reader", models / "reader")
 
