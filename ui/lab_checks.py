@@ -36,14 +36,14 @@ def lab_models(settings: Settings) -> Iterator[Check]:
             continue
         yield Check(f"variant {name}", OK, told)
     for folder in (settings.models, settings.adapters):
-        for work in stopped_runs(folder):
-            yield _stopped(work)
+        for name, work in stopped_runs(folder).items():
+            yield _stopped(name, work)
 
 
-def _stopped(work: Path) -> Check:
+def _stopped(name: str, work: Path) -> Check:
     size = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
     return Check(
-        f"making of {work.name.removeprefix('.').removesuffix('.making')}",
+        f"making of {name}",
         WARN,
         f"it was stopped before its end, or is under way; {work} has {size / 1e6:,.1f} MB",
         "give the same command with --resume, or take the folder away",

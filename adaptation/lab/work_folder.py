@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ from typing import Any
 from retrieval.errors import TekioError, UsageError
 
 _PLAN = "plan.json"
-WORK_ENDING = ".making"
-"""How the names of work folders end; they begin with a dot."""
+_ENDING = ".making"
+_WORK = re.compile(r"\.(.+)\.(?:making|training|search)")
+"""The names of work folders: of this module, of trainings, and of searches."""
 
 
 def digest_of(**told: Any) -> str:
@@ -24,7 +26,7 @@ def digest_of(**told: Any) -> str:
 
 def work_of(out: Path) -> Path:
     """Return where the work folder of a model is that is made in the folder `out`."""
-    return out.parent / f".{out.name}{WORK_ENDING}"
+    return out.parent / f".{out.name}{_ENDING}"
 
 
 def is_stopped(out: Path) -> bool:
@@ -32,9 +34,10 @@ def is_stopped(out: Path) -> bool:
     return (work_of(out) / _PLAN).is_file()
 
 
-def stopped_runs(folder: Path) -> list[Path]:
-    """Return the work folders of runs that make something in a folder, and were stopped or are under way."""
-    return sorted(work for work in folder.glob(f".*{WORK_ENDING}") if (work / _PLAN).is_file())
+def stopped_runs(folder: Path) -> dict[str, Path]:
+    """Return, by what they make, the work folders of runs in a folder that were stopped or are under way."""
+    found = {work: _WORK.fullmatch(work.name) for work in sorted(folder.glob(".*")) if work.is_dir()}
+    return {match[1]: work for work, match in found.items() if match is not None and any(work.iterdir())}
 
 
 def begin_work(out: Path, digest: str, *, resume: bool, force: bool) -> Path:

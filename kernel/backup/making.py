@@ -23,7 +23,7 @@ from retrieval.passages import PassageIndex
 from retrieval.stores.opening import is_in, shown
 
 ABOUT = "about.json"
-_UNDER_WAY = (".making", ".tmp")
+_UNDER_WAY = (".making", ".training", ".search", ".tmp")
 """How names end under which adapters and models are made before they are put in their places."""
 
 

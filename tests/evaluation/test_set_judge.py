@@ -26,7 +26,7 @@ def test_each_answer_is_held_against_the_expected_one(tmp_path: Path) -> None:
         for number, colour in enumerate(COLOURS)
     ]
     sources = Sources([Questions("colours", "own", items)])
-    asyncio.run(make_set(sources, Plan(mix=Mix(kinds=("qa",)), share=0.2), tmp_path / "set"))
+    asyncio.run(make_set(sources, Plan(mix=Mix(kinds=["qa"]), share=0.2), tmp_path / "set"))
     judge, texts = set_judge(tmp_path / "set", most=6)
     assert judge is not None
     assert texts

@@ -46,13 +46,18 @@ def test_each_model_is_told_with_its_method_and_one_that_cannot_be_read_fails(tm
 
 
 def test_a_run_that_was_stopped_is_told_with_what_it_holds(tmp_path: Path) -> None:
+    searched = tmp_path / "models" / ".device.search"
+    searched.mkdir(parents=True)
     for place in ("models", "adapters"):
         work = begin_work(tmp_path / place / "half", "digest", resume=False, force=False)
+        assert set(rows(tmp_path)) == {"making of half"}, "the other holds nothing"
         (work / "model.safetensors").write_bytes(bytes(2_000_000))
         row = rows(tmp_path)["making of half"]
         assert row.status == WARN
         assert f"{work} has 2.0 MB" in row.found
         assert "--resume" in row.advice
+    (searched / "plan.json").write_text("{}", encoding="utf-8")
+    assert "making of device" in rows(tmp_path)
 
 
 def test_they_are_among_the_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

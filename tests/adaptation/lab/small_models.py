@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,21 @@ def make_small(whole: Path, folder: Path, **sizes: Any) -> Path:
     }
     torch.manual_seed(0)
     LlamaForCausalLM(LlamaConfig(**(chosen | sizes))).save_pretrained(folder)
+    return folder
+
+
+def cut_base(base: Path, folder: Path) -> Path:
+    """Leave a model that has learned the first of its words, and the rows of its table that are theirs."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(base, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    cut_words(folder, WORDS)
+    tensors = load_file(base / "model.safetensors")
+    table = "model.embed_tokens.weight"
+    tensors[table] = tensors[table][:WORDS].clone()
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | {"vocab_size": WORDS}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder
 
 

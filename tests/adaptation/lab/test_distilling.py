@@ -103,6 +103,7 @@ def test_the_loss_mixes_the_teachers_word_with_the_rows_own_in_training_alone(
     def kind(*args: Any, **kwargs: Any) -> TaughtTrainer:
         return TaughtTrainer(*args, teacher=above, plan=plan, reaches=(1, 2, 3, 4), **kwargs)
 
+    trainer: Any
     trainer, _ = answer_trainer(model, rows, rows, plan.recipe(), tmp_path, kind=kind)
     collator, size = collator_of(plan.recipe(), model)
     inputs = collator(pack_rows(rows, size=size)[:1])
@@ -153,7 +154,7 @@ def test_a_student_of_another_kind_with_other_words_learns_what_the_teacher_writ
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "student").config.model_type == "gpt2"
     for way in ("logits", "hidden"):
         with pytest.raises(UsageError, match="other words than its teacher"):
-            distil_model(teacher, other, tmp_path / "never", DistilPlan(data, way, **SHORT))  # type: ignore[arg-type]
+            distil_model(teacher, other, tmp_path / "never", DistilPlan(data, way, **SHORT))
 
 
 def make_other_words(whole: Path, folder: Path) -> Path:

@@ -30,7 +30,7 @@ from kernel.chat.quantised import CODES, LOWS, SCALES, decoded, form_of, in_four
 from kernel.lab_models import lab_variant, list_lab_models
 from kernel.model_store import ModelStore
 from retrieval.errors import UsageError
-from tests.adaptation.lab.small_models import logits_of, make_pairs, make_small
+from tests.adaptation.lab.small_models import cut_base, logits_of, make_pairs, make_small
 from tests.adaptation.trained import BASE, write_set
 
 QAT: dict[str, Any] = {"method": "qat", "steps": 8, "rows": 8, "rate": 1e-3, "window": 128}
@@ -82,24 +82,30 @@ def test_layers_in_four_bits_take_a_fifth_of_float32_and_words_have_eight(
     assert held["model.norm.weight"].dtype == np.float32
 
 
-@pytest.mark.parametrize(("method", "most"), [("dynamic", 0.1), ("int8", 0.05), ("int4", 0.5)])
-def test_the_loss_of_a_token_stays_nearly_what_it_was(
-    small_base: Path, tmp_path: Path, method: str, most: float
-) -> None:
+@pytest.fixture(scope="module")
+def learned(small_base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """A model that has learned, cut short, and the loss of a token by it."""
+    folder = cut_base(small_base, tmp_path_factory.mktemp("models") / "learned")
+    return folder, loss_of(folder)
+
+
+def loss_of(folder: Path) -> float:
     texts = [
         "The market opened before the fog had lifted from the river.",
         "Bread rises because yeast eats sugar.",
     ]
-    out = quantise_model(small_base, tmp_path / method, QuantisePlan(method=method))
-    before, after = (
-        measure_model(folder, texts, apart=False, new_tokens=1, threads=1).perplexity
-        for folder in (small_base, out)
-    )
-    assert before is not None
-    assert after is not None
-    assert math.log(after) == pytest.approx(math.log(before), abs=most), (
-        "of 21 nats, as the base is cut short"
-    )
+    found = measure_model(folder, texts, apart=False, new_tokens=1, threads=1).perplexity
+    assert found is not None
+    return math.log(found)
+
+
+@pytest.mark.parametrize(("method", "most"), [("dynamic", 0.1), ("int8", 0.05), ("int4", 0.5)])
+def test_the_loss_of_a_token_stays_nearly_what_it_was(
+    learned: tuple[Path, float], tmp_path: Path, method: str, most: float
+) -> None:
+    folder, before = learned
+    out = quantise_model(folder, tmp_path / method, QuantisePlan(method=method))
+    assert loss_of(out) == pytest.approx(before, abs=most), "of some 20 nats, as the model is cut short"
 
 
 def test_the_same_plan_gives_the_same_file(small: Path, data: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_over_all_branches_of_two_guesses_each_text_is_as_likely_as_the_target_h
     drawn = np.random.default_rng(5)
     target = {key: drawn.dirichlet(np.ones(3)) for size in range(3) for key in _texts(size)}
     draft = {key: drawn.dirichlet(np.ones(3)) for size in range(3) for key in _texts(size)}
-    found: Counter[tuple[int, ...]] = Counter()
+    found: defaultdict[tuple[int, ...], float] = defaultdict(float)
     for guesses in _texts(2):
         drawn_with = float(draft[()][guesses[0]] * draft[guesses[:1]][guesses[1]])
         for text, share in _outcomes(target, draft, guesses):

@@ -48,7 +48,7 @@ def test_a_layer_adds_what_the_chosen_experts_of_each_token_add(chosen: int) -> 
     torch.manual_seed(0)
     config = with_lora_experts(LoraConfig(r=12, lora_alpha=24), ExpertRouting(4, chosen, 1.0))
     base = nn.Linear(8, 6, bias=False)
-    layer = RoutedLinear(base, "a", config=config, r=12, lora_alpha=24)
+    layer: Any = RoutedLinear(base, "a", config=config, r=12, lora_alpha=24)
     nn.init.normal_(layer.lora_B["a"].weight)
     tokens = torch.randn(2, 5, 8)
     shares = gate_shares(layer.lora_gate["a"](tokens), chosen)
