@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -77,12 +79,39 @@ def write_onnx(folder: Path, out: Path) -> Path:
         )
     except torch.onnx.OnnxExporterError as error:
         raise UsageError(f"{folder.name} cannot be written as ONNX: {first_line(error)}") from error
+    _forget_origins(plain)
     if form is None:
         return plain
-    _quantise(plain, out / FILE, four_bits=form.precision == "int4-weights", external=size > _ONE_FILE)
+    with _root_logger_kept():
+        _quantise(plain, out / FILE, four_bits=form.precision == "int4-weights", external=size > _ONE_FILE)
     for left in out.glob("plain.onnx*"):
         left.unlink()
     return out / FILE
+
+
+def _forget_origins(file: Path) -> None:
+    """Take out of a file which lines of which files of this machine each part of its graph came from."""
+    import onnx
+
+    graph = onnx.load(str(file), load_external_data=False)
+    for part in (graph.graph, *graph.graph.node, *graph.graph.value_info, *graph.graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    onnx.save(graph, str(file))
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Leave the root logger as it is: onnxruntime's quantiser sets it up on import, and tells it of each node."""
+    root, nothing = logging.getLogger(), logging.NullHandler()
+    level = root.level
+    root.addHandler(nothing)  # with one there, it sets up nothing
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.removeHandler(nothing)
+        root.setLevel(level)
 
 
 def _quantise(plain: Path, target: Path, *, four_bits: bool, external: bool) -> None:

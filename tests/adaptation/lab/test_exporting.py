@@ -39,6 +39,8 @@ def test_floats_are_exported_and_run(small: Path, tmp_path: Path, form: str, lea
     assert ran.bytes == (tmp_path / "out" / f"model.{form}").stat().st_size
     assert isinstance(ran.text, str)
     assert (tmp_path / "out" / "tokenizer.json").is_file()
+    here = str(Path(torch.__file__).parents[1]).encode()
+    assert here not in (tmp_path / "out" / f"model.{form}").read_bytes(), "no paths of this machine"
 
 
 @pytest.mark.parametrize(("form", "least"), [("onnx", 0.3), ("gguf", 0.8)])
