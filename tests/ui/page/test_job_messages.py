@@ -44,6 +44,7 @@ SPEAK = (
     "ui/commands/finetune.py",
     "ui/jobs/jobs.py",
     "ui/page/evaluation_start.py",
+    "ui/page/question_files.py",
 )
 """What the commands of a fine-tune and of an evaluation run, and what the page starts them with."""
 ELSEWHERE = re.compile(r"--find-lr|--reward|rlhf")
