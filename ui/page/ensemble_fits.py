@@ -11,7 +11,6 @@ from kernel.composed.standing import standing
 from kernel.ensembles.settings import FITTED_RULES, TOKEN_RULES
 from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.jobs.fits import EnsembleJob
 from ui.jobs.jobs import Jobs
 from ui.jobs.records import Job
@@ -35,7 +34,7 @@ def show_ensembles(here: Here, jobs: Jobs) -> None:
         facts = " · ".join(filter(None, (made_of(described, here.language), told)))
         st.html(view.text_html(described.name, "panel-title") + view.text_html(facts, "meta"))
         if found.problem:
-            st.html(view.notice_html(found.problem, "warn"))
+            st.html(view.notice_html(here.worded(found.problem), "warn"))
     listed = [job for job in jobs.listed() if job.kind == "ensemble"]
     names = [name for name, told in here.settings.ensembles.items() if told.rule in FITTED_RULES]
     if names and not (listed and not listed[0].has_ended):
@@ -63,7 +62,7 @@ def _form(here: Here, jobs: Jobs, names: list[str]) -> None:
         request = EnsembleJob(kind="ensemble", name=name, rows=rows, without_documents=without and not mixes)
         jobs.start(request, by=here.caller.user if here.caller and here.caller.user else "")
     except TekioError as error:
-        st.session_state[_SAID] = describe(error)
+        st.session_state[_SAID] = here.worded(error)
     st.rerun()
 
 

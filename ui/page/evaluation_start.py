@@ -6,12 +6,10 @@ import streamlit as st
 
 from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import EvaluationJob
 from ui.page.here import Here
 from ui.page.job_box import show_job
-from ui.page.job_messages import said
 from ui.page.question_files import given_rows, question_file
 from ui.plaintext import one_line
 
@@ -73,5 +71,5 @@ def _wizard(here: Here, jobs: Jobs) -> None:
         )
         jobs.start(request, by=here.caller.user if here.caller and here.caller.user else "")
     except TekioError as error:
-        st.session_state[_SAID] = said(describe(error), here.language)
+        st.session_state[_SAID] = here.worded(error)
     st.rerun()
