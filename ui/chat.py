@@ -18,9 +18,9 @@ from ui import chat_view as view
 from ui.chat_engine import Engine
 from ui.chat_style import ICON, STYLE
 from ui.console import quiet_libraries
-from ui.failures import describe
 from ui.identity import caller_of
 from ui.locales import LANGUAGES, label
+from ui.messages import error_said
 from ui.page import signals
 from ui.page.adaptation import adaptation_page
 from ui.page.documents import documents_page
@@ -77,7 +77,7 @@ def _draw(draw: Callable[[Here], None]) -> None:
     try:
         caller = caller_of(st.context.headers.get_all, settings)
     except UsageError as error:
-        st.html(view.notice_html(str(error), "warn"))
+        st.html(view.notice_html(error_said(error, language), "warn"))
         return
     speak(language)
     client = st.context.ip_address or "127.0.0.1"  # Streamlit names no address of this machine itself
@@ -109,10 +109,10 @@ def main() -> None:
     try:
         page()
     except TekioError as error:
-        st.html(STYLE + view.notice_html(describe(error), "error"))
+        st.html(STYLE + view.notice_html(error_said(error, _language()), "error"))
     except Exception as error:
         log.exception("the page failed")
-        st.html(STYLE + view.notice_html(describe(error), "error"))
+        st.html(STYLE + view.notice_html(error_said(error, _language()), "error"))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import streamlit as st
 
 from ui.advice_text import advice_lines
 from ui.chat_view import notice_html, text_html
-from ui.failures import describe
 from ui.locales import label
+from ui.messages import error_said
 
 if TYPE_CHECKING:
     from adaptation.advice.rules import Question
@@ -56,7 +56,7 @@ def _recommend(given: dict[str, object], language: str) -> None:
     try:
         advice = advise(read_answers(given), language=language)
     except UsageError as error:
-        st.html(notice_html(describe(error), "error"))
+        st.html(notice_html(error_said(error, language), "error"))
         return
     for line in advice_lines(advice, language):
         st.html(text_html(line.strip(), "meta" if line.startswith(" ") else ""))

@@ -12,7 +12,6 @@ import streamlit as st
 from kernel.documents.results import Comparison, Summary
 from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.locales import label
 from ui.page.here import Here
 from ui.plaintext import one_line, plain
@@ -95,10 +94,10 @@ def _done(here: Here, first: str, second: str) -> Work:
             return here.engine.compare(first, second, variant=None, caller=here.caller)
         return here.engine.summarize(first, variant=None, caller=here.caller)
     except TekioError as error:
-        return describe(error)
+        return here.worded(error)
     except Exception as error:
         log.exception("an action on a document failed")
-        return describe(error)
+        return here.worded(error)
 
 
 def _forget() -> None:

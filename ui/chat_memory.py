@@ -12,8 +12,8 @@ from retrieval.access import Caller
 from retrieval.errors import TekioError
 from ui.chat_engine import Engine, knows
 from ui.chat_view import notice_html, text_html
-from ui.failures import describe
 from ui.locales import label
+from ui.messages import error_said
 from ui.page.here import icon_button
 from ui.page.turn import Turn
 from ui.plaintext import one_line, plain
@@ -71,14 +71,14 @@ def panel(engine: Engine, caller: Caller | None, language: str) -> None:
             key="remember",
             placeholder=label("remember_example", language),
             on_change=_remember,
-            args=(engine, caller),
+            args=(engine, caller, language),
         )
         if problem := st.session_state.pop("memory_problem", ""):
             st.html(notice_html(problem, "error"))
         try:
             held = engine.memories(caller)
         except TekioError as error:
-            st.html(notice_html(describe(error), "error"))
+            st.html(notice_html(error_said(error, language), "error"))
             return
         if not held:
             st.html(text_html(label("nothing_remembered", language), "meta"))
@@ -110,7 +110,7 @@ def _row(engine: Engine, memory: Memory, caller: Caller | None, language: str) -
             "delete",
             f"forget_{memory.id}",
             on_click=_forget,
-            args=(engine, memory.id, caller),
+            args=(engine, memory.id, caller, language),
         )
 
 
@@ -130,7 +130,10 @@ def _form(engine: Engine, memory: Memory, caller: Caller | None, language: str) 
             )
         with st.container(horizontal=True):
             st.form_submit_button(
-                label("save", language), type="primary", on_click=_change, args=(engine, memory.id, caller)
+                label("save", language),
+                type="primary",
+                on_click=_change,
+                args=(engine, memory.id, caller, language),
             )
             st.form_submit_button(label("cancel", language), on_click=_edit, args=("",))
 
@@ -144,10 +147,10 @@ def _say(engine: Engine, turn: Turn, what: str, caller: Caller | None, language:
             engine.rate(turn.answer, what, caller)
         turn.said, turn.rated = label(f"rated_{what}", language), what
     except TekioError as error:
-        turn.said = describe(error)
+        turn.said = error_said(error, language)
 
 
-def _remember(engine: Engine, caller: Caller | None) -> None:
+def _remember(engine: Engine, caller: Caller | None, language: str) -> None:
     text = st.session_state.get("remember", "").strip()
     if not text:
         return
@@ -155,14 +158,14 @@ def _remember(engine: Engine, caller: Caller | None) -> None:
         engine.remember(text, caller)
         st.session_state["remember"] = ""
     except TekioError as error:
-        st.session_state["memory_problem"] = describe(error)
+        st.session_state["memory_problem"] = error_said(error, language)
 
 
 def _edit(memory_id: str) -> None:
     st.session_state[_EDITED] = memory_id
 
 
-def _change(engine: Engine, memory_id: str, caller: Caller | None) -> None:
+def _change(engine: Engine, memory_id: str, caller: Caller | None, language: str) -> None:
     try:
         engine.edit_memory(
             memory_id,
@@ -172,11 +175,11 @@ def _change(engine: Engine, memory_id: str, caller: Caller | None) -> None:
         )
         _edit("")
     except TekioError as error:
-        st.session_state["memory_problem"] = describe(error)
+        st.session_state["memory_problem"] = error_said(error, language)
 
 
-def _forget(engine: Engine, memory_id: str, caller: Caller | None) -> None:
+def _forget(engine: Engine, memory_id: str, caller: Caller | None, language: str) -> None:
     try:
         engine.forget(memory_id, caller)
     except TekioError as error:
-        st.session_state["memory_problem"] = describe(error)
+        st.session_state["memory_problem"] = error_said(error, language)

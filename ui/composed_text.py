@@ -12,6 +12,7 @@ from kernel.ensembles.settings import TOKEN_RULES
 from ui.chat_view import technique_name
 from ui.found_parts import Entry, Section, cut
 from ui.locales import label
+from ui.messages import said
 from ui.plaintext import one_line, plain
 from ui.steps_text import choice_section, how_chosen, steps_section
 from ui.variant_text import figure, rule_name
@@ -137,7 +138,9 @@ def _member(member: MemberAnswer, rule: str, language: str) -> Entry:
         text,
         tuple(facts),
         (),
-        label("member_failed", language, error=one_line(member.error)) if member.error else "",
+        label("member_failed", language, error=said(one_line(member.error), language))
+        if member.error
+        else "",
         member.chosen and rule not in TOKEN_RULES,
         member.refused,
     )

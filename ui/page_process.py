@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
+import threading
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 _THEIRS = ("streamlit", "uvicorn", "websockets")
 
@@ -32,6 +38,9 @@ class OneLogger(logging.Logger):
 def main() -> None:
     """Run Streamlit with the words of the command line."""
     logging.setLoggerClass(OneLogger)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        # The server ends in good order and raises the signal again, which by itself would end the process there.
+        signal.signal(stop, lambda *_: sys.exit(0))
     from kernel.settings import load_settings
     from ui.console import quiet_libraries
     from ui.server_logs import configure_logs, redaction_of
@@ -45,8 +54,27 @@ def main() -> None:
 
     try:
         run(prog_name="streamlit")
-    finally:  # at a signal Streamlit returns; what is cached for all of its sessions is let go of here alone
+    finally:  # what is cached for all of its sessions is let go of here alone
         st.cache_resource.clear()
+
+
+@asynccontextmanager
+async def shown_in_a_browser(_app: object) -> AsyncIterator[None]:
+    """Open the page in a browser as it starts, which Streamlit does for bare scripts alone."""
+    from streamlit import config
+
+    if not config.get_option("server.headless"):
+        # The port is open already: who comes now waits a moment.
+        threading.Thread(target=webbrowser.open, args=[_own_address()], daemon=True).start()
+    yield
+
+
+def _own_address() -> str:
+    from streamlit import config
+
+    host = str(config.get_option("server.address"))
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - looked for, not listened on
+    return f"http://{f'[{host}]' if ':' in host else host}:{config.get_option('server.port')}"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from kernel.answer import PipelineReport, PipelineStep, PolicyReport
 from ui.chat_view import technique_name
 from ui.found_parts import Entry, Section, cut
 from ui.locales import label
+from ui.messages import said
 from ui.plaintext import one_line, plain
 from ui.variant_text import figure, listed, step_name
 
@@ -39,7 +40,7 @@ def _step(number: int, step: PipelineStep, language: str) -> Entry:
         cut(plain(output or "").strip()),
         tuple(facts),
         tuple(one_line(notice) for notice in step.notices),
-        label("step_failed", language, error=one_line(step.error)) if step.error else "",
+        label("step_failed", language, error=said(one_line(step.error), language)) if step.error else "",
     )
 
 

@@ -11,8 +11,20 @@ from adaptation.ensembles.recording import Asking
 from evaluation.ensembles.report import report
 from kernel.app import Tekio
 from kernel.ensembles.election import Elector
-from kernel.ensembles.fitted import fitted_place, read_fitted
+from kernel.ensembles.fitted import Fitted, fitted_place, read_fitted
 from kernel.ensembles.settings import EnsembleSettings
+
+
+async def fitted_of(tekio: Tekio, name: str) -> Fitted | None:
+    """Return what was fitted for an ensemble; None for a rule that goes without.
+
+    Raises:
+        UsageError: there is no such ensemble, it is not fitted, or it was to other members.
+        TekioError: a member is not there.
+    """
+    told = ensemble_of(tekio, name)
+    revisions = (await tekio.recorded_with(told.asks))["variants"]
+    return read_fitted(name, told, fitted_place(name, told, tekio.settings.adapters), revisions)
 
 
 async def evaluate_ensemble(
@@ -36,9 +48,7 @@ async def evaluate_ensemble(
         UsageError: there is no such ensemble, or it is not fitted.
         TekioError: a member is not there, or its answers cannot be recorded.
     """
-    told = ensemble_of(tekio, name)
-    revisions = (await tekio.recorded_with(told.asks))["variants"]
-    fitted = read_fitted(name, told, fitted_place(name, told, tekio.settings.adapters), revisions)
+    told, fitted = ensemble_of(tekio, name), await fitted_of(tekio, name)
     cases = await recorded_cases(tekio, name, askings, say=say)
     notices = []
     if fitted is not None and fitted.questions.get("digest") == digest:

@@ -103,24 +103,24 @@ class Blending:
             UsageError: the member has other tokens, or is computed by what does not tell which may come next.
         """
         start = f"the ensemble '{name}' mixes next tokens, but its member '{variant}'"
-        answers = "; take it out, or take a rule over whole answers, such as majority"
+        hint = "take it out, or take a rule over whole answers, such as majority"
         if variant == EXTRACTIVE:
-            raise UsageError(f"{start} quotes sentences and writes no tokens{answers}")
+            raise UsageError(f"{start} quotes sentences and writes no tokens; {hint}")
         if variant in self._composed:
-            raise UsageError(f"{start} is composed of other variants{answers}")
+            raise UsageError(f"{start} is composed of other variants; {hint}")
         if variant in self._servers:
             engine = self._servers[variant].engine
-            raise UsageError(f"{start} is computed by {_COMPUTED_BY[engine]}{answers}")
+            raise UsageError(f"{start} is computed by {_COMPUTED_BY[engine]}; {hint}")
         folder = None
         if variant != BASE:
             folder = find_adapter(variant, self._adapters)
             if folder is None:
                 raise UsageError(f"{start} is not there: no adapter of this name is in {self._adapters}")
-            self._check_same_tokens(start, folder, answers)
+            self._check_same_tokens(start, folder, hint)
         if why := self._engines.why_not_batched():
-            raise UsageError(f"{start} is computed one answer at a time, as {why}{answers}")
+            raise UsageError(f"{start} is computed one answer at a time, as {why}; {hint}")
         if folder is not None and self._is_whole(folder) and (why := self._engines.why_not_batched(folder)):
-            raise UsageError(f"{start} is computed one answer at a time: {why}{answers}")
+            raise UsageError(f"{start} is computed one answer at a time: {why}; {hint}")
         return folder
 
     def _is_whole(self, folder: Path) -> bool:
@@ -130,7 +130,7 @@ class Blending:
             return False
         return True
 
-    def _check_same_tokens(self, start: str, folder: Path, answers: str) -> None:
+    def _check_same_tokens(self, start: str, folder: Path, hint: str) -> None:
         base = self._engines.folder
         try:
             own, bases = vocabulary_of(folder), vocabulary_of(base)
@@ -138,12 +138,12 @@ class Blending:
             own = bases = b""  # it is broken, which loading it says
         if own and own != bases:
             raise UsageError(
-                f"{start} has another tokenizer ({_short(own)}) than {self._engines.name} ({_short(bases)}){answers}"
+                f"{start} has another tokenizer ({_short(own)}) than {self._engines.name} ({_short(bases)}); {hint}"
             )
         try:
             check_adapter(folder, base=self._engines.name, base_folder=base)
         except OtherBaseError as error:
-            raise UsageError(f"{start} cannot be mixed: {error}{answers}") from error
+            raise UsageError(f"{start} cannot be mixed: {error}; {hint}") from error
         except UsageError:
             pass  # it is broken, which takes it out, but not the others
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from adaptation.ensembles.cases import Case
 from evaluation.answers.items import Item
+from evaluation.benchmarks.ensembles import measured, selections, table
 from evaluation.ensembles.askings import askings_of
 from evaluation.ensembles.diversity import alike
 from evaluation.ensembles.report import lines_of, markdown, report
@@ -104,3 +107,21 @@ def test_measures_of_how_alike_members_fail_are_those_of_the_literature() -> Non
     assert (found.disagreement, found.double_fault) == (3 / 8, 2 / 8)
     (always,) = alike(["a", "b"], np.array([np.ones(8), other], float).T)
     assert (always.phi, always.q) == (None, None)
+
+
+def test_the_benchmark_holds_an_ensemble_against_its_best_member_by_each_figure() -> None:
+    rule = told("majority", 3)
+    unanswerable = [case(n, False, False, False, refused=1.0) for n in range(12, 16)]
+    found = measured("three", rule, [*CASES, *unanswerable], Elector(rule, no_vectors))
+    assert (found.questions, found.answerable) == (16, 12)
+    assert found.gains["token_f1"]["always"]["difference"] == pytest.approx(0.1)
+    assert found.gains["token_f1"]["as set"] == found.gains["token_f1"]["always"]
+    assert found.gains["refusal_f1"]["always"]["difference"] == 0.0
+    assert found.cost == {"tokens": 2.0, "time": 35 / 20}
+    lines = table([found])
+    assert any("always less m0, token_f1: +0.100" in line and "reached" in line for line in lines)
+    assert any("refusal_f1: +0.000" in line and "not reached" in line for line in lines)
+
+
+def test_the_benchmark_asks_of_documents_that_nothing_was_chosen_by() -> None:
+    assert {each.fold for each in selections(Path("data"), Path("questions.jsonl")).values()} == {"2/2"}

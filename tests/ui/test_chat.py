@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 from threading import Timer
@@ -18,7 +19,7 @@ from kernel.memories import Memories
 from kernel.settings import load_settings
 from plugins.memory.conversations import KeptTurn
 from plugins.memory.store import MemoryStore
-from retrieval.errors import TekioError
+from retrieval.errors import TekioError, UsageError
 from ui import chat_engine, chat_view
 from ui.document_list import fitting
 from ui.page import documents
@@ -258,6 +259,16 @@ def test_an_error_is_one_line_and_the_page_goes_on(
     scripted.error = None
     ask(page, "Again?")
     assert "24 months" in html_of(page)
+
+
+def test_an_error_is_told_in_the_language_of_the_page_also_when_that_changes(
+    page: AppTest, scripted: type[ScriptedTekio]
+) -> None:
+    scripted.error = UsageError("there is no variant 'far'; there are base, extractive")
+    ask(page.run())
+    assert escape("there is no variant 'far'") in html_of(page)
+    page.radio(key="language").set_value("ja").run()
+    assert "回答者「far」はありません。使えるのは base, extractive です" in html_of(page)
 
 
 def test_without_an_index_the_page_names_the_command(page: AppTest, scripted: type[ScriptedTekio]) -> None:

@@ -111,9 +111,13 @@ def painted() -> list[float]:
 
 @pytest.fixture
 def opened(browser: Any, served: str, painted: list[float]) -> Iterator[Callable[..., Any]]:
-    """Opens the page in a window of its own; what goes wrong in its scripts is an error of the test."""
+    """Opens the page in a window of its own; what goes wrong in its scripts, or its policy forbids, is an error."""
     contexts: list[Any] = []
     wrong: list[str] = []
+
+    def told(message: Any) -> None:
+        if "Content Security Policy" in message.text:
+            wrong.append(message.text)
 
     def open_page(
         *, locale: str = "en-US", scheme: str = "light", width: int = 1280, height: int = 860
@@ -123,6 +127,7 @@ def opened(browser: Any, served: str, painted: list[float]) -> Iterator[Callable
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", told)
         page.goto(served)
         page.get_by_test_id("stChatInputTextArea").wait_for(timeout=60_000)
         painted.append(page.evaluate(_FIRST_PAINT) / 1000)

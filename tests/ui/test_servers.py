@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +19,10 @@ from evaluation.benchmarks.own_server import free_port
 from kernel.conversations import Conversations
 from kernel.settings import load_settings
 from retrieval.errors import TekioError
-from tests.ui.browsing import ROOT, wait_until_served
+from tests.ui.browsing import ROOT, chromium, wait_until_served
 from ui.cli import main
 from ui.commands import servers
+from ui.page_headers import content_policy
 
 
 def test_the_page_is_local_and_sends_no_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +87,9 @@ def page_of(script: str, folder: Path, **own: str) -> Iterator[str]:
     """Run a script as the page's own is run; give the address at which the script is run once. Its log is in `log`."""
     (folder / "page.py").write_text(script, "utf-8")
     command = servers.chat_command("127.0.0.1", port := free_port())
-    command[4] = str(folder / "page.py")
+    application = (ROOT / "ui" / "page_app.py").read_text("utf-8")
+    (folder / "page_app.py").write_text(application.replace("chat.py", "page.py"), "utf-8")
+    command[4] = str(folder / "page_app.py")
     checked = {"PYTHONPATH": str(ROOT), "STREAMLIT_SERVER_SCRIPT_HEALTH_CHECK_ENABLED": "true"}
     with (folder / "log").open("wb") as errors:
         page = subprocess.Popen(
@@ -142,3 +148,55 @@ def test_a_question_under_way_as_the_page_is_stopped_is_kept_with_its_draft(tmp_
     settings = load_settings(memory=memory)
     (kept,) = Conversations(settings.memory_place, settings.memory).read("talk")
     assert (kept.turn.question, kept.turn.answer, kept.finished) == ("How long?", "The warranty lasts", False)
+
+
+_DRAWN = """
+import streamlit as st
+st.html("<p id='shown'>shown</p>")
+st.line_chart({"a": [1, 2, 3]})
+listen = "export default () => { document.body.dataset.signal = 'heard' }"
+st.components.v2.component("signals", js=listen)(key="signals")
+"""
+_INJECTED = """() => {
+  const script = document.createElement("script");
+  script.textContent = "document.body.dataset.injected = 'ran'";
+  document.body.append(script);
+  return document.body.dataset.injected || "";
+}"""
+
+
+def test_the_page_tells_browsers_that_no_others_scripts_run_and_nobody_else_frames_it(tmp_path: Path) -> None:
+    said: list[str] = []
+    with page_of(_DRAWN, tmp_path) as address:
+        base = address.partition("/_stcore")[0]
+        for path in ("/", "/_stcore/health", "/static/nonesuch.js", "/nonesuch"):
+            headers = httpx.get(base + path, timeout=60).headers
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            assert headers["Referrer-Policy"] == "no-referrer"
+            assert headers["X-Frame-Options"] == "SAMEORIGIN"
+            assert "frame-ancestors 'self'" in headers["Content-Security-Policy"]
+        with chromium() as browser:
+            page = browser.new_page()
+            page.on("console", lambda message: said.append(message.text))
+            page.goto(base, timeout=120_000)
+            page.locator("#shown").wait_for(timeout=120_000)
+            page.locator(
+                "[data-testid=stVegaLiteChart] svg path.mark-line, [data-testid=stVegaLiteChart] .mark-line path"
+            ).wait_for(timeout=120_000)
+            page.locator("body[data-signal=heard]").wait_for(state="attached", timeout=120_000)
+            assert [line for line in said if "Content Security Policy" in line] == []
+            assert page.evaluate(_INJECTED) == ""
+            around = browser.new_page()
+            around.on("console", lambda message: said.append(message.text))
+            around.set_content(f"<iframe src='{base}'></iframe>")
+            until = time.monotonic() + 120
+            while not any("frame-ancestors" in line for line in said) and time.monotonic() < until:
+                around.wait_for_timeout(100)
+            assert any("frame-ancestors" in line for line in said)
+
+
+def test_what_stands_in_the_html_itself_is_let_in_by_what_it_is() -> None:
+    policy = content_policy("<script src='a.js'></script><script type='module'>1</script>")
+    (scripts,) = [part for part in policy.split("; ") if part.startswith("script-src")]
+    one = base64.b64encode(hashlib.sha256(b"1").digest()).decode()
+    assert scripts == f"script-src 'self' blob: 'unsafe-eval' 'sha256-{one}'"

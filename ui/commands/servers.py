@@ -180,7 +180,7 @@ def chat_command(host: str, port: int) -> list[str]:
         "logger.level": "error",
         "logger.enableRich": "false",  # else it prints what went wrong past every log
     }
-    script = str(Path(__file__).parents[1] / "chat.py")
+    script = str(Path(__file__).parents[1] / "page_app.py")
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     return [sys.executable, "-m", "ui.page_process", "run", script, *flags]
 

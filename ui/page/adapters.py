@@ -10,7 +10,6 @@ from adaptation.registry import registered, rollback, versions
 from kernel.chat.adapters import AdapterCard
 from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.page.curves import show_curve
 from ui.page.figures import figures_html, is_doubtful
 from ui.page.here import Here
@@ -60,7 +59,7 @@ def _show(here: Here, name: str) -> None:
     try:
         card = AdapterCard.read(folder)
     except TekioError as error:
-        st.html(view.notice_html(describe(error), "warn"))
+        st.html(view.notice_html(here.worded(error), "warn"))
         return
     if card is not None:
         facts = " · ".join(
@@ -94,7 +93,7 @@ def _make_default(here: Here, name: str) -> None:
         here.engine.keep_default_variant(name)
         st.session_state[_SAID] = here.say("is_default", variant=name)
     except TekioError as error:
-        st.session_state[_SAID] = describe(error)
+        st.session_state[_SAID] = here.worded(error)
 
 
 def _roll_back(here: Here, name: str) -> None:
@@ -102,4 +101,4 @@ def _roll_back(here: Here, name: str) -> None:
         rollback(name, here.settings.adapters)
         st.session_state[_SAID] = here.say("rolled_back", variant=name)
     except TekioError as error:
-        st.session_state[_SAID] = describe(error)
+        st.session_state[_SAID] = here.worded(error)

@@ -9,7 +9,6 @@ import streamlit as st
 from kernel.answer import Answer
 from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.page.examples import may_edit
 from ui.page.here import Here
 
@@ -35,7 +34,7 @@ def correction_form(here: Here, answer: Answer, key: str) -> str:
     try:
         here.engine.correct(answer, text, here.caller)
     except TekioError as error:  # what was written stays in its field
-        st.html(view.notice_html(describe(error), "error"))
+        st.html(view.notice_html(here.worded(error), "error"))
         return ""
     return f"{here.say('corrected')} {_example_said(here, answer, text)}"
 
@@ -47,5 +46,5 @@ def _example_said(here: Here, answer: Answer, text: str) -> str:
     try:
         here.engine.add_correction(answer, text, here.caller)
     except TekioError as error:
-        return here.say("corrected_no_example", reason=describe(error))
+        return here.say("corrected_no_example", reason=here.worded(error))
     return here.say("corrected_example")

@@ -13,7 +13,6 @@ from retrieval.errors import TekioError
 from retrieval.filter_text import parse_tags
 from retrieval.records import DocumentSummary, document_key
 from ui import chat_view as view
-from ui.failures import describe
 from ui.page.here import Here
 from ui.page.rights import may_change
 from ui.page.uploading import TO_MEND, outcome_html
@@ -120,7 +119,7 @@ def _passages(here: Here, document: DocumentSummary, key: str) -> None:
             document, range(first, min(first + _PAGE_OF_PASSAGES, document.chunks))
         )
     except TekioError as error:
-        st.html(view.notice_html(describe(error), "error"))
+        st.html(view.notice_html(here.worded(error), "error"))
         return
     for number, passage in enumerate(passages, first + 1):
         trail = " › ".join(one_line(heading) for heading in passage.headings)
@@ -140,7 +139,7 @@ def _pages(here: Here, document: DocumentSummary, key: str) -> None:
         with st.spinner(here.say("drawing_page")):
             image = here.engine.page_image(key, page, None, here.caller)
     except TekioError as error:
-        st.html(view.notice_html(here.say("page_not_drawn", reason=describe(error)), "warn"))
+        st.html(view.notice_html(here.say("page_not_drawn", reason=here.worded(error)), "warn"))
         return
     st.image(
         image.png, width="stretch", alt=here.say("page_of", document=one_line(document.document), page=page)
@@ -153,7 +152,7 @@ def _reread(here: Here, document: DocumentSummary, key: str) -> None:
         here.note("reread", [document.document])
         _keep(outcome_html(here, document.document, report))
     except TekioError as error:
-        _keep(view.notice_html(describe(error), "error"))
+        _keep(view.notice_html(here.worded(error), "error"))
 
 
 def _retag(here: Here, document: DocumentSummary, key: str, text: str) -> None:
@@ -162,7 +161,7 @@ def _retag(here: Here, document: DocumentSummary, key: str, text: str) -> None:
         here.engine.retag(key, parse_tags(given), here.caller)
         here.note("tags", [document.document])
     except TekioError as error:
-        _keep(view.notice_html(describe(error), "error"))
+        _keep(view.notice_html(here.worded(error), "error"))
 
 
 def _delete(here: Here, key: str) -> None:
@@ -172,7 +171,7 @@ def _delete(here: Here, key: str) -> None:
         said = here.say("deleted", document=gone.document, passages=gone.passages, answers=gone.answers)
         st.session_state["library_said"] = view.notice_html(said)
     except TekioError as error:
-        _keep(view.notice_html(describe(error), "error"))
+        _keep(view.notice_html(here.worded(error), "error"))
 
 
 def _keep(said: str) -> None:

@@ -77,7 +77,7 @@ def documents_html(here: Here, documents: Sequence[DocumentSummary], opened: str
             f'<span class="tk-meta">{escape(" · ".join(facts))}</span></button>'
         )
         if row.outcome in TO_MEND:
-            reason = (row.message, here.say(f"advice_for_{row.outcome}"))
+            reason = (here.worded(row.message), here.say(f"advice_for_{row.outcome}"))
             rows.append(view.text_html(" · ".join(one_line(part) for part in reason if part), "meta"))
     more = len(documents) - view.LISTED_DOCUMENTS
     rest = view.text_html(here.say("more", count=more), "meta") if more > 0 else ""

@@ -11,21 +11,17 @@ from kernel.composed.standing import standing
 from kernel.ensembles.settings import FITTED_RULES, TOKEN_RULES
 from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.jobs.fits import EnsembleJob
 from ui.jobs.jobs import Jobs
 from ui.jobs.records import Job
-from ui.page.evaluation_start import rows_of, rows_said
 from ui.page.fit_figures import ensemble_html
 from ui.page.here import Here
 from ui.page.job_box import show_job
-from ui.page.uploader import uploader_box
+from ui.page.question_files import given_rows, question_file
 from ui.plaintext import one_line
 from ui.variant_text import made_of
 
 _SAID = "ensemble_fit_said"
-_MOST_MB = 20
-_KINDS = ["jsonl"]
 
 
 def show_ensembles(here: Here, jobs: Jobs) -> None:
@@ -38,7 +34,7 @@ def show_ensembles(here: Here, jobs: Jobs) -> None:
         facts = " · ".join(filter(None, (made_of(described, here.language), told)))
         st.html(view.text_html(described.name, "panel-title") + view.text_html(facts, "meta"))
         if found.problem:
-            st.html(view.notice_html(found.problem, "warn"))
+            st.html(view.notice_html(here.worded(found.problem), "warn"))
     listed = [job for job in jobs.listed() if job.kind == "ensemble"]
     names = [name for name, told in here.settings.ensembles.items() if told.rule in FITTED_RULES]
     if names and not (listed and not listed[0].has_ended):
@@ -53,14 +49,7 @@ def _form(here: Here, jobs: Jobs, names: list[str]) -> None:
         st.html(view.text_html(here.say("fit_ensemble_help"), "tagline"))
         with st.form("fit_ensemble_form", border=False):
             name = st.selectbox(here.say("fit_which"), names, key="fit_ensemble_name")
-            with uploader_box(here, "fit_box", _MOST_MB, _KINDS):
-                file = st.file_uploader(
-                    here.say("evaluation_file"),
-                    type=_KINDS,
-                    key="fit_file",
-                    help=here.say("evaluation_file_help"),
-                    max_upload_size=_MOST_MB,
-                )
+            file = question_file(here, "fit_box", "fit_file")
             without = st.checkbox(
                 here.say("fit_without"), key="fit_without", help=here.say("fit_without_help")
             )
@@ -68,12 +57,12 @@ def _form(here: Here, jobs: Jobs, names: list[str]) -> None:
     if not wanted:
         return
     try:
-        rows = rows_of(file.name, file.getvalue()) if file else rows_said(here.engine.feedback(here.caller))
+        rows = given_rows(here, file)
         mixes = here.settings.ensembles[name].rule in TOKEN_RULES
         request = EnsembleJob(kind="ensemble", name=name, rows=rows, without_documents=without and not mixes)
         jobs.start(request, by=here.caller.user if here.caller and here.caller.user else "")
     except TekioError as error:
-        st.session_state[_SAID] = describe(error)
+        st.session_state[_SAID] = here.worded(error)
     st.rerun()
 
 

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
-
 import streamlit as st
 
-from plugins.memory.feedback import Feedback
-from retrieval.errors import TekioError, UsageError
+from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import EvaluationJob
-from ui.jobs.parts import MOST_ROWS
 from ui.page.here import Here
 from ui.page.job_box import show_job
-from ui.page.job_messages import said
-from ui.page.uploader import uploader_box
+from ui.page.question_files import given_rows, question_file
 from ui.plaintext import one_line
 
 _SAID = "evaluation_said"
-_MOST_MB = 20
-_KINDS = ["jsonl"]
 _MOST_NAMES = 10
 
 
@@ -43,61 +33,11 @@ def offer_evaluation(here: Here, jobs: Jobs) -> None:
         show_job(here, jobs, listed[0], one_line(f"{here.say('evaluation_of')} {names}"))
 
 
-def rows_of(name: str, data: bytes) -> list[dict[str, Any]]:
-    """Return the questions of a file of JSON lines, checked as the evaluation itself checks them.
-
-    Raises:
-        UsageError: it cannot be read, a line of it is no question, or there are too many.
-    """
-    from evaluation.answers.reading.formats import read_questions
-    from evaluation.answers.reading.rows import json_lines
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "questions.jsonl"
-        path.write_bytes(data)
-        try:
-            read_questions(path)
-            return _few([row for row, _ in json_lines(path)])
-        except UsageError as error:
-            raise UsageError(str(error).replace(str(path), one_line(name)[:100])) from error
-
-
-def rows_said(said: list[Feedback]) -> list[dict[str, Any]]:
-    """Return the questions to which people approved an answer or gave the right one, each once, its newest answer.
-
-    Raises:
-        UsageError: there are none, or too many.
-    """
-    newest = {row.question: row for row in sorted(said, key=lambda row: row.id) if row.approved}
-    rows = [
-        {"id": f"feedback-{row.id}", "question": row.question, "answer": row.approved}
-        for row in newest.values()
-    ]
-    if not rows:
-        raise UsageError("nobody has approved or corrected an answer yet: rate some, or take a file")
-    return _few(rows)
-
-
-def _few(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if len(rows) > MOST_ROWS:
-        raise UsageError(
-            f"these are {len(rows):,} questions; {MOST_ROWS:,} are the most: take a part of them"
-        )
-    return rows
-
-
 def _wizard(here: Here, jobs: Jobs) -> None:
     engine = here.engine
     st.html(view.text_html(here.say("evaluation_help"), "tagline"))
     with st.form("evaluation", border=False):
-        with uploader_box(here, "evaluation_box", _MOST_MB, _KINDS):
-            file = st.file_uploader(
-                here.say("evaluation_file"),
-                type=_KINDS,
-                key="evaluation_file",
-                help=here.say("evaluation_file_help"),
-                max_upload_size=_MOST_MB,
-            )
+        file = question_file(here, "evaluation_box", "evaluation_file")
         left, right = st.columns(2)
         with left:
             variants = st.multiselect(
@@ -121,7 +61,7 @@ def _wizard(here: Here, jobs: Jobs) -> None:
     if not wanted:
         return
     try:
-        rows = rows_of(file.name, file.getvalue()) if file else rows_said(engine.feedback(here.caller))
+        rows = given_rows(here, file)
         request = EvaluationJob(
             kind="evaluation",
             rows=rows,
@@ -131,5 +71,5 @@ def _wizard(here: Here, jobs: Jobs) -> None:
         )
         jobs.start(request, by=here.caller.user if here.caller and here.caller.user else "")
     except TekioError as error:
-        st.session_state[_SAID] = said(describe(error), here.language)
+        st.session_state[_SAID] = here.worded(error)
     st.rerun()

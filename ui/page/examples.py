@@ -9,7 +9,6 @@ import streamlit as st
 from plugins.example_store import StoredExample
 from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.page.here import Here, icon_button
 from ui.plaintext import one_line, plain
 
@@ -33,7 +32,7 @@ def show_examples(here: Here) -> None:
     try:
         examples = here.engine.examples(here.caller)
     except TekioError as error:
-        st.html(view.notice_html(describe(error), "error"))
+        st.html(view.notice_html(here.worded(error), "error"))
         return
     edited = next((each for each in examples if each.id == st.session_state.get(_EDITED)), None)
     with st.expander(
@@ -110,7 +109,7 @@ def _form(here: Here, edited: StoredExample | None) -> None:
         st.session_state[_EDITED] = None
         st.rerun()
     except TekioError as error:
-        st.html(view.notice_html(describe(error), "error"))
+        st.html(view.notice_html(here.worded(error), "error"))
 
 
 def _edit(key: str) -> None:
@@ -122,4 +121,4 @@ def _delete(here: Here, key: str) -> None:
         here.engine.delete_example(key, here.caller)
         st.session_state[_SAID] = here.say("example_deleted")
     except TekioError as error:
-        st.session_state[_SAID] = describe(error)
+        st.session_state[_SAID] = here.worded(error)

@@ -41,4 +41,4 @@ def _made(here: Here, talk: Talk, form: str) -> bytes:
     try:
         return here.engine.export(talk.name, form, here.language, here.caller)
     except TekioError as error:  # it was deleted in another window
-        return str(error).encode()
+        return here.worded(error).encode()

@@ -13,6 +13,7 @@ from kernel.settings import Settings
 from retrieval.access import Caller
 from ui.chat_engine import Engine
 from ui.locales import label
+from ui.messages import error_said, said
 from ui.page.signals import NOTHING, Heard
 from ui.plaintext import one_line
 
@@ -35,6 +36,10 @@ class Here:
     def say(self, key: str, **values: object) -> str:
         """Return a text in the page's language."""
         return label(key, self.language, **values)
+
+    def worded(self, wrong: BaseException | str) -> str:
+        """Return an error in the page's language, or what a deeper part said of itself, on one line."""
+        return said(wrong, self.language) if isinstance(wrong, str) else error_said(wrong, self.language)
 
     def note(self, what: str, documents: Iterable[str], *, question: str = "", seen: object = None) -> None:
         """Write into the audit log of which documents something is shown, or what was done with them.

@@ -9,8 +9,8 @@ import streamlit as st
 from ui import chat_view as view
 from ui.jobs.jobs import Jobs
 from ui.jobs.records import Job
+from ui.messages import said
 from ui.page.here import Here
-from ui.page.job_messages import said
 from ui.plaintext import one_line
 
 _EVERY_SECONDS = 2.0

@@ -7,7 +7,6 @@ import streamlit as st
 from retrieval.errors import TekioError
 from ui import chat_view as view
 from ui.chat_engine import knows
-from ui.failures import describe
 from ui.page.exports import offer_exports
 from ui.page.here import Here, button_text
 from ui.page.talk_state import Talk, enter, fresh, opened
@@ -45,7 +44,7 @@ def _listed(here: Here, talk: Talk, search: str) -> None:
     try:
         found = here.engine.conversations(here.caller, search=search)
     except TekioError as error:
-        st.html(view.notice_html(describe(error), "error"))
+        st.html(view.notice_html(here.worded(error), "error"))
         return
     if search and not found:
         st.html(view.text_html(here.say("nothing_found"), "meta"))
@@ -99,7 +98,7 @@ def _rename(here: Here, name: str) -> None:
     try:
         here.engine.rename(name, st.session_state.get(f"title_{name}", ""), here.caller)
     except TekioError as error:
-        st.session_state["conversation_problem"] = describe(error)
+        st.session_state["conversation_problem"] = here.worded(error)
 
 
 def _delete(here: Here, name: str) -> None:
@@ -107,4 +106,4 @@ def _delete(here: Here, name: str) -> None:
         here.engine.delete_conversation(name, here.caller)
         enter(fresh())
     except TekioError as error:
-        st.session_state["conversation_problem"] = describe(error)
+        st.session_state["conversation_problem"] = here.worded(error)

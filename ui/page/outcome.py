@@ -43,7 +43,7 @@ def show_outcome(here: Here, turn: Turn, place: int | None) -> None:
     """Draw what became of a question; `place` is that of the turn, None where its sources do not open."""
     language, answer = here.language, turn.answer
     if turn.error:
-        st.html(view.notice_html(f"{here.say('failed')}: {turn.error}", "error"))
+        st.html(view.notice_html(f"{here.say('failed')}: {here.worded(turn.error)}", "error"))
         if turn.steps is not None and not turn.blind:
             show_steps(here, turn.steps)
     elif answer is None:
@@ -119,7 +119,7 @@ def show_actions(here: Here, talk: Talk, place: int) -> None:
         icon_button(here.say("retry"), "refresh", f"retry_{place}", on_click=_retry, args=(here, talk, place))
         icon_button(here.say("edit_question"), "edit", f"edit_{place}", on_click=_edit, args=(talk, place))
     if turn.said:
-        st.html(view.notice_html(turn.said))
+        st.html(view.notice_html(here.worded(turn.said)))
     if talk.correcting != place or turn.answer is None or not _may_correct(here, turn):
         return
     if said := correction_form(here, turn.answer, f"turn_{place}"):

@@ -9,7 +9,6 @@ import streamlit as st
 from kernel.answer import AnswerPassage, Citation
 from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.page.here import Here, icon_button
 from ui.page.talk_state import Talk
 from ui.page.turn import Turn
@@ -116,7 +115,7 @@ def _shows_page(here: Here, passage: AnswerPassage, citations: list[Citation], p
         with st.spinner(here.say("drawing_page")):
             image = here.engine.page_image(passage.document_id, page, span, here.caller)
     except TekioError as error:
-        st.html(view.text_html(here.say("page_not_drawn", reason=describe(error)), "meta"))
+        st.html(view.text_html(here.say("page_not_drawn", reason=here.worded(error)), "meta"))
         return False
     alt = here.say("page_of", document=one_line(passage.document), page=page)
     st.image(image.png, width="stretch", alt=alt)

@@ -10,7 +10,6 @@ from kernel.policies.making import policy_folder
 from kernel.policies.serving import PolicyState, activate, policy_state
 from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.jobs.fits import RUN_FILE, PolicyJob
 from ui.jobs.jobs import Jobs
 from ui.jobs.records import Job, JobsFolder
@@ -43,7 +42,7 @@ def _show(here: Here, name: str) -> None:
     try:
         state = policy_state(name, here.settings)
     except TekioError as error:
-        st.html(view.notice_html(describe(error), "warn"))
+        st.html(view.notice_html(here.worded(error), "warn"))
         return
     policy = here.settings.policies[name]
     actions = ", ".join(action.label for action in policy.actions)
@@ -120,7 +119,7 @@ def _form(here: Here, jobs: Jobs) -> None:
         )
         jobs.start(request, by=here.caller.user if here.caller and here.caller.user else "")
     except TekioError as error:
-        st.session_state[_SAID] = describe(error)
+        st.session_state[_SAID] = here.worded(error)
     st.rerun()
 
 
@@ -146,7 +145,7 @@ def _activate(here: Here, name: str, force: bool) -> None:
         activate(name, here.settings, force=force)
         st.session_state[_SAID] = here.say("policy_activated", name=name)
     except TekioError as error:
-        st.session_state[_SAID] = describe(error)
+        st.session_state[_SAID] = here.worded(error)
 
 
 def _take_out(here: Here, name: str) -> None:
@@ -154,7 +153,7 @@ def _take_out(here: Here, name: str) -> None:
         policy_folder(name, here.settings).rollback()
         st.session_state[_SAID] = here.say("policy_taken_out", name=name)
     except TekioError as error:
-        st.session_state[_SAID] = describe(error)
+        st.session_state[_SAID] = here.worded(error)
 
 
 def _when(at: str) -> str:

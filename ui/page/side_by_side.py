@@ -12,7 +12,6 @@ from retrieval.errors import TekioError
 from retrieval.records import DocumentSummary
 from ui import chat_view as view
 from ui.chat_engine import knows
-from ui.failures import describe
 from ui.page.asking import Asking
 from ui.page.collections import choose_collections, where_of
 from ui.page.differences import differences
@@ -134,7 +133,7 @@ def _show(here: Here, compared: Compared, passages: int) -> None:
 def _show_answer(here: Here, compared: Compared, turn: Turn, spans: Sequence[tuple[int, int]]) -> None:
     answer = turn.answer
     if answer is None:
-        said = f"{here.say('failed')}: {turn.error}" if turn.error else here.say("stopped_short")
+        said = f"{here.say('failed')}: {here.worded(turn.error)}" if turn.error else here.say("stopped_short")
         st.html(view.notice_html(said, "error" if turn.error else "warn"))
         return
     hidden = compared.blind and not compared.voted
@@ -161,4 +160,4 @@ def _vote(here: Here, compared: Compared, best: int) -> None:
                 here.engine.rate(turn.answer, "down", here.caller)
         compared.voted = here.say("voted", variant=str(compared.turns[best].how.variant))
     except TekioError as error:
-        compared.voted = describe(error)
+        compared.voted = here.worded(error)

@@ -9,7 +9,6 @@ import streamlit as st
 
 from retrieval.errors import TekioError
 from ui import chat_view as view
-from ui.failures import describe
 from ui.jobs.jobs import Jobs
 from ui.jobs.kinds import FineTuneJob
 from ui.jobs.records import Job
@@ -17,7 +16,6 @@ from ui.page.curves import show_curve
 from ui.page.figures import figures_html
 from ui.page.here import Here
 from ui.page.job_box import show_job
-from ui.page.job_messages import said
 from ui.plaintext import one_line
 
 _SAID = "training_said"
@@ -114,7 +112,7 @@ def _wizard(here: Here, jobs: Jobs) -> None:
         )
         jobs.start(request, by=here.caller.user if here.caller and here.caller.user else "")
     except TekioError as error:
-        st.session_state[_SAID] = said(describe(error), here.language)
+        st.session_state[_SAID] = here.worded(error)
     except ValueError:
         st.session_state[_SAID] = here.say("adapter_name_wrong")
     st.rerun()

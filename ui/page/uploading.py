@@ -16,7 +16,6 @@ from retrieval.filter_text import parse_tags
 from retrieval.records import DocumentSummary
 from ui import chat_view as view
 from ui.chat_engine import knows
-from ui.failures import describe
 from ui.page.collections import name_collection
 from ui.page.here import Here
 from ui.page.rights import may_change
@@ -89,7 +88,7 @@ def outcome_html(here: Here, name: str, report: FileReport) -> str:
     outcome = str(report.outcome)
     said = here.say(f"outcome_{outcome}")
     advice = "" if outcome in _GOOD else here.say(f"advice_for_{outcome}")
-    reason = one_line(report.message)
+    reason = here.worded(one_line(report.message))
     if report.empty_pages:
         reason += (" " if reason else "") + here.say("pages_without_text", count=len(report.empty_pages))
     kind = "info" if outcome in _GOOD else "warn" if outcome == "partial" else "error"
@@ -114,9 +113,9 @@ def _taken(here: Here, files: Sequence[Upload], tags: str, collection: Sequence[
         here.note("upload", [each.name for each in report.files])
         return report_html(here, report)
     except TekioError as error:
-        return view.notice_html(describe(error), "error")
+        return view.notice_html(here.worded(error), "error")
     except Exception as error:
         log.exception("an upload failed")
-        return view.notice_html(describe(error), "error")
+        return view.notice_html(here.worded(error), "error")
     finally:
         bar.empty()

@@ -70,8 +70,8 @@ def fault_of(error: Exception, name: str, address: Address, models: str = "") ->
     if isinstance(error, openai.APIStatusError):
         return _refused(error, name, address, models)
     if isinstance(error, SilentError):
-        line = f"{name} gave no {error.waited_for} within {error.seconds:g} s"
-        return Fault(TekioError(f"{line}: ask again later, or raise `seconds`"), broken=True, silent=True)
+        line = f"{name} gave no {error.waited_for} within {error.seconds:g} s: ask again later, or raise `seconds`"
+        return Fault(TekioError(line), broken=True, silent=True)
     if isinstance(error, CutError):
         return Fault(TekioError(f"{name} broke off {error}; ask again"), again=True, broken=True)
     if isinstance(error, openai.APITimeoutError):
