@@ -122,5 +122,5 @@ def _lines(report: SpeculateReport, model: str, draft: str) -> list[str]:
     named = f'generator = "{model}", ' if model else ""
     return [
         *lines,
-        f'in tekio.toml: {named}draft = "{draft}", guessed_tokens = {best.guesses}{held}; answers stay the same',
+        f'in tekio.toml: {named}draft = "{draft}", guessed_tokens = {best.guesses}{held}; the answers stay its own',
     ]
