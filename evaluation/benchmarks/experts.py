@@ -11,17 +11,16 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from adaptation.finetuning.command import Base
 from adaptation.lab.experts.recipe import ROUTINGS, ExpertRecipe
-from evaluation.benchmarks.output import say, show
+from evaluation.benchmarks.output import run_shown, say
 from evaluation.plots import png, pyplot
 from kernel.model_store import ModelStore
 from kernel.settings import load_settings
-from retrieval.errors import TekioError
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,8 @@ def main() -> int:
         gate_start=options.gate_start,
         capacity=0,
     )
-    try:
+
+    def run() -> list[Result]:
         recipe.check()
         settings = load_settings()
         models = ModelStore(settings.cache, offline=settings.offline, on_message=say)
@@ -147,11 +147,9 @@ def main() -> int:
         results = measure(base, options.texts, recipe, (options.balance, 0.0))
         if options.out is not None:
             draw(results, options.out)
-    except TekioError as error:
-        say(str(error))
-        return error.exit_code
-    show([asdict(each) for each in results], lambda: print("\n".join(lines(results))), as_json=options.json)
-    return 0
+        return results
+
+    return run_shown(run, lines, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -91,3 +91,7 @@ def check(recipe: PretrainRecipe) -> None:
         )
     if model.retrieval and model.kind == "encoder":
         raise UsageError("model.retrieval is for a decoder or an encoder-decoder, not for an encoder")
+    if training.optimiser == "muon" and (training.fsdp or training.deepspeed is not None):
+        raise UsageError(
+            "muon needs whole matrices, which FSDP and DeepSpeed part: take them with training.optimiser=adamw"
+        )

@@ -15,6 +15,7 @@ from retrieval.errors import UsageError
 
 Kind = Literal["decoder", "encoder", "encoder-decoder"]
 Schedule = Literal["cosine", "linear", "constant"]
+Optimiser = Literal["adamw", "muon"]
 
 
 class _Table(BaseModel):
@@ -71,13 +72,17 @@ class Architecture(_Table):
 
 
 class Training(_Table):
-    """How it learns: AdamW over windows of the texts, all of one length."""
+    """How it learns: from windows of the texts, all of one length."""
 
     window: int = Field(256, ge=16, description="tokens that are read together")
     batch: int = Field(8, ge=1, description="windows of a step, over all processes")
     accumulation: int = Field(1, ge=1, description="parts that the windows of a step are computed in")
     epochs: float = Field(5.0, gt=0, description="how often each window is learned")
     steps: int = Field(0, ge=0, description="optimiser steps, in place of epochs; 0 takes the epochs")
+    optimiser: Optimiser = Field(
+        "adamw",
+        description="muon: for the matrices between layers, AdamW for the rest; learns more of each token",
+    )
     rate: float = Field(1e-3, gt=0, le=1, description="learning rate at its highest")
     schedule: Schedule = Field("cosine", description="how the rate falls after the warm-up")
     warm_up: float = Field(0.05, ge=0, lt=1, description="share of the steps in which the rate rises")

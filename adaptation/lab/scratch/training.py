@@ -21,11 +21,10 @@ from adaptation.finetuning.training import Schedule, Trained, run, trainer_argum
 from adaptation.finetuning.watching import Progress
 from adaptation.lab.scratch.architectures import Shape, config_of, empty_model, loaded
 from adaptation.lab.scratch.collating import Collator, Windows, scored
+from adaptation.lab.scratch.optimising import BETA, MuonAndAdamW
 from adaptation.lab.scratch.recipe import Architecture, Kind, Training
 from adaptation.lab.scratch.windows import Window
 
-_BETA = 0.95
-"""AdamW's second one, as of most language models: 0.999 remembers the first, large gradients for too long."""
 _NEVER = 1_000_000
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 _PROCESSES = "WORLD_SIZE"
@@ -66,6 +65,11 @@ class ScratchTrainer(Trainer):
         with torch.random.fork_rng():
             torch.manual_seed(self.args.seed)
             return super().evaluate(*args, **kwargs)
+
+
+def optimiser_of(model: nn.Module, training: Training) -> MuonAndAdamW | None:
+    """Return the optimiser that a Trainer is given; nothing where it makes AdamW itself."""
+    return MuonAndAdamW(model, training) if training.optimiser == "muon" else None
 
 
 def new_model(architecture: Architecture, shape: Shape, vocabulary: int, training: Training) -> Any:
@@ -123,7 +127,7 @@ def arguments_of(training: Training, schedule: Schedule, work: Path) -> dict[str
         "per_device_train_batch_size": each,
         "per_device_eval_batch_size": each,
         "lr_scheduler_type": _SCHEDULES[training.schedule],
-        "adam_beta2": _BETA,
+        "adam_beta2": BETA,
         "label_smoothing_factor": training.smoothing,
     }
     if training.fsdp:
@@ -185,6 +189,7 @@ def train(
         train_dataset=Windows(material.learned),
         eval_dataset=Windows(material.held_out) if material.held_out else None,
         data_collator=material.collator,
+        optimizers=(optimiser_of(model, training), None),
     )
     trained = run(trainer, recipe_of(training), schedule, resume=resume, show=show)
     return trained, _whole(trainer, model, material.kind, work)

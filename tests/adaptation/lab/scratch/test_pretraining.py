@@ -89,8 +89,11 @@ def test_a_kept_model_answers_by_the_engine_of_variants(corpus: Path, tmp_path: 
         assert log_likelihood(generator, ids) / (len(ids) - 2) > -2 * math.log(500)
 
 
-def test_a_training_that_was_stopped_goes_on_to_the_same_weights(corpus: Path, tmp_path: Path) -> None:
-    recipe = tiny_recipe(corpus, steps=16, dropout=0.2)
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(
+    optimiser: str, corpus: Path, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(corpus, steps=16, dropout=0.2, optimiser=optimiser)
     pretrain(recipe, tmp_path / "whole", say=quiet)
 
     def stop(progress: Progress) -> None:
