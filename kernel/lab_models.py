@@ -29,6 +29,12 @@ def find_lab_model(name: str, models: Path) -> Path | None:
     return (models / name).absolute() if name in list_lab_models(models) else None
 
 
+def model_source(name: str, models: Path) -> str:
+    """Return how the model store finds a model: the folder of one of the lab by its name, any other as it is named."""
+    made = find_lab_model(name, models) if name else None
+    return name if made is None else str(made)
+
+
 def lab_variant(name: str, folder: Path) -> VariantSettings:
     """Return how a model of the lab answers: as the base is computed, its weights held as its folder holds them.
 
@@ -89,5 +95,6 @@ __all__ = [
     "lab_variant",
     "list_lab_models",
     "list_lab_variants",
+    "model_source",
     "writes_text",
 ]

@@ -11,6 +11,7 @@ from kernel.chat.local_engines import LocalEngines
 from kernel.chat.paged.gpu_memory import weights_mb
 from kernel.chat.paged.serving import Serving
 from kernel.embedders import embedder_source
+from kernel.lab_models import model_source
 from kernel.model_store import ModelStore
 from kernel.reading_model import BASE as READER_BASE
 from kernel.settings import Settings
@@ -78,7 +79,10 @@ class LanguageModels:
         """
         settings = self._settings
         guessing = draft or ("" if model else settings.draft)
-        changed = {"generator": model or settings.generator, "draft": guessing}
+        changed = {
+            "generator": model_source(model or settings.generator, settings.models),
+            "draft": model_source(guessing, settings.models),
+        }
         if precision != "auto":
             changed["precision"] = precision
         models = LanguageModels(settings.model_copy(update=changed), self._models)

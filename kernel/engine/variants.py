@@ -16,7 +16,7 @@ from kernel.composed.composition import Composition
 from kernel.ensembles.blending import Blending
 from kernel.ensembles.fitted import fits_of
 from kernel.functions.ability import may_call
-from kernel.lab_models import find_lab_model, lab_variant
+from kernel.lab_models import find_lab_model, lab_variant, model_source
 from kernel.language_models import LanguageModels
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
@@ -56,7 +56,7 @@ class VariantRegistry:
             base_file=lambda: models.gguf(settings.generator),
             languages=settings.generator_languages,
             threads=settings.threads,
-            resolve=models.resolve,
+            resolve=lambda name: models.resolve(model_source(name, settings.models)),
             apart=local.apart,
         )
         self._fits = fits_of(settings.ensembles, settings.adapters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from pydantic import model_validator
 from pydantic_settings import (
@@ -14,6 +15,7 @@ from pydantic_settings import (
 )
 
 from kernel.composed.circles import check_acyclic
+from kernel.lab_models import model_source
 from kernel.pipelines.checks import Surroundings, check_pipelines
 from kernel.settings.answerers import Answerers
 from kernel.settings.answering import Answering
@@ -37,6 +39,13 @@ class Settings(Outcome, Computing, Functions, Serving, Ingesting, Answering, Ans
     model_config = SettingsConfigDict(
         env_prefix="TEKIO_", toml_file=SETTINGS_FILE, extra="forbid", frozen=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _models_of_the_lab(cls, held: dict[str, Any]) -> dict[str, Any]:
+        models = Path(held.get("models") or cls.model_fields["models"].default).expanduser()
+        named = {key: held[key] for key in ("generator", "draft") if isinstance(held.get(key), str)}
+        return held | {key: model_source(name, models) for key, name in named.items()}
 
     @model_validator(mode="after")
     def _composed_of_others(self) -> Settings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from kernel.lab_models import (
     list_lab_models,
     list_lab_variants,
 )
+from kernel.language_models import LanguageModels
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.errors import UsageError
@@ -78,6 +80,24 @@ def test_a_model_answers_as_its_kind_and_its_weights_want(models: Path) -> None:
     assert lab_variant("both", models / "both").engine == lab_engine(models / "both") == "seq2seq"
     with pytest.raises(UsageError, match=r"'reader' writes no text \(BertForMaskedLM\)"):
         lab_variant("reader", models / "reader")
+
+
+def test_base_and_draft_may_be_a_model_of_the_lab_by_its_name(models: Path, tmp_path: Path) -> None:
+    found = Settings(draft="light", models=models, generator="writer")
+    assert (found.generator, found.draft) == (str(models / "writer"), str(models / "light"))
+    assert Settings(generator="writer", models=models / "nowhere").generator == "writer", (
+        "as the hub names it"
+    )
+
+
+def test_a_variant_may_name_a_model_of_the_lab(
+    small_base: Path, model_store: ModelStore, tmp_path: Path
+) -> None:
+    shutil.copytree(small_base, tmp_path / "models" / "cut")
+    card_beside(tmp_path / "models" / "cut")
+    settings = Settings(models=tmp_path / "models", generator=str(small_base), cache=model_store.cache)
+    with closing(LanguageModels(settings, model_store).apart("cut", "float32", "cut")[0]) as engines:
+        assert engines.folder == tmp_path / "models" / "cut"
 
 
 def test_two_variants_of_one_name_are_refused(models: Path, tmp_path: Path) -> None:

@@ -72,5 +72,7 @@ def inner_matrices(model: Any) -> Iterator[nn.Parameter]:
     if written is not None:
         words.add(id(written.weight))
     for module in model.modules():
-        if isinstance(module, nn.Linear) and id(module.weight) not in words and module.weight.requires_grad:
-            yield module.weight
+        if isinstance(module, nn.Linear):
+            weight = module.get_parameter("weight")
+            if weight.requires_grad and id(weight) not in words:
+                yield weight
