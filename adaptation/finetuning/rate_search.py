@@ -83,6 +83,7 @@ def raised_rates(
     arguments: Mapping[str, Any],
     *,
     loss: Any = None,
+    optimiser: torch.optim.Optimizer | None = None,
 ) -> RateTrial:
     """Raise the rate over the batches of any training and choose one; the model is of no further use.
 
@@ -93,6 +94,7 @@ def raised_rates(
         work: folder of the trainer, in which nothing is kept.
         arguments: of the batches, the clipping and the seed, as `TrainingArguments` takes them.
         loss: that is computed; None takes the model's own.
+        optimiser: of the model's weights, at the rate `LOWEST`; None takes AdamW.
 
     Raises:
         TekioError: the loss is no number at the lowest rate already.
@@ -100,7 +102,8 @@ def raised_rates(
     factor = (HIGHEST / LOWEST) ** (1 / (STEPS - 1))
     watcher = _Losses()
     half = choose_dtype("auto", "cuda" if torch.cuda.is_available() else "cpu")
-    optimizer = torch.optim.AdamW([each for each in model.parameters() if each.requires_grad], lr=LOWEST)
+    learned = [each for each in model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=LOWEST) if optimiser is None else optimiser
     trainer = Trainer(
         model=model,
         args=TrainingArguments(

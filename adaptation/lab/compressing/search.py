@@ -20,6 +20,7 @@ from adaptation.lab.figures import ModelFigures
 from adaptation.lab.models import LabCard, keep_written, read_card
 from kernel.lab_models import LAB_CARD
 from retrieval.errors import TekioError, UsageError
+from retrieval.whole_files import write_whole
 
 TRIED_FILE = "tried.json"
 _HOPELESS = 10.0
@@ -249,9 +250,7 @@ def _note(work: Path, digest: str, found: Found) -> None:
         "before": found.before.model_dump(),
         "tried": [each.as_dict() for each in found.tried],
     }
-    whole = work / f".{TRIED_FILE}"
-    whole.write_text(json.dumps(held) + "\n", encoding="utf-8")
-    whole.replace(work / TRIED_FILE)
+    write_whole(work / TRIED_FILE, json.dumps(held) + "\n")
 
 
 def _size(tried: Tried) -> tuple[int, float]:

@@ -157,8 +157,9 @@ class _Bench:
         return Outcome(**{**held, "lowest": (first, lowest)})
 
     def _tried(self, learned: Sequence[Window]) -> dict[str, Any]:
-        from adaptation.finetuning.rate_search import raised_rates
+        from adaptation.finetuning.rate_search import LOWEST, raised_rates
         from adaptation.lab.scratch.collating import Windows
+        from adaptation.lab.scratch.training import optimiser_of
 
         training = self._recipe.training
         arguments = {
@@ -166,9 +167,11 @@ class _Bench:
             "max_grad_norm": training.clip,
             "seed": training.seed,
         }
+        model = self._model(training)
+        optimiser = optimiser_of(model, training.model_copy(update={"rate": LOWEST}))
         with tempfile.TemporaryDirectory(prefix="tekio-rates-") as work:
             found = raised_rates(
-                self._model(training), Windows(learned), self._collator, Path(work), arguments
+                model, Windows(learned), self._collator, Path(work), arguments, optimiser=optimiser
             )
         return {"rates": list(found.rates), "losses": list(found.losses), "rate": found.rate}
 

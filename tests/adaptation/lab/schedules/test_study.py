@@ -123,3 +123,14 @@ def test_an_unknown_experiment_is_told_with_those_that_there_are() -> None:
 def test_a_share_that_makes_no_step_is_told_with_what_would(recipe: PretrainRecipe, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"fewer than the 4 of a step: raise --share to 0\.\d\d"):
         study(recipe, Plan(chosen(["no-brake"]), share=0.001, find_rate=False), tmp_path, quiet)
+
+
+def test_rates_are_tried_by_the_optimiser_that_learns(recipe: PretrainRecipe, tmp_path: Path) -> None:
+    losses = []
+    for optimiser in ("adamw", "muon"):
+        trained = recipe.with_training(optimiser=optimiser, steps=2)
+        found = study(trained, Plan(chosen(["cosine"])), tmp_path / optimiser, quiet)
+        assert found.rates is not None
+        losses.append(found.rates["losses"])
+    assert losses[0][:2] == pytest.approx(losses[1][:2], rel=0.01), "they begin alike"
+    assert min(losses[0]) != pytest.approx(min(losses[1]), abs=1e-6)
