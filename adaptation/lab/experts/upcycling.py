@@ -81,7 +81,7 @@ def expert_config(dense: Any, recipe: ExpertRecipe) -> Any:
             num_local_experts=recipe.experts,
             sliding_window=dense.sliding_window if slides else None,
         )
-    if slides:
+    if slides and kind == "qwen3":
         raise UsageError("the base attends by a window, which this mixture does not: use --kind lora")
     counts |= {
         "num_experts": recipe.experts,
@@ -91,6 +91,13 @@ def expert_config(dense: Any, recipe: ExpertRecipe) -> Any:
     }
     if kind == "qwen3":
         return Qwen3MoeConfig(**kept, **counts)
+    if slides:
+        layers = getattr(dense, "layer_types", None) or ["sliding_attention"] * int(dense.num_hidden_layers)
+        counts |= {
+            "use_sliding_window": True,
+            "sliding_window": dense.sliding_window,
+            "layer_types": list(layers),
+        }
     return Qwen2MoeConfig(**kept, **counts, shared_expert_intermediate_size=1, qkv_bias=kind == "qwen2")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,29 @@ def test_what_is_written_is_a_model_of_transformers_that_predicts_the_same(
     assert "auto_map" not in (tmp_path / "config.json").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("routing", ["top1", "top2"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        MistralConfig(**_SMALL, sliding_window=4),
+        Qwen2Config(**_SMALL, use_sliding_window=True, sliding_window=4, max_window_layers=1),
+    ],
+    ids=["mistral", "qwen2"],
+)
+def test_a_mixture_looks_back_no_further_than_its_base(config: Any, routing: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    dense: Any = AutoModelForCausalLM.from_config(deepcopy(config))  # type: ignore[no-untyped-call]
+    recipe = ExpertRecipe(experts=4, routing=routing, gate_start=0.001)
+    upcycled(dense.eval(), recipe).save_pretrained(tmp_path)
+    read: Any = AutoModelForCausalLM.from_pretrained(tmp_path)
+    expected = last_logits(dense)
+    assert_close(last_logits(read.eval()), expected, atol=1e-3, rtol=1e-3)
+    dense.config.sliding_window = 64
+    for layer in dense.model.layers:
+        layer.self_attn.sliding_window = 64
+    assert not torch.allclose(last_logits(dense), expected, atol=1e-3), "the window matters here"
+
+
 def test_the_shared_expert_that_nobody_wants_gives_nothing_and_does_not_learn() -> None:
     mixture = upcycled(tiny_llama(), ExpertRecipe(experts=4, routing="top1"))
     for name, weight in mixture.named_parameters():
@@ -153,7 +177,11 @@ def test_gates_are_drawn_by_the_seed() -> None:
         (GPT2Config(), ExpertRecipe(), "architecture gpt2 cannot become"),
         (LlamaConfig(**_SMALL, mlp_bias=True), ExpertRecipe(), "biases .mlp_bias."),
         (LlamaConfig(**(_SMALL | {"intermediate_size": 63})), ExpertRecipe(parts=2), "63 inner values"),
-        (MistralConfig(**_SMALL, sliding_window=16), ExpertRecipe(routing="top1"), "attends by a window"),
+        (
+            Qwen3Config(**_SMALL, use_sliding_window=True, sliding_window=16, max_window_layers=1),
+            ExpertRecipe(),
+            "attends by a window",
+        ),
     ],
     ids=["gpt2", "biases", "odd", "window"],
 )
