@@ -56,8 +56,10 @@ def merge(
         from transformers import AutoModelForCausalLM
         from transformers.utils import logging
 
+        from kernel.chat.quantised import load_causal
+
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        loaded: Any = AutoModelForCausalLM.from_pretrained(base_folder, dtype="auto", local_files_only=True)
+        loaded = load_causal(base_folder, dtype="auto")
         dtype = loaded.dtype
         if kind_of(adapter) == FULL:
             merged: Any = AutoModelForCausalLM.from_pretrained(adapter, dtype=dtype, local_files_only=True)

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from kernel.chat.adapters import CONFIG_FILE, WEIGHTS_FILE
 from retrieval.errors import UsageError
 
-_ARCHITECTURES = {
+ARCHITECTURES = {
     "llama": gguf.MODEL_ARCH.LLAMA,
     "mistral": gguf.MODEL_ARCH.LLAMA,
     "qwen2": gguf.MODEL_ARCH.QWEN2,
@@ -28,7 +28,7 @@ _ARCHITECTURES = {
     "gemma3_text": gguf.MODEL_ARCH.GEMMA3,
     "phi3": gguf.MODEL_ARCH.PHI3,
 }
-_HALVES_APART = frozenset({"llama", "mistral"})
+HALVES_APART = frozenset({"llama", "mistral"})
 """Architectures whose rotary halves llama.cpp keeps interleaved, so that rows of queries and keys change places."""
 _PREFIX = "base_model.model."
 _PARTS = {".lora_A.weight": ".lora_a", ".lora_B.weight": ".lora_b"}
@@ -49,21 +49,21 @@ def write_gguf(adapter: Path, base_folder: Path, file: Path) -> None:
     config = json.loads((adapter / CONFIG_FILE).read_text(encoding="utf-8"))
     base = json.loads((base_folder / "config.json").read_text(encoding="utf-8"))
     kind = str(base.get("model_type"))
-    if kind not in _ARCHITECTURES:
+    if kind not in ARCHITECTURES:
         raise UsageError(
             f"adapters over the architecture '{kind}' cannot be written as GGUF; of these they can: "
-            f"{', '.join(_ARCHITECTURES)}"
+            f"{', '.join(ARCHITECTURES)}"
         )
     if config.get("rank_pattern") or config.get("alpha_pattern"):
         raise UsageError(f"{adapter.name} has several ranks, which GGUF has no place for: merge it")
-    architecture = _ARCHITECTURES[kind]
+    architecture = ARCHITECTURES[kind]
     names = gguf.get_tensor_name_map(architecture, int(base["num_hidden_layers"]))
     writer = gguf.GGUFWriter(file, gguf.MODEL_ARCH_NAMES[architecture])
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     scale = np.sqrt(config["r"]) if config.get("use_rslora") else 1.0
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(config["lora_alpha"] * scale))
-    for name, matrix in _renamed(adapter, names, base, swap=kind in _HALVES_APART):
+    for name, matrix in _renamed(adapter, names, base, swap=kind in HALVES_APART):
         writer.add_tensor(name, matrix)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

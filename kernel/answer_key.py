@@ -32,7 +32,7 @@ _SAMPLES = "samples"
 _SETTINGS_WITHOUT_EFFECT = frozenset(
     """
     index store memory adapters embedders cache offline answer_cache answers answer_cache_mb similar_questions
-    trial_variant trial_share variants ensembles pipelines policies policy_files
+    trial_variant trial_share variants ensembles pipelines policies policy_files models
     passage_cache trace trace_content prometheus user_header groups_header threads variant technique top_k multi_query
     max_new_tokens max_prompt_tokens readers reader_seconds reader_memory_mb max_file_mb max_characters ocr
     ocr_languages chunk_tokens chunk_strategy chunk_overlap chunk_window chunk_child_tokens chunk_parent_tokens

@@ -11,6 +11,7 @@ from kernel.chat.local_engines import LocalEngines
 from kernel.chat.paged.gpu_memory import weights_mb
 from kernel.chat.paged.serving import Serving
 from kernel.embedders import embedder_source
+from kernel.lab_models import model_source
 from kernel.model_store import ModelStore
 from kernel.reading_model import BASE as READER_BASE
 from kernel.settings import Settings
@@ -48,6 +49,7 @@ class LanguageModels:
                     seconds=settings.answer_seconds,
                     guessed=settings.guessed_tokens,
                     draft=draft,
+                    draft_precision="" if settings.draft_precision == "auto" else settings.draft_precision,
                     gpu_memory_share=settings.gpu_memory_share,
                     others_mb=weights_mb(self._others()) if has_gpu() else 0,
                 )
@@ -61,7 +63,7 @@ class LanguageModels:
                 )
             return self._engines
 
-    def apart(self, model: str, precision: str) -> tuple[LocalEngines, str]:
+    def apart(self, model: str, precision: str, draft: str = "") -> tuple[LocalEngines, str]:
         """Return engines of their own over a model, or over the base in another precision, with what changes with it.
 
         The caller closes them.
@@ -69,12 +71,18 @@ class LanguageModels:
         Args:
             model: its name or folder; empty is the base.
             precision: of its weights; `auto` is that of the settings.
+            draft: name or folder of a smaller model that guesses for it; empty: the settings' own for the base, none
+                for another model.
 
         Raises:
             TekioError: the model cannot be found.
         """
         settings = self._settings
-        changed = {"generator": model or settings.generator, "draft": settings.draft if not model else None}
+        guessing = draft or ("" if model else settings.draft)
+        changed = {
+            "generator": model_source(model or settings.generator, settings.models),
+            "draft": model_source(guessing, settings.models),
+        }
         if precision != "auto":
             changed["precision"] = precision
         models = LanguageModels(settings.model_copy(update=changed), self._models)

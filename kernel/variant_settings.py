@@ -40,6 +40,9 @@ class VariantSettings(BaseModel):
         "the base model; seq2seq: a model's folder, or its name; local: the same, empty: the base model",
     )
     precision: Precision = Field("auto", description="local: of its weights, as the setting of this name")
+    draft: str = Field(
+        "", description="local: name or folder of a smaller model of the same words that guesses ahead for it"
+    )
     adapter: Path | None = Field(None, description="llama.cpp: a LoRA in a GGUF file, over the model")
     key: str = Field("", description="openai: NAME of the environment variable that holds the key")
     languages: list[str] = Field([], description="languages that it speaks; empty: those of the base model")
@@ -96,6 +99,8 @@ class VariantSettings(BaseModel):
             raise ValueError("the engine seq2seq needs a model, and takes no adapter")
         if self.engine != "local" and self.precision != "auto":
             raise ValueError("precision belongs to the engine local")
+        if self.engine != "local" and self.draft:
+            raise ValueError("a draft belongs to the engine local")
         return self
 
 
@@ -112,14 +117,20 @@ def check_variant_names(variants: Collection[str]) -> None:
 
 
 def check_apart(variants: Collection[str], adapters: Collection[str], folder: Path) -> None:
-    """Check that no variant of the settings has the name of an adapter.
+    """Check that no variant has the name of an adapter or of another variant.
 
     Raises:
         UsageError: one has, so that it could not be told who is asked.
     """
-    for name in variants:
+    named = list(variants)
+    for name in named:
+        if named.count(name) > 1:
+            raise UsageError(
+                f"two variants are named '{name}': a model made in the lab and a table of the settings; "
+                "rename one of them"
+            )
         if name in adapters:
             raise UsageError(
-                f"two variants are named '{name}': an adapter in {folder} and a table of the settings; "
-                "rename one of them"
+                f"two variants are named '{name}': an adapter in {folder}, and a table of the settings or a model made "
+                "in the lab; rename one of them"
             )

@@ -16,6 +16,7 @@ from ui.check_rows import FAIL, OK, WARN, Check
 from ui.composed_checks import composed_variants
 from ui.engine_checks import other_engines
 from ui.failures import describe
+from ui.lab_checks import lab_models
 from ui.service_checks import serving
 from ui.upload_checks import uploads
 
@@ -42,7 +43,7 @@ def run_checks(*, index: str | Path | None, fast: bool) -> list[Check]:
     rows.append(Check("settings", OK, "valid"))
     rows.extend(_models(settings))
     rows += [_engine(settings), _text_recognition(settings), *other_engines(settings, fast=fast)]
-    rows += composed_variants(settings)
+    rows += [*composed_variants(settings), *lab_models(settings)]
     # Opening an index fetches its embedder when that is missing; a check must not download anything.
     open_it = not fast and all(row.status == OK for row in rows if row.check == "model embedder")
     rows.append(_index_counts(settings) if open_it else _index_present(settings))

@@ -34,6 +34,15 @@ from ui.commands.functions import functions
 from ui.commands.index import index_app
 from ui.commands.ingest import ingest
 from ui.commands.keys import keys_app
+from ui.commands.lab_compress import adapt_compress
+from ui.commands.lab_distil import adapt_distil, adapt_distil_technique
+from ui.commands.lab_experts import adapt_experts
+from ui.commands.lab_pretrain import adapt_pretrain
+from ui.commands.lab_prune import adapt_prune
+from ui.commands.lab_quantise import adapt_quantise
+from ui.commands.lab_scaling import adapt_scaling
+from ui.commands.lab_schedules import adapt_schedules
+from ui.commands.lab_speculate import adapt_speculate
 from ui.commands.memory import memory_app
 from ui.commands.models import models_app
 from ui.commands.pipeline import pipeline_app
@@ -85,6 +94,16 @@ _adaptations.command("methods")(adapt_methods)
 _adaptations.command("retriever")(adapt_retriever)
 _adaptations.command("reembed")(reembed)
 _adaptations.command("ensemble")(adapt_ensemble)
+_adaptations.command("pretrain")(adapt_pretrain)
+_adaptations.command("scaling")(adapt_scaling)
+_adaptations.command("schedules")(adapt_schedules)
+_adaptations.command("quantise")(adapt_quantise)
+_adaptations.command("compress")(adapt_compress)
+_adaptations.command("prune")(adapt_prune)
+_adaptations.command("distil")(adapt_distil)
+_adaptations.command("distil-technique")(adapt_distil_technique)
+_adaptations.command("speculate")(adapt_speculate)
+_adaptations.command("experts")(adapt_experts)
 _adaptations.add_typer(policy_app, name="policy")
 app.add_typer(_adaptations, name="adapt")
 

@@ -1,10 +1,11 @@
-"""The lists of `tekio models`: models that are known, adapters over the base, and variants that the settings make."""
+"""The lists of `tekio models`: models that are known or were made in the lab, adapters, and the settings' variants."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from retrieval.errors import UsageError
 from ui.console import print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def print_models(settings: Settings, store: ModelStore, used: Sequence[str], *, 
     known = {row["name"] for row in rows}
     others = [name for name in used if name not in known]
     adapters = _states(settings, store)
+    made = _lab_rows(settings)
     composed = composed_states(settings)
     if as_json:
         print_json(
@@ -42,6 +44,7 @@ def print_models(settings: Settings, store: ModelStore, used: Sequence[str], *, 
                 "models": rows,
                 "other": others,
                 "adapters": [state.as_dict() for state in adapters],
+                "lab": made,
                 "variants": _others(settings),
                 "composed": [row.as_dict() for row in composed],
             }
@@ -69,6 +72,12 @@ def print_models(settings: Settings, store: ModelStore, used: Sequence[str], *, 
         print_table(
             ("adapter", "method", "made", "held-out loss", "size", "earlier", "fits"),
             [_row(state) for state in adapters],
+        )
+    if made:
+        print_text("")
+        print_table(
+            ("made in the lab", "method", "base", "weights", "size", "perplexity", "made"),
+            [_lab_row(row) for row in made],
         )
     if others_made := _others(settings):
         print_text("")
@@ -101,6 +110,32 @@ def _others(settings: Settings) -> list[dict[str, str]]:
         }
         for name, told in settings.variants.items()
     ]
+
+
+def _lab_rows(settings: Settings) -> list[dict[str, Any]]:
+    """Return the models that the lab made, by name; a card that cannot be read is told in its place."""
+    from adaptation.lab.models import read_card
+    from kernel.lab_models import list_lab_models
+
+    rows: list[dict[str, Any]] = []
+    for name in list_lab_models(settings.models):
+        folder = (settings.models / name).absolute()
+        try:
+            told = read_card(folder).model_dump()
+        except UsageError as error:
+            told = {"problem": str(error)}
+        rows.append(told | {"name": name, "folder": str(folder)})
+    return rows
+
+
+def _lab_row(row: dict[str, Any]) -> tuple[str, ...]:
+    if "problem" in row:
+        return row["name"], row["problem"], "", "", "", "", ""
+    before, after = (row["figures"].get(each) or {} for each in ("before", "after"))
+    perplexities = [each.get("perplexity") for each in (before, after)]
+    told = " to ".join(f"{each:.2f}" for each in perplexities if each is not None)
+    size = f"{row['bytes'] / 1e6:.1f} MB"
+    return row["name"], row["method"], row["base"], f"{row['parameters']:,}", size, told, row["made"]
 
 
 def _states(settings: Settings, store: ModelStore) -> list[AdapterState]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from retrieval.personal import EMAIL, PHONE
+
 # Keys of Tekio's, JSON web tokens, and whatever stands behind `Bearer`.
 # Nothing here looks at a text again from each of its places: who is not even let in may send lines of 64 kB.
 _SECRET = re.compile(
     r"tekio_[0-9a-f]{8}_[A-Za-z0-9_-]+|\beyJ[\w-]{1,4000}+\.[\w-]++\.[\w-]*+|(?<=[Bb]earer )[^\s'\",;)\]}]+"
 )
-_EMAIL = re.compile(r"(?<![\w.%+'-])[\w.%+'-]++@[\w-]++(?:\.[\w-]++)++")
-# A run of digits with what people put between them; full-width digits too, which \d takes.
-_PHONE = re.compile(r"(?<![\d.])[+＋]?\d{1,4}(?:[\s().－‐−–ー-]{1,2}\d{1,4}){2,5}(?!\d)")
 _NUMBER = re.compile(r"\d(?:[,.]?\d){3,}")
 _SHORTEST = 8
 
@@ -44,6 +43,6 @@ class Redaction:
 
 def without_persons(text: str) -> str:
     """Return a text without e-mail addresses, telephone numbers, and other numbers of four digits and more."""
-    text = _EMAIL.sub("[e-mail]", text)
-    text = _PHONE.sub("[phone]", text)
+    text = EMAIL.sub("[e-mail]", text)
+    text = PHONE.sub("[phone]", text)
     return _NUMBER.sub("[number]", text)

@@ -88,7 +88,14 @@ def add_job_routes(
 
 async def _followed(jobs: Jobs, job_id: str, after: int) -> AsyncGenerator[ServerSentEvent, None]:
     while True:
-        for event in await run_in_threadpool(jobs.events, job_id, after):
+        events = await run_in_threadpool(jobs.events, job_id, after)
+        if not events and (await run_in_threadpool(jobs.get, job_id)).has_ended:
+            if not await run_in_threadpool(
+                jobs.events, job_id, after
+            ):  # it may have ended between the two looks
+                return  # whoever asks has heard its end
+            continue
+        for event in events:
             after = event.pop("n")
             name = event.pop("event")
             yield ServerSentEvent(data=json.dumps(event, ensure_ascii=False), event=name, id=str(after))

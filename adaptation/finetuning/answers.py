@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,13 @@ class PackTrainer(Trainer):
 
 
 def answer_trainer(
-    model: Any, rows: Sequence[Encoded], held_out: Sequence[Encoded], recipe: Recipe, work: Path
+    model: Any,
+    rows: Sequence[Encoded],
+    held_out: Sequence[Encoded],
+    recipe: Recipe,
+    work: Path,
+    *,
+    kind: Callable[..., PackTrainer] = PackTrainer,
 ) -> tuple[Trainer, Schedule]:
     """Return a trainer of a model on rows, and how long it goes.
 
@@ -72,6 +78,7 @@ def answer_trainer(
         held_out: that it is stopped by; none trains to the end.
         recipe: how.
         work: a folder for checkpoints, of this training alone.
+        kind: of trainer, which may learn from more than the rows say.
 
     Raises:
         UsageError: there is nothing to learn.
@@ -91,7 +98,7 @@ def answer_trainer(
     # would take twice as long.
     answers = method_of(recipe.method).learns == "answers"
     hold = recipe.hold if answers and size and hasattr(model, "disable_adapter") else 0.0
-    trainer = PackTrainer(
+    trainer = kind(
         model=model,
         args=TrainingArguments(**trainer_arguments(work, recipe, schedule), label_names=["labels"]),
         train_dataset=packs,

@@ -18,6 +18,7 @@ from kernel.chat.adapters import CONFIG_FILE, REWARD_FOLDER, kind_of
 from kernel.chat.bottleneck import KIND as BOTTLENECK
 from kernel.chat.bottleneck import with_bottlenecks
 from kernel.chat.language_model import choose_dtype
+from kernel.chat.quantised import form_of, load_causal
 from retrieval.errors import UsageError
 
 _BEHIND = ("o_proj", "down_proj", "out_proj", "c_proj", "fc2", "dense_4h_to_h", "w2")
@@ -31,21 +32,27 @@ def load_base(folder: Path, method: str = "lora") -> Any:
     in float32, since the small steps of training are lost in halves.
 
     Raises:
-        UsageError: there is no library that computes with 4 bits here.
+        UsageError: there is no library that computes with 4 bits here, or a reward model is to be of weights in few.
     """
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.float32 if method == "full" else choose_dtype("auto", device)
-    chosen: dict[str, Any] = {"dtype": dtype, "local_files_only": True}
-    if method == "qlora":
+    chosen: dict[str, Any] = {"dtype": dtype}
+    if method == "qlora" and form_of(folder) is None:  # else its weights are rounded already
         chosen |= {"quantization_config": _four_bits(dtype), "device_map": {"": device}}
     if method == "reward":
+        if form_of(folder) is not None:
+            raise UsageError(
+                "a reward model cannot be trained over weights in few bits: name the floats of the base"
+            )
         said = logging.get_verbosity()
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # that the new layer is new
-        model: Any = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1, **chosen)
+        model: Any = AutoModelForSequenceClassification.from_pretrained(
+            folder, num_labels=1, local_files_only=True, **chosen
+        )
         logging.set_verbosity(said)
     else:
-        model = AutoModelForCausalLM.from_pretrained(folder, **chosen)
+        model = load_causal(folder, **chosen)
     model.config.use_cache = False
     return model
 

@@ -30,13 +30,23 @@ def tokens_at_once(config: Any, *, layers: int, free: int, width: int = 4) -> in
     heads = int(getattr(config, "num_attention_heads", 1))
     tokens = MOST
     while tokens > LEAST:
-        a_token = layers * (
-            _KEPT_HIDDEN * hidden + _KEPT_INNER * inner + _KEPT_HEADS * heads * min(tokens, _SEEN)
-        )
+        a_token = layers * kept_a_token(hidden, inner, heads, min(tokens, _SEEN))
         if tokens * a_token * width <= _SHARE * free:
             break
         tokens //= 2
     return tokens
+
+
+def kept_a_token(hidden: int, inner: int, heads: int, seen: int) -> int:
+    """Return the values that are kept a token in a layer for the way back.
+
+    Args:
+        hidden: size of the hidden states.
+        inner: size of the feed-forward part.
+        heads: of the attention.
+        seen: tokens that a token sees.
+    """
+    return _KEPT_HIDDEN * hidden + _KEPT_INNER * inner + _KEPT_HEADS * heads * seen
 
 
 def free_bytes() -> int:

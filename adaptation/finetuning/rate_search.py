@@ -7,7 +7,7 @@ Importing this imports torch and transformers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,19 +65,50 @@ def try_rates(
     """
     collator, size = collator_of(recipe, model)
     packs = pack_rows(shuffled_near(rows, seed=recipe.seed), size=size)
+    arguments = {
+        "per_device_train_batch_size": 1,
+        "gradient_accumulation_steps": max(1, round(recipe.rows * len(packs) / len(rows))),
+        "max_grad_norm": recipe.clip,
+        "seed": recipe.seed,
+    }
+    say(f"trying learning rates from {LOWEST:g} to {HIGHEST:g}, at most {STEPS} steps")
+    return raised_rates(model, packs, collator, work, arguments, loss=answer_loss)
+
+
+def raised_rates(
+    model: Any,
+    rows: Any,
+    collator: Any,
+    work: Path,
+    arguments: Mapping[str, Any],
+    *,
+    loss: Any = None,
+    optimiser: torch.optim.Optimizer | None = None,
+) -> RateTrial:
+    """Raise the rate over the batches of any training and choose one; the model is of no further use.
+
+    Args:
+        model: that learns.
+        rows: a data set as transformers' Trainer takes it.
+        collator: of its rows.
+        work: folder of the trainer, in which nothing is kept.
+        arguments: of the batches, the clipping and the seed, as `TrainingArguments` takes them.
+        loss: that is computed; None takes the model's own.
+        optimiser: of the model's weights, at the rate `LOWEST`; None takes AdamW.
+
+    Raises:
+        TekioError: the loss is no number at the lowest rate already.
+    """
     factor = (HIGHEST / LOWEST) ** (1 / (STEPS - 1))
     watcher = _Losses()
     half = choose_dtype("auto", "cuda" if torch.cuda.is_available() else "cpu")
-    optimizer = torch.optim.AdamW([each for each in model.parameters() if each.requires_grad], lr=LOWEST)
+    learned = [each for each in model.parameters() if each.requires_grad]
+    optimizer = torch.optim.AdamW(learned, lr=LOWEST) if optimiser is None else optimiser
     trainer = Trainer(
         model=model,
         args=TrainingArguments(
             output_dir=str(work),
             max_steps=STEPS,
-            per_device_train_batch_size=1,
-            gradient_accumulation_steps=max(1, round(recipe.rows * len(packs) / len(rows))),
-            max_grad_norm=recipe.clip,
-            seed=recipe.seed,
             bf16=half is torch.bfloat16,
             fp16=half is torch.float16,
             use_cpu=not torch.cuda.is_available(),
@@ -89,15 +120,15 @@ def try_rates(
             disable_tqdm=True,
             dataloader_pin_memory=False,
             remove_unused_columns=False,
+            **arguments,
         ),
-        train_dataset=packs,
+        train_dataset=rows,
         data_collator=collator,
-        compute_loss_func=answer_loss,
+        compute_loss_func=loss,
         optimizers=(optimizer, LambdaLR(optimizer, lambda step: factor**step)),
         callbacks=[watcher],
     )
     trainer.remove_callback(PrinterCallback)
-    say(f"trying learning rates from {LOWEST:g} to {HIGHEST:g}, at most {STEPS} steps")
     trainer.train()
     return choose_rate([LOWEST * factor**step for step in range(len(watcher.found))], watcher.found)
 

@@ -15,7 +15,7 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from adaptation.ensembles.cases import Case
 from adaptation.ensembles.command import ensemble_of, recorded_cases
 from evaluation.answers.command import Selection, read_selection
 from evaluation.answers.pool import pooled_index
-from evaluation.benchmarks.output import say, show
+from evaluation.benchmarks.output import run_shown, say
 from evaluation.ensembles.askings import askings_of
 from evaluation.ensembles.command import fitted_of
 from evaluation.ensembles.figures import Taken, difference, figures, of_ensemble, of_member
@@ -33,7 +33,6 @@ from kernel.app import Tekio
 from kernel.ensembles.election import Elector
 from kernel.ensembles.settings import EnsembleSettings
 from kernel.settings import Settings, load_settings
-from retrieval.errors import TekioError
 
 _HELD_OUT = "2/2"
 _OF_XQUAD = 100
@@ -168,15 +167,13 @@ def main() -> int:
     parser.add_argument("--index", help="of the sample corpus")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     options = parser.parse_args()
-    try:
-        results = benchmark(
+    return run_shown(
+        lambda: benchmark(
             options.ensemble, options.data, options.questions, load_settings(index=options.index)
-        )
-    except TekioError as error:
-        say(str(error))
-        return error.exit_code
-    show([asdict(each) for each in results], lambda: print("\n".join(table(results))), as_json=options.json)
-    return 0
+        ),
+        table,
+        as_json=options.json,
+    )
 
 
 if __name__ == "__main__":

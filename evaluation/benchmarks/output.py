@@ -29,6 +29,26 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def run_shown(
+    run: Callable[[], Sequence[T]], table: Callable[[Sequence[T]], list[str]], *, as_json: bool
+) -> int:
+    """Measure and print, or tell in a line why that is not to be had; return the exit code.
+
+    Args:
+        run: measures; its results are dataclasses.
+        table: gives the results as lines.
+        as_json: print one JSON document in place of them.
+    """
+    try:
+        results = run()
+    except TekioError as error:
+        say(str(error))
+        return error.exit_code
+    rows: list[Any] = list(results)
+    show([asdict(each) for each in rows], lambda: print("\n".join(table(results))), as_json=as_json)
+    return 0
+
+
 def main_of_folder(
     name: str,
     holds: str,
@@ -47,11 +67,4 @@ def main_of_folder(
     parser.add_argument("folder", type=Path, help=holds)
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     options = parser.parse_args()
-    try:
-        results = run(options.folder, load_settings())
-    except TekioError as error:
-        say(str(error))
-        return error.exit_code
-    rows: list[Any] = list(results)
-    show([asdict(each) for each in rows], lambda: print("\n".join(table(results))), as_json=options.json)
-    return 0
+    return run_shown(lambda: run(options.folder, load_settings()), table, as_json=options.json)

@@ -14,7 +14,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from evaluation.adapters.comparing import load_general
 from evaluation.answers.texts import token_f1
 from evaluation.benchmarks.generation import Bench, a_bench, prompts_of
-from evaluation.benchmarks.output import say, show
+from evaluation.benchmarks.output import run_shown, say
 from evaluation.engines import a_prompt
 from evaluation.questions import Question, load_questions
 from evaluation.speed import BatchedSpeed, fastest
@@ -34,7 +34,6 @@ from kernel.chat.paged.precision import PRECISIONS
 from kernel.chat.paged.serving import Serving
 from kernel.chat.paged.step import BLOCK, Row
 from kernel.comparison import bootstrap_interval
-from retrieval.errors import TekioError
 
 _TEXT = 512
 """Most tokens of a general text."""
@@ -150,16 +149,14 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    try:
+
+    def run() -> list[Result]:
         asked: list[Any] = [
             each for each in load_questions(options.questions) if each.language == "en" and each.answerable
         ]
-        results = measure(a_bench(options.adapter, options.times), options.index, asked)
-    except TekioError as error:
-        say(str(error))
-        return error.exit_code
-    show([asdict(each) for each in results], lambda: print("\n".join(_table(results))), as_json=options.json)
-    return 0
+        return measure(a_bench(options.adapter, options.times), options.index, asked)
+
+    return run_shown(run, _table, as_json=options.json)
 
 
 if __name__ == "__main__":

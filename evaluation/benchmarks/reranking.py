@@ -15,13 +15,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.benchmarks.output import say, show
+from evaluation.benchmarks.output import run_shown, say
 from evaluation.embedder import embedder_of
 from evaluation.retrieval.beir import load_beir
 from evaluation.retrieval.metrics import bootstrap_interval, compare, per_query
@@ -31,7 +31,6 @@ from kernel.model_store import ModelStore
 from kernel.settings import load_settings
 from retrieval.cross_encoder import CrossEncoderReranker
 from retrieval.embedding import unit
-from retrieval.errors import TekioError
 from retrieval.fusion import weighted_fusion
 from retrieval.late_vectors import TokenCodec
 from retrieval.ranking import DEFAULT_WEIGHTS, LATE, RERANKED, Query, Ranked, Ranker
@@ -200,7 +199,8 @@ def main() -> int:
     parser.add_argument("--cross", metavar="NAME", help="a cross-encoder: a folder, or a model of the hub")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     options = parser.parse_args()
-    try:
+
+    def run() -> list[Result]:
         settings = load_settings()
         models = ModelStore(settings.cache, offline=settings.offline)
         place = settings.cache / _FOLDER
@@ -211,12 +211,9 @@ def main() -> int:
         queries = found.queries[: max(1, options.queries)]
         judgements = {name: found.judgements[name] for name, _ in queries}
         with closing(scratch.index):
-            results = measure(scratch, queries, judgements, cross)
-    except TekioError as error:
-        say(str(error))
-        return error.exit_code
-    show([asdict(each) for each in results], lambda: print("\n".join(table(results))), as_json=options.json)
-    return 0
+            return measure(scratch, queries, judgements, cross)
+
+    return run_shown(run, table, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from retrieval.passages import PassageIndex
 from retrieval.stores.opening import is_in, shown
 
 ABOUT = "about.json"
+_UNDER_WAY = (".making", ".training", ".search", ".tmp")
+"""How names end under which adapters and models are made before they are put in their places."""
 
 
 def back_up(places: Places, file: Path, *, force: bool, say: Say) -> Counted:
@@ -84,8 +86,9 @@ def back_up(places: Places, file: Path, *, force: bool, say: Say) -> Counted:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, none that a link leads to."""
-    for root, _, names in os.walk(folder):
+    """Yield the files below a folder, none that a link leads to, and none of a model that is still being made."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if not (each.startswith(".") and each.endswith(_UNDER_WAY))]
         for name in sorted(names):
             path = Path(root) / name
             if path.is_file() and not path.is_symlink():

@@ -20,9 +20,13 @@ from peft import PeftConfig, PeftModelForCausalLM
 from kernel.chat.adapters import FULL, PROMPT_KINDS, check_effect, check_loaded, kind_of
 from kernel.chat.bottleneck import KIND as BOTTLENECK
 from kernel.chat.bottleneck import with_bottlenecks
+from kernel.chat.lora_experts import KIND as LORA_EXPERTS
+from kernel.chat.lora_experts import ROUTING_KEY, ExpertRouting, with_lora_experts
 from retrieval.errors import UsageError, first_line
 
 _EMBEDDINGS = "prompt_embeddings"
+_ATTACHED = (BOTTLENECK, LORA_EXPERTS)
+"""Kinds that PEFT does not know: they are attached by its door for custom layers of LoRA."""
 
 
 class AdapterTrees:
@@ -123,9 +127,9 @@ class AdapterTrees:
         if tree is None:
             # Not `from_pretrained`, which does not say which keys found no place.
             tree = PeftModelForCausalLM(self._modules(), config, adapter_name=name)
-        elif kind == BOTTLENECK:
+        elif kind in _ATTACHED:
             tree.add_adapter(name, config)
-        if kind == BOTTLENECK:
+        if kind in _ATTACHED:
             _fill(tree, folder, name)
         else:
             result = tree.load_adapter(str(folder), adapter_name=name, is_trainable=False)
@@ -160,7 +164,7 @@ class AdapterTrees:
 
 def _config(folder: Path, kind: str) -> Any:
     """Return the PEFT configuration of an adapter, for use."""
-    if kind == BOTTLENECK:
+    if kind in _ATTACHED:
         import json
 
         from peft import LoraConfig
@@ -168,8 +172,12 @@ def _config(folder: Path, kind: str) -> Any:
         from kernel.chat.adapters import CONFIG_FILE
 
         held = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")) | {"peft_type": "LORA"}
+        routed = held.pop(ROUTING_KEY, None)
         made = LoraConfig.from_peft_type(**held)  # type: ignore[no-untyped-call]
-        config = with_bottlenecks(made)
+        if kind == BOTTLENECK:
+            config = with_bottlenecks(made)
+        else:
+            config = with_lora_experts(made, ExpertRouting.read(routed, int(made.r)))
     else:
         config = PeftConfig.from_pretrained(str(folder))
     config.inference_mode = True
@@ -177,7 +185,7 @@ def _config(folder: Path, kind: str) -> Any:
 
 
 def _fill(tree: Any, folder: Path, name: str) -> None:
-    """Put the weights of bottlenecks in their place: PEFT would read the configuration again, as LoRA's.
+    """Put the weights of attached kinds in their place: PEFT would read the configuration again, as LoRA's.
 
     Raises:
         UsageError: keys are left over or missing.

@@ -30,7 +30,7 @@ REWARD_FOLDER = "reward"
 """Where a model that judges answers is kept within its folder: it is no variant, as it writes none."""
 FULL = "FULL"
 """The kind of a model of which all weights were trained."""
-KINDS = ("LORA", "BOTTLENECK", "IA3", "PREFIX_TUNING", "PROMPT_TUNING")
+KINDS = ("LORA", "BOTTLENECK", "LORA_EXPERTS", "IA3", "PREFIX_TUNING", "PROMPT_TUNING")
 PROMPT_KINDS = ("PREFIX_TUNING", "PROMPT_TUNING")
 """Kinds that put something before the prompt, in place of changing a layer."""
 # How an adapter's weights may begin; PiSSA, OLoRA, CorDA and LoftQ take their beginning out of the base's weights.

@@ -61,16 +61,15 @@ class LanguageModel:
             if self._model is not None:
                 return
             import torch
-            from transformers import AutoModelForCausalLM
             from transformers.utils import logging
+
+            from kernel.chat.quantised import load_causal
 
             logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             if self._threads:
                 torch.set_num_threads(self._threads)
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            model: Any = AutoModelForCausalLM.from_pretrained(
-                self.folder, dtype=choose_dtype(self._dtype, device), local_files_only=True
-            )
+            model: Any = load_causal(self.folder, dtype=choose_dtype(self._dtype, device))
             self._model = model.to(device).eval()
 
     def load_adapter(self, folder: Path) -> str:

@@ -36,7 +36,8 @@ class OtherEngines:
         languages: of a variant that names none.
         threads: of a server that is started here; 0 leaves it to the server.
         resolve: gives the folder of a model by its name, for encoder-decoder models.
-        apart: gives engines of their own over a model, or over the base, in a precision, and what changes with them.
+        apart: gives engines of their own over a model, or over the base, in a precision and with a draft, and what
+            changes with them.
         find: gives llama.cpp's server; None looks for it.
     """
 
@@ -48,7 +49,7 @@ class OtherEngines:
         languages: Sequence[str],
         threads: int = 0,
         resolve: Callable[[str], ResolvedModel] | None = None,
-        apart: Callable[[str, str], tuple[LocalEngines, str]] | None = None,
+        apart: Callable[[str, str, str], tuple[LocalEngines, str]] | None = None,
         find: Callable[[], ServerProgram] | None = None,
     ) -> None:
         self._variants = variants
@@ -62,8 +63,14 @@ class OtherEngines:
         self._servers: dict[Path, LlamaServer] = {}
         self._own: list[Seq2SeqGenerator | LocalEngines] = []
 
-    def make(self, name: str) -> tuple[ChatCompletionClientBase, Variant]:
+    def make(
+        self, name: str, told: VariantSettings | None = None
+    ) -> tuple[ChatCompletionClientBase, Variant]:
         """Return a variant and its service; takes seconds where a file has to be looked at or fetched.
+
+        Args:
+            name: of the variant.
+            told: what is said of it; None takes what the settings say.
 
         Raises:
             UsageError: one of its files cannot be served.
@@ -73,7 +80,7 @@ class OtherEngines:
         from kernel.chat.remote.place import TimeLimits
         from kernel.chat.remote.remote_chat import RemoteChatCompletion
 
-        told = self._variants[name]
+        told = told or self._variants[name]
         if told.engine == "seq2seq":
             return self._of_own(name, told)
         if told.engine == "local":
@@ -140,7 +147,7 @@ class OtherEngines:
 
         if self._apart is None:
             raise UsageError(f"nothing computes the model of '{name}'")
-        engines, revision = self._apart(told.model, told.precision)
+        engines, revision = self._apart(told.model, told.precision, told.draft)
         self._own.append(engines)
         bound = engines.bind(None)
         service = LocalChatCompletion(service_id=name, generator=bound.generator)

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
+from kernel.lab_models import find_lab_model, lab_engine
 from kernel.pipelines.settings import PipelineSettings
 from kernel.settings import Settings
 from kernel.variant_names import BASE, EXTRACTIVE
@@ -71,7 +72,7 @@ class VariantDescription(BaseModel):
 
 
 def describe_variants(names: Iterable[str], settings: Settings) -> list[VariantDescription]:
-    """Describe variants by their names, in the order given. Loads nothing, and reads no file."""
+    """Describe variants by their names, in the order given. Loads no model."""
     return [_describe(name, settings) for name in names]
 
 
@@ -113,4 +114,6 @@ def _describe(name: str, settings: Settings) -> VariantDescription:
         return VariantDescription(name=name, kind="remote" if other.engine == "openai" else other.engine)
     if name == BASE:
         return VariantDescription(name=name, kind="base")
+    if (made := find_lab_model(name, settings.models)) is not None:
+        return VariantDescription(name=name, kind=lab_engine(made))
     return VariantDescription(name=name, kind="extractive" if name == EXTRACTIVE else "adapter")

@@ -16,6 +16,7 @@ from kernel.composed.composition import Composition
 from kernel.ensembles.blending import Blending
 from kernel.ensembles.fitted import fits_of
 from kernel.functions.ability import may_call
+from kernel.lab_models import find_lab_model, lab_variant, model_source
 from kernel.language_models import LanguageModels
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
@@ -55,7 +56,7 @@ class VariantRegistry:
             base_file=lambda: models.gguf(settings.generator),
             languages=settings.generator_languages,
             threads=settings.threads,
-            resolve=models.resolve,
+            resolve=lambda name: models.resolve(model_source(name, settings.models)),
             apart=local.apart,
         )
         self._fits = fits_of(settings.ensembles, settings.adapters)
@@ -100,6 +101,11 @@ class VariantRegistry:
         if name in self._settings.composed:
             variant_names(self._settings.adapters, [name])
             return self._blended(name) if name in self._settings.blends else self._composed(name)
+        if (made := find_lab_model(name, self._settings.models)) is not None:
+            variant_names(self._settings.adapters, [name])
+            service, variant = self._others.make(name, lab_variant(name, made))
+            self._kernel.add_service(service)
+            return variant
         folder, languages = None, frozenset(self._settings.generator_languages)
         local = self._local.engines()
         if name != BASE:

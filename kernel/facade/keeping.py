@@ -27,7 +27,7 @@ class Keeping(FacadeBase):
 
         Args:
             file: to write.
-            adapters: put in the adapters and the trained embedders too.
+            adapters: put in the adapters, the trained embedders and the models of the lab too.
             force: replaces a file that is there.
 
         Raises:
@@ -67,7 +67,7 @@ class Keeping(FacadeBase):
         folders |= {f"prompts-{number}": folder for number, folder in enumerate(settings.prompts)}
         if adapters:
             folders |= {"adapters": settings.adapters, "embedders": settings.embedders}
-            folders["policies"] = settings.policy_files
+            folders |= {"policies": settings.policy_files, "models": settings.models}
         return Places(
             index=settings.place,
             memory=settings.memory_place,

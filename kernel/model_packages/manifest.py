@@ -16,6 +16,8 @@ from kernel.model_packages.download import sha256_of
 MANIFEST = "tekio_model.json"
 CARD = "tekio_embedder.json"
 """What training writes beside an embedder's weights; it says nothing that a model computes by."""
+LAB_CARD = "tekio_lab.json"
+"""What the lab writes beside a model's weights; the same holds of it."""
 _REVISIONS = "folder_revisions.json"
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".onnx", ".gguf")
 _MEANINGFUL = (*_WEIGHTS, ".json", ".model", ".txt", ".jinja")
@@ -102,7 +104,11 @@ def _meaningful_files(folder: Path) -> Iterator[Path]:
     for parent in (folder, *(folder / part for part in parts)):
         if parent.is_dir():
             for path in parent.iterdir():
-                if path.suffix in _MEANINGFUL and path.name not in (MANIFEST, CARD) and path.is_file():
+                if (
+                    path.suffix in _MEANINGFUL
+                    and path.name not in (MANIFEST, CARD, LAB_CARD)
+                    and path.is_file()
+                ):
                     yield path
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel, Field, field_validator
 
 from kernel.ensembles.settings import TOKEN_RULES, EnsembleSettings
+from kernel.lab_models import list_lab_variants
 from kernel.pipelines.settings import PipelineSettings
 from kernel.policies.settings import PolicySettings
+from kernel.settings.home import HomePath
 from kernel.techniques import Technique
 from kernel.variant_settings import VariantSettings, check_variant_names
 
@@ -35,6 +37,10 @@ class Answerers(BaseModel, frozen=True):
     )
     pipelines: dict[str, PipelineSettings] = Field(
         {}, description="variants that answer in steps, a table [pipelines.NAME] each"
+    )
+    models: HomePath = Field(
+        Path(".tekio/models"),
+        description="folder of the models made in the lab, each a variant under its name",
     )
     policies: dict[str, PolicySettings] = Field(
         {}, description="variants that choose who answers each question, a table [policies.NAME] each"
@@ -68,6 +74,10 @@ class Answerers(BaseModel, frozen=True):
 
     @property
     def named_variants(self) -> list[str]:
-        """The names of all variants that the settings make and that answer questions."""
+        """The names of all variants that answer questions but the base, adapters and `extractive`.
+
+        They are those that the settings make, and the models of the lab that write text.
+        """
         silent = [name for name, pipeline in self.pipelines.items() if pipeline.answering is None]
-        return [*self.variants, *(name for name in self.composed if name not in silent)]
+        made = [*self.variants, *(name for name in self.composed if name not in silent)]
+        return [*made, *list_lab_variants(self.models)]

@@ -48,4 +48,7 @@ class Computing(BaseModel, frozen=True):
         description="name or folder of a smaller model of the same words that guesses ahead; empty: guesses are looked "
         "up in the prompt",
     )
+    draft_precision: Precision = Field(
+        "auto", description="weights of the draft, as precision; auto: as those of the language model"
+    )
     threads: int = Field(0, ge=0, description="threads of the models; 0 leaves it to torch")

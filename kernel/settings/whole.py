@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from pydantic import model_validator
 from pydantic_settings import (
@@ -14,6 +15,7 @@ from pydantic_settings import (
 )
 
 from kernel.composed.circles import check_acyclic
+from kernel.lab_models import model_source
 from kernel.pipelines.checks import Surroundings, check_pipelines
 from kernel.settings.answerers import Answerers
 from kernel.settings.answering import Answering
@@ -38,6 +40,13 @@ class Settings(Outcome, Computing, Functions, Serving, Ingesting, Answering, Ans
         env_prefix="TEKIO_", toml_file=SETTINGS_FILE, extra="forbid", frozen=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _models_of_the_lab(cls, held: dict[str, Any]) -> dict[str, Any]:
+        models = Path(held.get("models") or cls.model_fields["models"].default).expanduser()
+        named = {key: held[key] for key in ("generator", "draft") if isinstance(held.get(key), str)}
+        return held | {key: model_source(name, models) for key, name in named.items()}
+
     @model_validator(mode="after")
     def _composed_of_others(self) -> Settings:
         for kind in (self.ensembles, self.pipelines, self.policies):
@@ -56,7 +65,7 @@ class Settings(Outcome, Computing, Functions, Serving, Ingesting, Answering, Ans
         own |= {name: told.languages or self.generator_languages for name, told in self.variants.items()}
 
         def is_known(name: str) -> bool:
-            places = (self.adapters / name, Path(name).expanduser())
+            places = (self.adapters / name, self.models / name, Path(name).expanduser())
             return name in own or name in self.composed or any(place.is_dir() for place in places)
 
         return Surroundings(

@@ -90,12 +90,26 @@ def make_embedder(folder: Path, *, prompts: tuple[str, str] = ("ask: ", "tell: "
     return folder
 
 
-def make_base(whole: Path, folder: Path) -> Path:
+def cut_words(folder: Path, count: int) -> None:
+    """Leave the tokenizer of a folder the words of the first numbers, and the merges that make them.
+
+    A table of all words of the default model, 49,152, takes most of the time of a model of a few layers.
+    """
+    path = folder / "tokenizer.json"
+    held = json.loads(path.read_text(encoding="utf-8"))
+    words = held["model"]["vocab"]
+    held["model"]["vocab"] = {word: number for word, number in words.items() if number < count}
+    held["model"]["merges"] = [pair for pair in held["model"]["merges"] if words["".join(pair)] < count]
+    path.write_text(json.dumps(held), encoding="utf-8")
+
+
+def make_base(whole: Path, folder: Path, *, words: int = 0) -> Path:
     """Make a language model of two layers that knows nothing, and ends each answer with its first word.
 
     Args:
         whole: folder of the default model, of which it has the tokenizer.
         folder: of the new one.
+        words: that it has, the first of those of the default model; 0: all.
     """
     import torch
     from transformers import AutoConfig, LlamaForCausalLM
@@ -103,6 +117,9 @@ def make_base(whole: Path, folder: Path) -> Path:
     shutil.copytree(whole, folder, ignore=shutil.ignore_patterns("*.safetensors", "*.xml", "*.bin"))
     config = AutoConfig.from_pretrained(whole)
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "head_dim": 16}
+    if words:
+        cut_words(folder, words)
+        config.vocab_size = words
     for name, value in (small | {"num_attention_heads": 2, "num_key_value_heads": 2}).items():
         setattr(config, name, value)
     torch.manual_seed(0)

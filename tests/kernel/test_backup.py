@@ -42,8 +42,8 @@ def opened(place: Place, folder: Path, store: ModelStore, **more: Any) -> Tekio:
         "examples": folder / "examples",
         "prompts": [folder / "prompts"],
     }
-    own |= {"adapters": folder / "adapters", "embedders": folder / "embedders", "reading": False}
-    return Tekio(Settings(cache=store.cache, variant="extractive", **where, **own, **more))
+    own |= {"adapters": folder / "adapters", "embedders": folder / "embedders", "models": folder / "models"}
+    return Tekio(Settings(cache=store.cache, variant="extractive", reading=False, **where, **own, **more))
 
 
 def filled(place: Place, folder: Path, store: ModelStore) -> Tekio:
@@ -52,6 +52,9 @@ def filled(place: Place, folder: Path, store: ModelStore) -> Tekio:
     docs.mkdir(parents=True)
     (docs / "kiln.md").write_text("# Kiln\n\nThe kiln is fired at 1,240 degrees.\n", encoding="utf-8")
     (docs / "釉薬.md").write_text("# 釉薬\n\n釉薬G-7は棚Cに保管する。\n", encoding="utf-8")
+    for made in ("light", ".half.making"):
+        (folder / "models" / made).mkdir(parents=True)
+        (folder / "models" / made / "model.safetensors").write_bytes(b"weights")
     (folder / "examples").mkdir()
     (folder / "examples" / "added.jsonl").write_text("{}\n", encoding="utf-8")
     tekio = opened(place, folder, store)
@@ -106,6 +109,8 @@ async def test_what_was_backed_up_is_back_in_any_place(
         assert tekio.restore(file).documents == 2
         await check(tekio, key)
         assert (tmp_path / "examples" / "added.jsonl").read_text("utf-8") == "{}\n"
+        assert (tmp_path / "models" / "light" / "model.safetensors").read_bytes() == b"weights"
+        assert [path.name for path in (tmp_path / "models").iterdir()] == ["light"], "none that is half made"
         with pytest.raises(UsageError, match="--force"):
             tekio.restore(file)
     # From there it can be backed up and put back once more.

@@ -26,7 +26,7 @@ def own_settings(folder: Path, model_store: ModelStore, **settings: object) -> S
     """Return settings of which nothing lies outside a folder, but the models."""
     places = {
         name: folder / name
-        for name in ("index", "memory", "examples", "adapters", "embedders", "uploads", "jobs")
+        for name in ("index", "memory", "examples", "adapters", "embedders", "models", "uploads", "jobs")
     }
     own = {**places, "prompts": [folder / "prompts"], "cache": model_store.cache, "variant": "extractive"}
     return load_settings(**{**own, **settings})

@@ -63,6 +63,7 @@ SPEAK = (
     "kernel/facade/variants.py",
     "kernel/facade/whole_documents.py",
     "kernel/ingestion.py",
+    "kernel/lab_models.py",
     "kernel/library/*.py",
     "kernel/memories.py",
     "kernel/model_packages/*.py",

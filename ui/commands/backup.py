@@ -21,7 +21,7 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The file of 
 def backup(
     file: FileArgument,
     adapters: Annotated[
-        bool, typer.Option("--adapters", help="Put in adapters and trained embedders too.")
+        bool, typer.Option("--adapters", help="Put in adapters, trained embedders and models of the lab too.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     as_json: JsonFlag = False,

@@ -178,7 +178,7 @@ def default(
         if name is not None:
             if name in tekio.settings.composed:
                 _check_answers(name, tekio.settings)
-            elif name not in tekio.settings.variants:
+            elif name not in tekio.settings.named_variants:
                 _check_worthy(name, force=force)
             tekio.keep_default_variant(name)
         elif unset:

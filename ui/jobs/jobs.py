@@ -98,18 +98,17 @@ class Jobs:
     def _events(self, job_id: str, after: int) -> Iterator[dict[str, Any]]:
         folder = self._found(job_id)
         job = self.get(job_id)  # before the events, so that none is missed that came before its end
-        last = after
-        ended = False
-        for event in folder.events(after):
-            last, ended = event["n"], event["event"] == "done"
-            yield event
-        if job.state == "interrupted" and not ended:
+        events = list(folder.events())
+        yield from events[after:]
+        is_told = bool(events) and events[-1]["event"] == "done"
+        if job.has_ended and not is_told and after <= len(events):
+            # Its process died, or is about to tell it.
             yield {
-                "n": last + 1,
+                "n": len(events) + 1,
                 "event": "done",
-                "at": now(),
+                "at": job.ended_at or now(),
                 "state": job.state,
-                "exit_code": None,
+                "exit_code": job.exit_code,
                 "message": job.message,
             }
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernel.chat.quantised import form_in
 from retrieval.errors import TekioError
 
 _KINDS = ("llama", "mistral", "qwen2", "qwen3")
@@ -72,7 +73,7 @@ class Architecture:
             name
             for name, fits in (
                 ("hidden_act", held.get("hidden_act", "silu") == "silu"),
-                ("quantization_config", not held.get("quantization_config")),
+                ("quantization_config", not held.get("quantization_config") or form_in(held) is not None),
                 ("use_sliding_window", not held.get("use_sliding_window")),
             )
             if not fits

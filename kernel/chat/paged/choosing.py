@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernel.chat.generation import Sampling
+from kernel.chat.paged.rejection import Guess, Shares, fitted, holding, left_over
 
 Floats = NDArray[np.floating]
 _FEW = 256
@@ -28,9 +29,23 @@ class Mask(Protocol):
 class Chooser:
     """Chooses the tokens of one request, in order; a seed gives the same ones again."""
 
-    def __init__(self, sampling: Sampling, mask: Mask | None = None) -> None:
+    def __init__(
+        self, sampling: Sampling, mask: Mask | None = None, *, sampled_guesses: bool | None = None
+    ) -> None:
+        """Begin a request.
+
+        Args:
+            sampling: how tokens are chosen.
+            mask: what they are held within.
+            sampled_guesses: whether a smaller model's guesses are drawn as the tokens are, and hold by rejection. More
+                of them hold, but a seed then gives the same tokens only where as many are guessed, which depends on
+                what else is under way; so None does it where there is no seed.
+        """
         self._sampling = sampling
         self._mask = mask
+        self._draws_guesses = sampling.temperature > 0 and (
+            sampling.seed is None if sampled_guesses is None else sampled_guesses
+        )
         self._random = np.random.default_rng(sampling.seed)
         self.log_probability: float | None = None if mask is None else 0.0
         """Of what was chosen within a grammar, by the logits without it, in nats."""
@@ -41,12 +56,13 @@ class Chooser:
         """Of a token that was chosen, by the logits as given, in nats; None without tokens or numbers."""
         return self._total / self._count if self._count and math.isfinite(self._total) else None
 
-    def choose(self, logits: Floats, before: Sequence[int]) -> int:
+    def choose(self, logits: Floats, before: Sequence[int], guess: Guess | None = None) -> int:
         """Return the next token.
 
         Args:
             logits: shape (vocabulary,); not changed.
             before: the prompt and what was written.
+            guess: of this token; it holds where it is what is returned.
         """
         sampling, given = self._sampling, logits
         if sampling.repetition_penalty != 1.0:
@@ -54,7 +70,10 @@ class Chooser:
         free = logits
         if self._mask is not None:
             logits = np.where(self._mask.allowed(len(logits)), logits, -np.inf).astype(logits.dtype)
-        token = self.pick(logits)
+        drawn = None if guess is None else guess.shares
+        token = (
+            self.pick(logits) if guess is None or drawn is None else self._judge(logits, guess.token, drawn)
+        )
         own = log_probability(given, token)
         self._total += own
         self._count += 1
@@ -67,19 +86,50 @@ class Chooser:
         """Return one of the tokens that are allowed; those that are not have minus infinity."""
         return int(logits.argmax()) if self._sampling.temperature <= 0 else self._sample(logits)
 
+    def guess(self, logits: Floats) -> Guess:
+        """Return a guess by a smaller model's logits, shape (vocabulary,)."""
+        if not self._draws_guesses:
+            return Guess(int(logits.argmax()))
+        shares = self.shares(logits)
+        return Guess(self._drawn(shares), shares)
+
+    def shares(self, logits: Floats) -> Shares:
+        """Return how likely each token is sampled by its logits, shape (vocabulary,)."""
+        shares = self._softmax(logits)
+        order = _likeliest(shares, self._sampling.top_p)
+        if order is None:
+            return shares
+        likely = np.zeros_like(shares)
+        likely[order] = shares[order]
+        likely /= likely.sum()
+        return likely
+
     def _sample(self, logits: Floats) -> int:
         """Sample from the likeliest tokens whose shares together pass `top_p`.
 
         Source: Holtzman et al., The Curious Case of Neural Text Degeneration, ICLR 2020.
         """
-        scaled = (logits - logits.max()).astype(np.float64) / self._sampling.temperature
-        shares = np.exp(scaled)
-        shares /= shares.sum()
+        shares = self._softmax(logits)
         order = _likeliest(shares, self._sampling.top_p)
-        likely = shares if order is None else shares[order]
-        sums = likely.cumsum()
-        place = min(int(np.searchsorted(sums, self._random.random() * sums[-1], side="right")), len(sums) - 1)
+        place = self._drawn(shares if order is None else shares[order])
         return place if order is None else int(order[place])
+
+    def _judge(self, logits: Floats, token: int, drawn: Shares) -> int:
+        """Return a guess that holds, or what is drawn in its place."""
+        shares = self.shares(logits)
+        drawn = fitted(drawn, len(shares))
+        if self._random.random() < holding(shares, drawn)[token]:
+            return token
+        return self._drawn(left_over(shares, drawn))
+
+    def _softmax(self, logits: Floats) -> Shares:
+        shares: Shares = np.exp((logits - logits.max()).astype(np.float64) / self._sampling.temperature)
+        shares /= shares.sum()
+        return shares
+
+    def _drawn(self, shares: Shares) -> int:
+        sums = shares.cumsum()
+        return min(int(np.searchsorted(sums, self._random.random() * sums[-1], side="right")), len(sums) - 1)
 
 
 def log_probability(logits: Floats, token: int) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kernel.chat.paged.blocks import BlockPool
+from kernel.chat.paged.rejection import Guess
 from kernel.chat.paged.request import Request
 from kernel.chat.paged.step import BLOCK, Row, StepModel
 
@@ -22,24 +23,30 @@ class _Read:
 
 
 class Drafter:
-    """Writes on greedily for a few tokens; what was guessed wrong is read again as it is."""
+    """Writes on for a few tokens as each request chooses its own; what was guessed wrong is read again as it is."""
 
-    def __init__(self, model: StepModel) -> None:
-        """Take a model, with a cache of its own."""
-        self._model = model
+    def __init__(self, model: StepModel, words: int = 0) -> None:
+        """Take a model, with a cache of its own.
+
+        Args:
+            model: that guesses.
+            words: rows of the head of the model that it guesses for, beyond which it guesses nothing; 0: as its own.
+                Some heads have rows beyond their words, for the hardware's sake, and not all as many.
+        """
+        self._model, self._words = model, words or model.architecture.vocabulary
         self._pool = BlockPool(model.blocks, BLOCK)
         self._read: dict[Request, _Read] = {}
 
-    def guess(self, requests: Sequence[tuple[Request, int]]) -> dict[Request, list[int]]:
+    def guess(self, requests: Sequence[tuple[Request, int]]) -> dict[Request, list[Guess]]:
         """Return tokens that may come next for requests, at most so many of each; none where there is no room."""
         wanted = {request: most for request, most in requests if most > 0 and self._begin(request)}
-        guesses: dict[Request, list[int]] = {request: [] for request in wanted}
+        guesses: dict[Request, list[Guess]] = {request: [] for request in wanted}
         while wanted:
             rows = [self._row(request, guesses[request]) for request in wanted]
             logits = self._model.run(rows)
             for (request, most), row, found in zip(list(wanted.items()), rows, logits, strict=True):
                 self._read[request].ids.extend(row.ids)
-                guesses[request].append(int(found[-1].argmax()))
+                guesses[request].append(request.chooser.guess(found[-1][: self._words]))
                 if len(guesses[request]) >= most:
                     del wanted[request]
         return guesses
@@ -64,7 +71,7 @@ class Drafter:
         del read.ids[common:]
         return True
 
-    def _row(self, request: Request, guessed: list[int]) -> Row:
+    def _row(self, request: Request, guessed: list[Guess]) -> Row:
         read = self._read[request]
-        ids = guessed[-1:] or request.ids[len(read.ids) :]
+        ids = [guess.token for guess in guessed[-1:]] or request.ids[len(read.ids) :]
         return Row(ids, len(read.ids), read.blocks)

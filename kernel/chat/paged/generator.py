@@ -16,6 +16,7 @@ from kernel.chat.adapters import check_adapter, check_effect, vocabulary_of
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Generation, Sampling
 from kernel.chat.grammar import GrammarMask, grammar_tokenizer
+from kernel.chat.paged.architecture import Architecture
 from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.dictating import MOST_GUESSED, Ahead, Dictated
 from kernel.chat.paged.drafting import Drafter
@@ -236,13 +237,14 @@ class BatchedGenerator:
             sampling=sampling,
             stop_ids=(),
             decode=self.tokenizer.decode,
-            chooser=Chooser(sampling),
+            chooser=Chooser(sampling, sampled_guesses=self._serving.sampled_guesses),
             rule=readers[0],
             readers=readers[1],
             user=user,
             stop=stop,
             seconds=self._serving.seconds,
             most_guessed=self._serving.guessed,
+            steady=self._serving.steady,
         )
 
     def _submit(self, request: Request, messages: Sequence[Mapping[str, str]]) -> Request:
@@ -264,7 +266,10 @@ class BatchedGenerator:
             request.ids, request.prompt = ids, len(ids)
             request.stop_ids = self.tokenizer.stop_ids
             if request.sampling.grammar is not None:
-                request.chooser = Chooser(request.sampling, self._mask(request.sampling.grammar))
+                mask = self._mask(request.sampling.grammar)
+                request.chooser = Chooser(
+                    request.sampling, mask, sampled_guesses=self._serving.sampled_guesses
+                )
             scheduler.submit(request)
         except BaseException as error:  # whoever waits has to hear of it
             request.fail(error)
@@ -278,7 +283,10 @@ class BatchedGenerator:
                 f"the model in {folder} has other words than {self.name}: it cannot guess for it"
             )
         # Before the model that it guesses for, which on a GPU takes all the memory that is left.
-        return Drafter(_load_model(folder, replace(serving, cache_mb=serving.cache_mb or _DRAFT_CACHE_MB)))
+        held = serving.draft_precision or serving.precision
+        cache_mb = serving.cache_mb or _DRAFT_CACHE_MB
+        model = _load_model(folder, replace(serving, cache_mb=cache_mb, precision=held))
+        return Drafter(model, Architecture.read(self.folder).vocabulary)
 
     def _mask(self, grammar: str) -> GrammarMask:
         if self._grammar_tokenizer is None:

@@ -118,6 +118,8 @@ class _Builder:
     def _linear(self, state: Node, names: Sequence[str]) -> Node:
         """Return the outputs of several layers over one input, behind one another."""
         weights = [self._weights.get(f"{name}.weight") for name in names]
+        if (step := self._weights.input_scale(names[0])) is not None:
+            state = _rounded(state, step)
         output = op.matmul(state, self._held(np.concatenate(weights)), False, True)
         if f"{names[0]}.bias" in self._weights:
             output = op.add(
@@ -193,6 +195,12 @@ class _Builder:
         told["num_k_heads"] = told["num_v_heads"] = sizes.kv_heads
         told["k_head_size"] = told["v_head_size"] = sizes.head
         return attention.output(0)
+
+
+def _rounded(state: Node, step: float) -> Node:
+    """Return a state in whole steps, of which 8 bits hold the number."""
+    low, high = op.constant(np.float32(-128 * step)), op.constant(np.float32(127 * step))
+    return op.fake_quantize(state, low, high, low, high, 256)
 
 
 def _input(name: str, kind: type) -> Node:

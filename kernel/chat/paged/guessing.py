@@ -45,15 +45,15 @@ _FIRST, _LEAST = 4, 2
 
 
 class Pace:
-    """How many tokens to guess: more while the guesses hold, fewer when they do not."""
+    """How many tokens to guess: more while the guesses hold, fewer when they do not; if steady, always the most."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.now = min(_FIRST, most)
+    def __init__(self, most: int, *, steady: bool = False) -> None:
+        self._most, self._steady = most, steady
+        self.now = most if steady else min(_FIRST, most)
 
     def learn(self, guessed: int, accepted: int) -> None:
         """Take note of how many of the guesses held."""
-        if not guessed:
+        if not guessed or self._steady:
             return
         if accepted == guessed:
             self.now = min(self._most, 2 * self.now)

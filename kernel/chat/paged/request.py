@@ -16,6 +16,7 @@ from kernel.chat.generation import Generation, Sampling, how_it_ended
 from kernel.chat.paged.choosing import Chooser
 from kernel.chat.paged.guessing import Lookup, Pace
 from kernel.chat.paged.mixing import MixRule, Mixture, Numbers, mixed
+from kernel.chat.paged.rejection import Guess
 from kernel.chat.paged.text_stream import TextStream
 from kernel.chat.repetition import TAIL, repeated
 from retrieval.errors import TekioError, first_line
@@ -66,6 +67,7 @@ class Request:
         stop: ends it early.
         seconds: longest time from when it was asked; 0 is without limit.
         most_guessed: tokens that are guessed ahead; 0 guesses none.
+        steady: as many are guessed each time, whether they hold or not.
         on_first: is called when the first token is there, and so the prompt is read.
         future: what comes of it.
     """
@@ -83,6 +85,7 @@ class Request:
     stop: threading.Event | None = None
     seconds: float = 0.0
     most_guessed: int = 0
+    steady: bool = False
     on_first: Callable[[], None] | None = None
     future: Future[Generation] = field(default_factory=Future)
     asked: float = field(default_factory=time.perf_counter)
@@ -93,7 +96,7 @@ class Request:
     pace: Pace = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.most_guessed)
+        self.pace = Pace(self.most_guessed, steady=self.steady)
 
     @property
     def written(self) -> int:
@@ -139,14 +142,14 @@ class Request:
         """Return how many tokens should be guessed, at most so many."""
         return max(0, min(most, self.pace.now, self.sampling.max_new_tokens - self.written - 1))
 
-    def guesses(self, most: int) -> list[int]:
+    def guesses(self, most: int) -> list[Guess]:
         """Return tokens that may come next as they did before, at most so many."""
         room = self.room_for_guesses(most)
         if not room:
             return []
         if self.lookup is None:
             self.lookup = Lookup(self.ids)
-        return self.lookup.guess(room)
+        return [Guess(token) for token in self.lookup.guess(room)]
 
     def next_logits(self, place: int) -> Numbers:
         """Return the logits behind one of the last tokens that were read, of all readers together.

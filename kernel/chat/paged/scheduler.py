@@ -21,6 +21,7 @@ from kernel.chat.paged.blocks import BlockPool
 from kernel.chat.paged.drafting import Drafter
 from kernel.chat.paged.holding import Holding
 from kernel.chat.paged.lora import Lora
+from kernel.chat.paged.rejection import Guess
 from kernel.chat.paged.request import Reader, Request
 from kernel.chat.paged.step import BLOCK, Row, StepModel
 from kernel.chat.paged.waiting import WaitingLine
@@ -280,12 +281,12 @@ class Scheduler:
         most = max(1, _GUESSED_TOGETHER // max(1, writing) - 1)
         drafted = self._drafts(most)
         rows: list[tuple[Request, Reader, Row]] = []
-        guesses: dict[Request, list[int]] = {}
+        guesses: dict[Request, list[Guess]] = {}
         for request in self._running:
             if request.is_writing:
                 guessed = request.guesses(most) if drafted is None else drafted.get(request, [])
                 guesses[request] = guessed
-                ids = [request.ids[-1], *guessed]
+                ids = [request.ids[-1], *(guess.token for guess in guessed)]
                 for reader in request.reading:
                     row = Row(ids, reader.computed, reader.blocks, reader.adapter, len(ids), written=True)
                     rows.append((request, reader, row))
@@ -320,21 +321,22 @@ class Scheduler:
                 self._leave(request)
                 request.finish()
 
-    def _drafts(self, most: int) -> dict[Request, list[int]] | None:
+    def _drafts(self, most: int) -> dict[Request, list[Guess]] | None:
         if self._drafter is None:
             return None
         writing = [each for each in self._running if each.is_writing]
         return self._drafter.guess([(each, each.room_for_guesses(most)) for each in writing])
 
-    def _advance(self, request: Request, guesses: list[int]) -> bool:
+    def _advance(self, request: Request, guesses: list[Guess]) -> bool:
         """Take what a step computed of a request; return whether its text has ended."""
         if any(reader.computed < len(request.ids) for reader in request.reading):
             return False
         accepted, before = 0, request.written
         while True:
-            token = request.chooser.choose(request.next_logits(accepted), request.ids)
+            guess = guesses[accepted] if accepted < len(guesses) else None
+            token = request.chooser.choose(request.next_logits(accepted), request.ids, guess)
             ended = request.write(token)
-            if ended or accepted == len(guesses) or token != guesses[accepted]:
+            if ended or guess is None or token != guess.token:
                 break
             accepted += 1
         for reader in request.reading:

@@ -26,6 +26,9 @@ class Serving:
         seconds: longest time of a request; 0 is without limit.
         guessed: most tokens that are guessed ahead; 0 guesses none.
         draft: folder of a smaller model of the same words that guesses; None guesses from the text itself.
+        draft_precision: how its weights are held; empty: as those of the model.
+        sampled_guesses: whether its guesses are drawn where answers are, see `Chooser`.
+        steady: as many tokens are guessed each time, whether they hold or not.
         gpu_memory_share: what all models may take of a GPU's memory, together.
         others_mb: what the other models take of it, in MiB.
     """
@@ -39,5 +42,8 @@ class Serving:
     seconds: float = 0.0
     guessed: int = 8
     draft: Path | None = None
+    draft_precision: str = ""
+    sampled_guesses: bool | None = None
+    steady: bool = False
     gpu_memory_share: float = 0.9
     others_mb: int = 0

@@ -22,6 +22,7 @@ from kernel.chat.paged.serving import CPU_CACHE_MB
 from kernel.chat.paged.step import BLOCK, Row, parts_of, ranks_of
 from kernel.chat.paged.torch_attention import ATTENTION, Step, groups_of, places_of
 from kernel.chat.paged.torch_lora import TorchAdapters
+from kernel.chat.quantised import form_of, load_causal
 from retrieval.errors import TekioError, first_line
 
 
@@ -150,23 +151,24 @@ class TorchPagedModel:
 
 
 def _load(folder: Path, precision: str, device: torch.device) -> Any:
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     more: dict[str, Any] = {}
     dtype = choose_dtype("auto" if precision.startswith("int") else precision, device.type)
-    if precision in ("int8", "int8-weights"):
+    if form_of(folder) is not None:
+        pass  # its weights are rounded already
+    elif precision in ("int8", "int8-weights"):
         more["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
     elif precision == "int4-weights":
         more["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
         )
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
+        model: Any = load_causal(
             folder,
             dtype=dtype,
-            local_files_only=True,
             attn_implementation=ATTENTION,
             device_map={"": device.type} if more else None,
             **more,

@@ -1,4 +1,7 @@
-"""The weights of a model folder, read one by one from mapped files. Does not import torch."""
+"""The weights of a model folder, read one by one from mapped files. Does not import torch.
+
+Those that the folder holds in 8 or 4 bits are given as the floats that they stand for, see `kernel.chat.quantised`.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kernel.chat.quantised import CODES, INPUT_SCALE, LOWS, SCALES, WEIGHT, decoded
 from retrieval.errors import TekioError
 
-_TYPES = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16, "F64": np.float64}
+_TYPES = {
+    "F32": np.float32,
+    "F16": np.float16,
+    "BF16": np.uint16,
+    "F64": np.float64,
+    "I8": np.int8,
+    "U8": np.uint8,
+}
+_PARTS = (SCALES, LOWS, INPUT_SCALE)
+"""What stands beside the codes of weights in few bits, and is no weight of its own."""
 
 
 class Weights:
@@ -39,18 +52,44 @@ class Weights:
                 ) from error
 
     def __contains__(self, name: str) -> bool:
-        return name in self._places
+        return name in self._places or self._coded(name) is not None
 
     def names(self) -> list[str]:
         """Name all tensors."""
-        return sorted(self._places)
+        names = (name for name in self._places if not name.endswith(_PARTS))
+        return sorted(
+            f"{name.removesuffix(CODES)}{WEIGHT}" if name.endswith(CODES) else name for name in names
+        )
 
     def count(self) -> int:
         """Return how many values all tensors have."""
-        return sum(math.prod(shape) for _, _, shape, _, _ in self._places.values())
+        return sum(
+            math.prod(shape) * (2 if kind == "U8" else 1)  # two codes in a byte
+            for name, (_, kind, shape, _, _) in self._places.items()
+            if not name.endswith(_PARTS)
+        )
+
+    def input_scale(self, module: str) -> float | None:
+        """Return the step by which the inputs of a layer are rounded; None where they are not."""
+        name = f"{module}{INPUT_SCALE}"
+        return float(self.get(name).reshape(-1)[0]) if name in self._places else None
 
     def get(self, name: str) -> NDArray[np.float32]:
         """Return a tensor in float32.
+
+        Raises:
+            TekioError: there is none of this name, or its type is not known.
+        """
+        if (stem := self._coded(name)) is not None:
+            lows = self.raw(f"{stem}{LOWS}") if f"{stem}{LOWS}" in self._places else None
+            return decoded(self.raw(f"{stem}{CODES}"), self.raw(f"{stem}{SCALES}"), lows)
+        raw = self.raw(name)
+        if self._places[name][1] == "BF16":  # the upper half of a float32
+            return (raw.astype(np.uint32) << 16).view(np.float32)
+        return raw.astype(np.float32)
+
+    def raw(self, name: str) -> NDArray[Any]:
+        """Return a tensor as the file holds it, bfloat16 as uint16.
 
         Raises:
             TekioError: there is none of this name, or its type is not known.
@@ -62,9 +101,12 @@ class Weights:
             raise TekioError(f"the weights {name} are of the type {kind}, which is not known")
         dtype = np.dtype(_TYPES[kind])
         raw: NDArray[Any] = np.frombuffer(held, dtype, count=(end - begin) // dtype.itemsize, offset=begin)
-        if kind == "BF16":  # the upper half of a float32
-            return (raw.astype(np.uint32) << 16).view(np.float32).reshape(shape)
-        return raw.astype(np.float32).reshape(shape)
+        return raw.reshape(shape)
+
+    def _coded(self, name: str) -> str | None:
+        """Return what the names of weights in few bits begin with; None where they are held plainly."""
+        stem = name.removesuffix(WEIGHT)
+        return stem if stem != name and f"{stem}{CODES}" in self._places else None
 
     def _add(self, path: Path) -> None:
         with path.open("rb") as file:

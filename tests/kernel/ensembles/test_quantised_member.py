@@ -98,6 +98,7 @@ async def test_it_votes_on_steps_with_the_float_one(tekio: Tekio) -> None:
         ({"engine": "local", "adapter": "a"}, "takes no adapter"),
         ({"engine": "local", "precision": "int3"}, "precision"),
         ({"engine": "seq2seq", "model": "t5", "precision": "int8"}, "precision belongs to the engine local"),
+        ({"engine": "seq2seq", "model": "t5", "draft": "x"}, "a draft belongs to the engine local"),
         ({"engine": "local", "key": "SOME_KEY"}, "belong to the engine openai"),
     ],
 )

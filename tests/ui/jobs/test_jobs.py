@@ -68,6 +68,34 @@ def test_a_cancelled_job_ends_with_its_command(settings: Settings) -> None:
     assert jobs.events(job.id)[-1]["event"] == "done"
 
 
+def test_the_end_of_a_job_is_told_once_also_before_its_process_has_told_it(settings: Settings) -> None:
+    jobs = Jobs(settings)
+    job = jobs.start(FineTuneJob(kind="fine_tune", name="a", data="docs"))
+    jobs.cancel(job.id)
+    until_ended(jobs, job.id)
+    file = settings.jobs / job.id / "events.jsonl"
+    for _ in range(100):
+        lines = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        if '"done"' in lines[-1]:
+            break
+        time.sleep(0.05)
+    told = jobs.events(job.id)
+    assert told[-1]["event"] == "done"
+    file.write_text("".join(lines[:-1]), encoding="utf-8")
+    early = jobs.events(job.id)
+    assert [event["n"] for event in early] == [event["n"] for event in told]
+    assert {**early[-1], "at": ""} == {**told[-1], "at": ""}
+    assert jobs.events(job.id, early[-1]["n"]) == []
+
+
+def test_a_stream_of_events_ends_for_whoever_has_heard_the_end(settings: Settings) -> None:
+    with served(Tekio, settings) as base, httpx.Client(base_url=base, timeout=60) as http:
+        started = http.post("/v1/jobs", json={"kind": "ingest", "paths": ["docs"]}).json()["id"]
+        events = events_of(http.get(f"/v1/jobs/{started}/events"))
+        last = {"Last-Event-ID": str(len(events))}
+        assert events_of(http.get(f"/v1/jobs/{started}/events", headers=last)) == []
+
+
 def test_a_job_whose_process_was_killed_is_told_as_interrupted(settings: Settings) -> None:
     jobs = Jobs(settings)
     job = jobs.start(FineTuneJob(kind="fine_tune", name="a", data="docs"))

@@ -1,0 +1,1 @@
+"""Models made smaller by what they do not need: weights, heads, inner values, layers."""

@@ -1,0 +1,1 @@
+"""A language model from nothing: texts, tokenizer, architecture, training, and what it is worth."""
