@@ -88,13 +88,11 @@ def add_job_routes(
 
 async def _followed(jobs: Jobs, job_id: str, after: int) -> AsyncGenerator[ServerSentEvent, None]:
     while True:
+        # Looked at before the events, so that none is missed that came before its end.
+        has_ended = (await run_in_threadpool(jobs.get, job_id)).has_ended
         events = await run_in_threadpool(jobs.events, job_id, after)
-        if not events and (await run_in_threadpool(jobs.get, job_id)).has_ended:
-            if not await run_in_threadpool(
-                jobs.events, job_id, after
-            ):  # it may have ended between the two looks
-                return  # whoever asks has heard its end
-            continue
+        if has_ended and not events:
+            return  # whoever asks has heard its end
         for event in events:
             after = event.pop("n")
             name = event.pop("event")

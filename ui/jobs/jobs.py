@@ -98,13 +98,15 @@ class Jobs:
     def _events(self, job_id: str, after: int) -> Iterator[dict[str, Any]]:
         folder = self._found(job_id)
         job = self.get(job_id)  # before the events, so that none is missed that came before its end
-        events = list(folder.events())
-        yield from events[after:]
+        heard = max(after - 1, 0)  # with the last one that was heard, which may have been the end
+        events = list(folder.events(heard))
+        yield from events[after - heard :]
         is_told = bool(events) and events[-1]["event"] == "done"
-        if job.has_ended and not is_told and after <= len(events):
+        last = heard + len(events)
+        if job.has_ended and not is_told and after <= last:
             # Its process died, or is about to tell it.
             yield {
-                "n": len(events) + 1,
+                "n": last + 1,
                 "event": "done",
                 "at": job.ended_at or now(),
                 "state": job.state,
