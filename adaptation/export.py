@@ -14,6 +14,7 @@ from typing import Any
 
 from kernel.chat.adapters import CARD_FILE, FULL, check_adapter, check_loaded, kind_of
 from retrieval.errors import TekioError, UsageError
+from retrieval.model_building import building_in_turn
 
 _TOKENIZER = (
     "tokenizer.json",
@@ -62,7 +63,10 @@ def merge(
         loaded = load_causal(base_folder, dtype="auto")
         dtype = loaded.dtype
         if kind_of(adapter) == FULL:
-            merged: Any = AutoModelForCausalLM.from_pretrained(adapter, dtype=dtype, local_files_only=True)
+            with building_in_turn():
+                merged: Any = AutoModelForCausalLM.from_pretrained(
+                    adapter, dtype=dtype, local_files_only=True
+                )
         else:
             config = PeftConfig.from_pretrained(str(adapter))
             model: Any = PeftModelForCausalLM(loaded.float(), config)

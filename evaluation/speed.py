@@ -19,6 +19,7 @@ from kernel.chat.paged.generator import BatchedGenerator
 from kernel.chat.paged.mixing import Mixture
 from kernel.chat.paged.request import Request, readers_of
 from kernel.chat.paged.serving import Serving
+from retrieval.model_building import building_in_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +127,10 @@ class PlainSpeed:
 
         if threads:
             torch.set_num_threads(threads)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, dtype), local_files_only=True
-        )
+        with building_in_turn():
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=getattr(torch, dtype), local_files_only=True
+            )
         self._model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
     def one(self, ids: Sequence[int], written: int) -> Speed:

@@ -18,6 +18,7 @@ from retrieval.engines.build import build_encoder
 from retrieval.engines.catalog import AUTO, ENGINES, FLOAT, find_engine
 from retrieval.engines.cpu import vector_instructions
 from retrieval.errors import TekioError
+from retrieval.model_building import building_in_turn
 from retrieval.model_folder import pad_id
 from retrieval.token_counter import load_tokenizer
 
@@ -143,9 +144,10 @@ def _merge(base: Path, adapter: Path, out: Path) -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    encoder: Any = AutoModel.from_pretrained(
-        base, dtype="float32", add_pooling_layer=False, local_files_only=True
-    )
+    with building_in_turn():
+        encoder: Any = AutoModel.from_pretrained(
+            base, dtype="float32", add_pooling_layer=False, local_files_only=True
+        )
     merged = PeftModel.from_pretrained(encoder, str(adapter)).merge_and_unload().half()
     merged.save_pretrained(str(out))
     for name in _COPIED:

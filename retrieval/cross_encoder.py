@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import UsageError
+from retrieval.model_building import building_in_turn
 
 _BATCH = 16
 
@@ -48,7 +49,8 @@ class CrossEncoderReranker:
         if self._loaded is None:
             from sentence_transformers import CrossEncoder
 
-            self._loaded = CrossEncoder(str(self._folder), local_files_only=True)
+            with building_in_turn():
+                self._loaded = CrossEncoder(str(self._folder), local_files_only=True)
         return self._loaded
 
 

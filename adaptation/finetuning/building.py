@@ -20,6 +20,7 @@ from kernel.chat.bottleneck import with_bottlenecks
 from kernel.chat.language_model import choose_dtype
 from kernel.chat.quantised import form_of, load_causal
 from retrieval.errors import UsageError
+from retrieval.model_building import building_in_turn
 
 _BEHIND = ("o_proj", "down_proj", "out_proj", "c_proj", "fc2", "dense_4h_to_h", "w2")
 """Names of the linear layers that end the attention and the feed-forward part, of the usual architectures."""
@@ -47,9 +48,10 @@ def load_base(folder: Path, method: str = "lora") -> Any:
             )
         said = logging.get_verbosity()
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # that the new layer is new
-        model: Any = AutoModelForSequenceClassification.from_pretrained(
-            folder, num_labels=1, local_files_only=True, **chosen
-        )
+        with building_in_turn():
+            model: Any = AutoModelForSequenceClassification.from_pretrained(
+                folder, num_labels=1, local_files_only=True, **chosen
+            )
         logging.set_verbosity(said)
     else:
         model = load_causal(folder, **chosen)
@@ -174,7 +176,8 @@ def count_parameters(folder: Path, method: str) -> tuple[int, int]:
         kind = AutoModelForSequenceClassification if method == "reward" else AutoModelForCausalLM
         if method == "reward":
             config.num_labels = 1
-        base: Any = kind.from_config(config)  # type: ignore[no-untyped-call]
+        with building_in_turn():
+            base: Any = kind.from_config(config)  # type: ignore[no-untyped-call]
         total = sum(weight.numel() for weight in base.parameters())
         if method == "full":
             return total, total

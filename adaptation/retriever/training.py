@@ -16,6 +16,7 @@ from adaptation.retriever.layer import fit_layer, with_layer
 from adaptation.retriever.memory import Choice, Example, Memory
 from adaptation.retriever.questions import PseudoQuestion
 from retrieval.engines.cpu import has_bf16, vector_instructions
+from retrieval.model_building import building_in_turn
 
 _SHARES = (0.25, 0.5, 0.75, 1.0)
 """How far weights are tried moved from the base's towards the trained ones."""
@@ -101,7 +102,8 @@ def train(
     began = time.monotonic()
     set_seed(recipe.seed)
     named = {"query": prompts[0], "passage": prompts[1], "document": prompts[1]}
-    model = SentenceTransformer(str(folder), prompts=named)
+    with building_in_turn():
+        model = SentenceTransformer(str(folder), prompts=named)
     longest, model.max_seq_length = model.max_seq_length, _LONGEST_TOKENS
     model.requires_grad_(False)
     encoder: Any = model[0].auto_model.requires_grad_(True)

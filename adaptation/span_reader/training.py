@@ -21,6 +21,7 @@ from kernel.answering.reading import Reading, Window, best_span, windows_of
 from kernel.reading_model import HEAD
 from retrieval.engines.cpu import has_bf16, vector_instructions
 from retrieval.engines.encoders import padded
+from retrieval.model_building import building_in_turn
 from retrieval.model_folder import pad_id
 from retrieval.token_counter import load_tokenizer
 
@@ -101,9 +102,10 @@ def train(
     set_seed(recipe.seed)
     tokenizer, fill = load_tokenizer(base / "tokenizer.json"), pad_id(base)
     # The plain attention is the faster one here: the other falls back to it for a mask.
-    encoder: Any = AutoModel.from_pretrained(
-        base, dtype="float32", attn_implementation="eager", add_pooling_layer=False, local_files_only=True
-    )
+    with building_in_turn():
+        encoder: Any = AutoModel.from_pretrained(
+            base, dtype="float32", attn_implementation="eager", add_pooling_layer=False, local_files_only=True
+        )
     encoder.name_or_path = encoder.config.name_or_path = (
         ""  # PEFT writes it down; it is a path on this machine
     )

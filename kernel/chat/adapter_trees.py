@@ -23,6 +23,7 @@ from kernel.chat.bottleneck import with_bottlenecks
 from kernel.chat.lora_experts import KIND as LORA_EXPERTS
 from kernel.chat.lora_experts import ROUTING_KEY, ExpertRouting, with_lora_experts
 from retrieval.errors import UsageError, first_line
+from retrieval.model_building import building_in_turn
 
 _EMBEDDINGS = "prompt_embeddings"
 _ATTACHED = (BOTTLENECK, LORA_EXPERTS)
@@ -119,9 +120,10 @@ class AdapterTrees:
         if kind == FULL:
             from transformers import AutoModelForCausalLM
 
-            whole: Any = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=self.base.dtype, local_files_only=True
-            )
+            with building_in_turn():
+                whole: Any = AutoModelForCausalLM.from_pretrained(
+                    folder, dtype=self.base.dtype, local_files_only=True
+                )
             return whole.to(self.base.device).eval()
         config = _config(folder, kind)
         if tree is None:

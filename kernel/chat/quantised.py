@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.model_building import building_in_turn
+
 if TYPE_CHECKING:
     from kernel.chat.paged.weights import Weights
 
@@ -132,7 +134,8 @@ def load_causal(folder: Path, **chosen: Any) -> Any:
 
     form = form_of(folder)
     if form is None:
-        return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, **chosen)
+        with building_in_turn():
+            return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, **chosen)
     import torch
 
     from kernel.chat.paged.weights import Weights
@@ -143,7 +146,8 @@ def load_causal(folder: Path, **chosen: Any) -> Any:
     dtype = told if isinstance(told, torch.dtype) else torch.float32
     state = {name: torch.from_numpy(held.get(name)).to(dtype) for name in held.names()}
     more = {name: chosen[name] for name in ("attn_implementation",) if name in chosen}
-    model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype, **more)  # type: ignore[no-untyped-call]
+    with building_in_turn():
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=dtype, **more)  # type: ignore[no-untyped-call]
     missing, _ = model.load_state_dict(state, strict=False)
     tied = set(
         getattr(model, "all_tied_weights_keys", None) or getattr(model, "_tied_weights_keys", None) or ()
@@ -152,7 +156,8 @@ def load_causal(folder: Path, **chosen: Any) -> Any:
         from retrieval.errors import TekioError
 
         raise TekioError(f"the model in {folder} has no weights named {lost[0]}: make it again")
-    model.tie_weights()
+    with building_in_turn():
+        model.tie_weights()
     if (folder / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(folder, local_files_only=True)
     if form.static:

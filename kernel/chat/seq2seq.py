@@ -15,6 +15,7 @@ from typing import Any
 
 from kernel.chat.generation import Generation, Sampling, how_it_ended
 from retrieval.errors import TekioError, UsageError, first_line
+from retrieval.model_building import building_in_turn
 
 
 class Seq2SeqGenerator:
@@ -100,9 +101,10 @@ class Seq2SeqGenerator:
             import torch
             from transformers import AutoModelForSeq2SeqLM
 
-            model: Any = AutoModelForSeq2SeqLM.from_pretrained(
-                self._folder, dtype=torch.float32, local_files_only=True
-            )
+            with building_in_turn():
+                model: Any = AutoModelForSeq2SeqLM.from_pretrained(
+                    self._folder, dtype=torch.float32, local_files_only=True
+                )
             self._model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         return self._model
 

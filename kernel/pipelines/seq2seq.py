@@ -16,6 +16,7 @@ from typing import Any
 from kernel.answering.run import Variant
 from kernel.model_store import ResolvedModel
 from retrieval.errors import TekioError, UsageError, first_line
+from retrieval.model_building import building_in_turn
 
 _MOST_TOKENS = 480
 """Of a piece where the model does not say how much it reads; MarianMT's positions end at 512."""
@@ -113,9 +114,10 @@ class Translator:
             logging.disable_progress_bar()  # type: ignore[no-untyped-call]
             try:
                 tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-                model: Any = AutoModelForSeq2SeqLM.from_pretrained(
-                    self._folder, local_files_only=True, use_safetensors=True
-                )
+                with building_in_turn():
+                    model: Any = AutoModelForSeq2SeqLM.from_pretrained(
+                        self._folder, local_files_only=True, use_safetensors=True
+                    )
             except Exception as error:  # a foreign folder may be wrong in any way
                 hint = f": {_SENTENCEPIECE}" if "sentencepiece" in str(error).lower() else ""
                 raise UsageError(

@@ -21,6 +21,7 @@ from typing import Any
 from retrieval.engines.calibration import calibration_text
 from retrieval.engines.catalog import Engine
 from retrieval.errors import TekioError
+from retrieval.model_building import building_in_turn
 
 VERSION = 1
 """Counts the changes of what is made here."""
@@ -260,9 +261,10 @@ def _module(folder: Path, attention: str) -> tuple[Any, Any, Any]:
     class Encoder(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.inner = AutoModel.from_pretrained(
-                str(folder), dtype=torch.float32, attn_implementation=attention, local_files_only=True
-            )
+            with building_in_turn():
+                self.inner = AutoModel.from_pretrained(
+                    str(folder), dtype=torch.float32, attn_implementation=attention, local_files_only=True
+                )
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             states: torch.Tensor = self.inner(

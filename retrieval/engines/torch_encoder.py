@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from retrieval.engines.encoders import Ids, padded, unpadded
 from retrieval.errors import TekioError
+from retrieval.model_building import building_in_turn
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -64,12 +65,13 @@ def _load(folder: Path, max_tokens: int) -> SentenceTransformer:
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        model = SentenceTransformer(
-            str(folder),
-            device="cuda" if torch.cuda.is_available() else "cpu",
-            local_files_only=True,
-            model_kwargs={"dtype": torch.float32},
-        ).eval()
+        with building_in_turn():
+            model = SentenceTransformer(
+                str(folder),
+                device="cuda" if torch.cuda.is_available() else "cpu",
+                local_files_only=True,
+                model_kwargs={"dtype": torch.float32},
+            ).eval()
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first = str(error).strip().split("\n")[0]
         raise TekioError(f"the embedder in {folder} cannot be loaded: {first}") from error

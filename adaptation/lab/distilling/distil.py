@@ -24,6 +24,7 @@ from kernel.chat.adapters import base_fingerprint, vocabulary_of
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.comparison import before_and_after
 from retrieval.errors import UsageError
+from retrieval.model_building import building_in_turn
 
 if TYPE_CHECKING:
     from adaptation.finetuning.watching import Progress
@@ -203,7 +204,8 @@ def _trained(
     whole, told = work / f"{name}-whole", work / f"{name}.json"
     if told.is_file():  # written last
         found: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
-        return AutoModelForCausalLM.from_pretrained(whole, local_files_only=True), found
+        with building_in_turn():
+            return AutoModelForCausalLM.from_pretrained(whole, local_files_only=True), found
     model = begun.make()
     trained = train_student(
         model,

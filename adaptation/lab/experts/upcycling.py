@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, MixtralConfig, Qwen2MoeConfig, Qw
 from adaptation.lab.experts.gates import blocks
 from adaptation.lab.experts.recipe import ExpertRecipe
 from retrieval.errors import UsageError
+from retrieval.model_building import building_in_turn
 
 _KEPT = (
     "vocab_size",
@@ -112,7 +113,8 @@ def upcycled(dense: Any, recipe: ExpertRecipe) -> Any:
         UsageError: see `expert_config`.
     """
     config = expert_config(dense.config, recipe)
-    model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
+    with building_in_turn():
+        model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     drawn = torch.Generator().manual_seed(recipe.seed)
     state = {name: weight for name, weight in dense.state_dict().items() if ".mlp." not in name}
     names = {id(part): name for name, part in model.named_modules()}
@@ -174,6 +176,6 @@ def expected_parameters(dense: Any, recipe: ExpertRecipe) -> int:
         UsageError: see `expert_config`.
     """
     config = expert_config(dense, recipe)
-    with torch.device("meta"):
+    with building_in_turn(), torch.device("meta"):
         model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     return parameters(model)[0]

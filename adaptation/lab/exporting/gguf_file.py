@@ -20,6 +20,7 @@ from adaptation.lab.exporting.ran import Logits, logits_of
 from kernel.chat.paged.weights import Weights
 from kernel.chat.quantised import GROUP, form_of
 from retrieval.errors import UsageError
+from retrieval.model_building import building_in_turn
 
 FILE = "model.gguf"
 _WORDS = ("token_embd.weight", "output.weight")
@@ -163,9 +164,11 @@ def gguf_logits(file: Path) -> Logits:
     import torch
     from transformers import AutoModelForCausalLM
 
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True
-    ).eval()  # type: ignore[no-untyped-call]
+    with building_in_turn():
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True
+        )  # type: ignore[no-untyped-call]
+    model.eval()
     return lambda ids: logits_of(model, ids)
 
 

@@ -16,6 +16,7 @@ from adaptation.finetuning.memory import kept_a_token
 from adaptation.lab.scratch.recipe import Kind
 from adaptation.lab.scratch.tokenizing import END, PAD, SPECIAL
 from retrieval.errors import UsageError
+from retrieval.model_building import building_in_turn
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _STATE = 16
@@ -157,12 +158,14 @@ def config_of(
 
 def empty_model(kind: Kind, config: Any) -> Any:
     """Return a model of a configuration, with weights drawn from torch's generator."""
-    return _class_of(kind).from_config(config)
+    with building_in_turn():
+        return _class_of(kind).from_config(config)
 
 
 def loaded(kind: Kind, folder: Path) -> Any:
     """Return a model that was written to a folder."""
-    return _class_of(kind).from_pretrained(folder, local_files_only=True)
+    with building_in_turn():
+        return _class_of(kind).from_pretrained(folder, local_files_only=True)
 
 
 def _class_of(kind: Kind) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.errors import UsageError
+from retrieval.model_building import building_in_turn
 
 _BATCH = 16
 
@@ -54,9 +55,10 @@ class EntailmentReader:
             from torch import nn
 
             try:
-                self._loaded = CrossEncoder(
-                    str(self._folder), local_files_only=True, activation_fn=nn.Identity()
-                )
+                with building_in_turn():
+                    self._loaded = CrossEncoder(
+                        str(self._folder), local_files_only=True, activation_fn=nn.Identity()
+                    )
             except (OSError, ValueError) as error:
                 raise UsageError(
                     f"the entailment model {self.model} cannot be loaded from {self._folder}: {error}"
