@@ -167,7 +167,7 @@ def gguf_logits(file: Path) -> Logits:
     with building_in_turn():
         model: Any = AutoModelForCausalLM.from_pretrained(
             file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True
-        )  # type: ignore[no-untyped-call]
+        )
     model.eval()
     return lambda ids: logits_of(model, ids)
 
