@@ -62,6 +62,12 @@ TemperatureOption = Annotated[float, typer.Option("--temperature", help="That pr
 MixingOption = Annotated[
     float, typer.Option("--mixing", help="How much the teacher's word counts against the set's own, up to 1.")
 ]
+PromptsOption = Annotated[
+    float,
+    typer.Option(
+        "--prompts", help="How much the teacher's predictions of prompts count beside those of answers."
+    ),
+]
 HiddenOption = Annotated[
     float, typer.Option("--hidden", help="How much a difference of states counts, of the way hidden.")
 ]
@@ -120,6 +126,7 @@ def adapt_distil(
     temperature: TemperatureOption = 2.0,
     mixing: MixingOption = 0.6,
     hidden: HiddenOption = 1.0,
+    prompts: PromptsOption = 1.0,
     search: SearchOption = 0,
     rate: RateOption = 3e-4,
     epochs: EpochsOption = 3.0,
@@ -144,6 +151,7 @@ def adapt_distil(
         temperature=temperature,
         mixing=mixing,
         hidden=hidden,
+        prompts=prompts,
         layers=layers,
         rate=rate,
         epochs=epochs,

@@ -49,6 +49,12 @@ PatternOption = Annotated[
 CalibrationOption = Annotated[
     int, typer.Option("--calibration", help="Rows that are read to see what counts.")
 ]
+MixingOption = Annotated[
+    float,
+    typer.Option(
+        "--mixing", help="Of healing: how much the whole model counts against the rows' own; 0 asks it not."
+    ),
+]
 HealOption = Annotated[
     int | None,
     typer.Option(
@@ -84,6 +90,7 @@ def adapt_prune(
     rate: RateOption = 1e-3,
     rows: RowsOption = 8,
     window: WindowOption = 512,
+    mixing: MixingOption = 0.6,
     curve: CurveOption = None,
     out: OutOption = Path("sparsity.png"),
     measure: MeasureOption = 40,
@@ -106,6 +113,7 @@ def adapt_prune(
         rate=rate,
         rows=rows,
         window=window,
+        mixing=mixing,
         seed=seed,
     )
     plan.check()

@@ -42,6 +42,12 @@ StepsOption = Annotated[int, typer.Option("--steps", help="Optimiser steps of qa
 EpochsOption = Annotated[float, typer.Option("--epochs", help="How often qat learns every row.")]
 RateOption = Annotated[float, typer.Option("--rate", help="Learning rate of qat at its highest.")]
 RowsOption = Annotated[int, typer.Option("--rows", help="Rows a step of qat, about.")]
+MixingOption = Annotated[
+    float,
+    typer.Option(
+        "--mixing", help="Of qat: how much the model as it was counts against the rows' own; 0 asks it not."
+    ),
+]
 PackOption = Annotated[int, typer.Option("--pack", help="Tokens that qat computes at once.")]
 
 
@@ -58,6 +64,7 @@ def adapt_quantise(
     rows: RowsOption = 12,
     pack: PackOption = 1024,
     window: WindowOption = 1024,
+    mixing: MixingOption = 0.9,
     measure: MeasureOption = 40,
     list_methods: ListFlag = False,
     resume: ResumeFlag = False,
@@ -87,6 +94,7 @@ def adapt_quantise(
         rows=rows,
         pack=pack,
         window=window,
+        mixing=mixing,
         seed=seed,
     )
     plan.check()

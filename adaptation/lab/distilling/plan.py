@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from adaptation.finetuning.recipe import Recipe
+from adaptation.lab.distilling.teaching import Teaching, Way
 from retrieval.errors import UsageError
 
-Way = Literal["logits", "hidden", "sequences"]
-WAYS: tuple[Way, ...] = get_args(Way)
 TEMPERATURES = (1.0, 2.0, 4.0)
 MIXINGS = (0.3, 0.6, 0.9)
 """What a search tries, each with each."""
@@ -24,11 +23,7 @@ class DistilPlan:
 
     Attributes:
         data: folder of a training set, which is learned and measured on.
-        way: by the teacher's predictions of each token (`logits`), by them and its states between layers (`hidden`),
-            or by answers that it writes (`sequences`), for which the student may have other words.
-        temperature: that both predictions are softened by.
-        mixing: how much the teacher's word counts against the set's own, 0 to 1.
-        hidden: how much a difference of states counts, of the way `hidden`.
+        way, temperature, mixing, hidden, prompts: what is learned of the teacher, see `Teaching`.
         layers: share of the teacher's layers that a student has which is made of it.
         rate: learning rate at its highest.
         epochs: how often every row is learned.
@@ -47,6 +42,7 @@ class DistilPlan:
     temperature: float = 2.0
     mixing: float = 0.6
     hidden: float = 1.0
+    prompts: float = 1.0
     layers: float = 0.5
     rate: float = 3e-4
     epochs: float = 3.0
@@ -65,18 +61,11 @@ class DistilPlan:
         Raises:
             UsageError: one is out of range; it is named as its option.
         """
-        if self.way not in WAYS:
-            raise UsageError(f"there is no way to distil '{self.way}'; there are {', '.join(WAYS)}")
-        if not 0.1 <= self.temperature <= 100:
-            raise UsageError(f"--temperature is 0.1 to 100, not {self.temperature:g}")
-        if not 0 < self.mixing <= 1:
-            raise UsageError(f"--mixing is above 0 and at most 1, not {self.mixing:g}: 0 asks no teacher")
+        self.teaching.check()
         if not 0 < self.layers < 1:
             raise UsageError(
                 f"--layers is above 0 and below 1, not {self.layers:g}: a student has fewer layers than its teacher"
             )
-        if not 0 <= self.hidden < 1e6:
-            raise UsageError(f"--hidden is 0 or more, not {self.hidden:g}")
         for name, value, least in (("--new-tokens", self.new_tokens, 1), ("--search", self.search, 0)):
             if value < least:
                 raise UsageError(f"{name} is at least {least}, not {value}")
@@ -85,6 +74,11 @@ class DistilPlan:
         if self.search and self.way == "sequences":
             raise UsageError("--search is of temperature and mixing, which the way sequences has not")
         self.recipe().check()
+
+    @property
+    def teaching(self) -> Teaching:
+        """Return what is learned of the teacher."""
+        return Teaching(self.way, self.temperature, self.mixing, self.hidden, self.prompts)
 
     def recipe(self) -> Recipe:
         """Return how the trainer is told of it."""

@@ -18,6 +18,7 @@ from adaptation.finetuning.tree_attention import NAME, attend_in_branches
 from adaptation.lab.distilling.losses import softened_divergence, state_distance
 from adaptation.lab.distilling.plan import DistilPlan
 from adaptation.lab.distilling.students import common_words
+from adaptation.lab.distilling.teaching import Teaching
 
 if TYPE_CHECKING:
     from adaptation.finetuning.watching import Progress
@@ -30,12 +31,12 @@ class TaughtTrainer(PackTrainer):
     """
 
     def __init__(
-        self, *args: Any, teacher: Any, plan: DistilPlan, reaches: Sequence[int], **kwargs: Any
+        self, *args: Any, teacher: Any, teaching: Teaching, reaches: Sequence[int] = (), **kwargs: Any
     ) -> None:
         """Take a teacher, which is not changed, what is learned of it, and which states should come to which."""
         super().__init__(*args, **kwargs)
         self._teacher = teacher.to(self.args.device).eval()
-        self._plan, self._reaches = plan, reaches
+        self._teaching, self._reaches = teaching, reaches
         # One that has taught before attends so already.
         self._in_branches = attend_in_branches(teacher) or teacher.config._attn_implementation == NAME
 
@@ -45,7 +46,10 @@ class TaughtTrainer(PackTrainer):
         """Return the loss of a pack."""
         if not model.training:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        plan, labels = self._plan, inputs["labels"][0]
+        plan = self._teaching
+        if plan.prompts:
+            _look_everywhere(inputs)
+        labels = inputs["labels"][0]
         inputs["output_hidden_states"] = plan.way == "hidden"
         own, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         learned = labels != IGNORED
@@ -55,10 +59,12 @@ class TaughtTrainer(PackTrainer):
         with torch.no_grad():
             told = self._teacher(**given)
         words = common_words(self.accelerator.unwrap_model(model), self._teacher)
-        taught = softened_divergence(
-            outputs.logits[0][learned][:, :words], told.logits[0][learned][:, :words], plan.temperature
-        )
+        said, above = outputs.logits[0][:, :words], told.logits[0][:, :words]
+        taught = softened_divergence(said[learned], above[learned], plan.temperature)
         count = learned.sum()
+        if plan.prompts and not learned.all():
+            rest = softened_divergence(said[~learned], above[~learned], plan.temperature)
+            taught = taught + plan.prompts * count * rest / (~learned).sum()
         if plan.way == "hidden":
             taught = taught + plan.hidden * count * state_distance(
                 outputs.hidden_states, told.hidden_states, self._reaches
@@ -73,6 +79,25 @@ class TaughtTrainer(PackTrainer):
         if self.args.average_tokens_across_devices:  # gradients are averaged later
             return self.accelerator.num_processes / in_step
         return 1 / in_step
+
+
+def kind_of_trainer(teaching: Teaching | None, teacher: Callable[[], Any]) -> Callable[..., PackTrainer]:
+    """Return how a trainer is made whose model learns of a teacher; without teaching of the rows alone.
+
+    Args:
+        teaching: what is learned of it.
+        teacher: loads it.
+    """
+    return PackTrainer if teaching is None else partial(TaughtTrainer, teacher=teacher(), teaching=teaching)
+
+
+def _look_everywhere(inputs: dict[str, Any]) -> None:
+    """Have logits computed at every token of a pack, those of answers first; nothing more is learned of the rows."""
+    kept, labels = inputs["logits_to_keep"], inputs["labels"]
+    tokens = torch.arange(inputs["input_ids"].shape[1], device=kept.device)
+    rest = tokens[~torch.isin(tokens, kept[1:])]  # the first is there for the Trainer's sake
+    inputs["logits_to_keep"] = torch.cat([kept, rest])
+    inputs["labels"] = torch.cat([labels, labels.new_full((1, len(rest)), IGNORED)], dim=1)
 
 
 def train_student(
@@ -109,7 +134,7 @@ def train_student(
     recipe = plan.recipe()
     kind: Callable[..., PackTrainer] = PackTrainer
     if teacher is not None:
-        kind = partial(TaughtTrainer, teacher=teacher, plan=plan, reaches=reaches)
+        kind = partial(TaughtTrainer, teacher=teacher, teaching=plan.teaching, reaches=reaches)
     trainer, schedule = answer_trainer(model, rows, held, recipe, work, kind=kind)
     begun = work.is_dir() and get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
     return run(trainer, recipe, schedule, resume=resume and begun, show=show)

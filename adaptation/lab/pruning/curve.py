@@ -69,7 +69,7 @@ def sparsity_curve(
         point = CurvePoint(share, taken, _count(model), float(losses.mean()), perplexity(losses, held))
         healed = ""
         if plan.heal:
-            point = replace(point, healed=_healed(model, rows, held, plan))
+            point = replace(point, healed=_healed(model, folder, rows, held, plan))
             healed = f", healed {point.healed:.2f}"
         points.append(point)
         say(f"sparsity {share:g}: held-out perplexity {point.perplexity:.2f}{healed}")
@@ -107,12 +107,14 @@ def draw_sparsity(curves: Mapping[str, Sequence[CurvePoint]], path: Path) -> boo
     return True
 
 
-def _healed(model: Any, rows: Sequence[Encoded], held: Sequence[Encoded], plan: PrunePlan) -> float:
-    """Heal a model, and return its held-out perplexity."""
+def _healed(
+    model: Any, folder: Path, rows: Sequence[Encoded], held: Sequence[Encoded], plan: PrunePlan
+) -> float:
+    """Heal a model of what a folder holds, and return its held-out perplexity."""
     from adaptation.lab.pruning.healing import heal
 
     with tempfile.TemporaryDirectory(prefix="tekio-curve-") as work:
-        model, _ = heal(model, rows, held, plan, Path(work))
+        model, _ = heal(model, rows, held, plan, Path(work), teacher=lambda: load(folder))
     return perplexity(losses_of(model, held), held)
 
 

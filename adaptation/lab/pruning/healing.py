@@ -12,6 +12,7 @@ from adaptation.finetuning.encoding import Encoded
 from adaptation.finetuning.methods import method_of
 from adaptation.finetuning.recipe import Recipe
 from adaptation.finetuning.training import Trained, run
+from adaptation.lab.distilling.training import kind_of_trainer
 from adaptation.lab.pruning.masked_lora import with_masks
 from adaptation.lab.pruning.plan import PrunePlan
 
@@ -26,6 +27,7 @@ def heal(
     plan: PrunePlan,
     work: Path,
     *,
+    teacher: Callable[[], Any],
     resume: bool = False,
     show: Callable[[Progress], None] = lambda progress: None,
 ) -> tuple[Any, Trained]:
@@ -37,8 +39,10 @@ def heal(
         model: pruned.
         rows: that are learned.
         held: that it is stopped by.
-        plan: its rank, rate, steps, rows and seed; of single weights those that are nought stay so.
+        plan: its rank, rate, steps, rows, seed and what is learned of the model as it was; of single weights those
+            that are nought stay so.
         work: a folder for checkpoints.
+        teacher: loads the model as it was.
         resume: go on from the last of them, where there is one.
         show: is told how far it is.
 
@@ -62,7 +66,8 @@ def heal(
     config = peft_config(method_of("lora"), model, recipe)
     set_seed(plan.seed)
     adapted: Any = get_peft_model(model, config if plan.is_structured else with_masks(config))
-    trainer, schedule = answer_trainer(adapted, rows, held, recipe, work)
+    kind = kind_of_trainer(plan.teaching, teacher)
+    trainer, schedule = answer_trainer(adapted, rows, held, recipe, work, kind=kind)
     begun = get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
     trained = run(trainer, recipe, schedule, resume=resume and begun, show=show)
     return adapted.merge_and_unload(), trained

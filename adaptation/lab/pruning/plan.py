@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from adaptation.lab.distilling.teaching import Teaching
 from retrieval.errors import UsageError
 
 Kind = Literal["magnitude", "wanda", "heads", "neurons", "layers"]
@@ -30,6 +31,7 @@ class PrunePlan:
         rate: its learning rate at its highest.
         rows: rows a step, about.
         window: tokens of a row, at most.
+        mixing: how much the predictions of the model as it was count against the rows' own, 0 to 1.
         seed: of the matrices and the order.
     """
 
@@ -43,6 +45,7 @@ class PrunePlan:
     rate: float = 1e-3
     rows: int = 8
     window: int = 512
+    mixing: float = 0.6
     seed: int = 0
 
     @property
@@ -84,6 +87,16 @@ class PrunePlan:
                 raise UsageError(f"{name} is at least {least}, not {value}")
         if not 0 < self.rate <= 1:
             raise UsageError(f"--rate is above 0 and at most 1, not {self.rate:g}")
+        if self.teaching is not None:
+            self.teaching.check()
+
+    @property
+    def teaching(self) -> Teaching | None:
+        """What is learned of the model as it was while the pruned one is healed; None learns the rows alone.
+
+        Source: Muralidharan et al., Compact Language Models via Pruning and Knowledge Distillation, NeurIPS 2024.
+        """
+        return Teaching(mixing=self.mixing) if self.mixing else None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""

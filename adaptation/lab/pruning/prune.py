@@ -71,7 +71,16 @@ def prune_model(
             from adaptation.finetuning.watching import in_lines
             from adaptation.lab.pruning.healing import heal
 
-            model, trained = heal(model, rows, held, plan, work, resume=resume, show=show or in_lines(say))
+            model, trained = heal(
+                model,
+                rows,
+                held,
+                plan,
+                work,
+                teacher=lambda: load(folder),
+                resume=resume,
+                show=show or in_lines(say),
+            )
             training = asdict(replace(trained, points=[]))
             training["curve"] = [point.model_dump(exclude_none=True) for point in trained.points]
             losses["healed"] = losses_of(model, held)

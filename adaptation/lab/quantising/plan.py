@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from adaptation.finetuning.recipe import Recipe
+from adaptation.lab.distilling.teaching import Teaching
 from adaptation.lab.quantising.methods import quantising_method
 from retrieval.errors import UsageError
 
@@ -28,6 +29,7 @@ class QuantisePlan:
         rows: of `qat`, rows a step, about.
         pack: of `qat`, tokens that are computed at once.
         window: tokens of a row, at most; longer ones are left out.
+        mixing: of `qat`, how much the predictions of the model as it was count against the rows' own, 0 to 1.
         seed: of the order of rows.
     """
 
@@ -41,6 +43,7 @@ class QuantisePlan:
     rows: int = 12
     pack: int = 1024
     window: int = 1024
+    mixing: float = 0.9
     seed: int = 0
 
     def check(self) -> None:
@@ -60,6 +63,16 @@ class QuantisePlan:
         if not 0 <= self.smoothing <= 1:
             raise UsageError(f"--smoothing is from 0 to 1, not {self.smoothing:g}")
         self.recipe.check()
+        if self.teaching is not None:
+            self.teaching.check()
+
+    @property
+    def teaching(self) -> Teaching | None:
+        """What `qat` learns of the model as it was; None learns the rows alone.
+
+        Source: Liu et al., LLM-QAT: Data-Free Quantization Aware Training for Large Language Models, 2023.
+        """
+        return Teaching(mixing=self.mixing) if self.mixing else None
 
     @property
     def recipe(self) -> Recipe:

@@ -142,6 +142,7 @@ def _learned(
     from adaptation.finetuning.building import load_base
     from adaptation.finetuning.training import run
     from adaptation.finetuning.watching import in_lines, signs_of_overtraining
+    from adaptation.lab.distilling.training import kind_of_trainer
     from adaptation.lab.held_rows import learned_and_held
     from adaptation.lab.quantising.rounding import round_no_more, round_while_learning
     from kernel.chat.adapters import base_fingerprint
@@ -155,7 +156,8 @@ def _learned(
     model = load_base(folder, "full")
     layers = round_while_learning(model)
     say(f"{layers} layers learn with weights of 4 bits, by {len(rows):,} rows")
-    trainer, schedule = answer_trainer(model, rows, held_out, plan.recipe, work)
+    taught = kind_of_trainer(plan.teaching, lambda: load_base(folder, "full"))
+    trainer, schedule = answer_trainer(model, rows, held_out, plan.recipe, work, kind=taught)
     begun = resume and any(work.glob("checkpoint-*"))  # else it was stopped before there was one
     trained = run(trainer, plan.recipe, schedule, resume=begun, show=show or in_lines(say))
     round_no_more(model)

@@ -101,7 +101,7 @@ def test_the_loss_mixes_the_teachers_word_with_the_rows_own_in_training_alone(
     plan = DistilPlan(data, mixing=0.25, steps=1)
 
     def kind(*args: Any, **kwargs: Any) -> TaughtTrainer:
-        return TaughtTrainer(*args, teacher=above, plan=plan, reaches=(1, 2, 3, 4), **kwargs)
+        return TaughtTrainer(*args, teacher=above, teaching=plan.teaching, reaches=(1, 2, 3, 4), **kwargs)
 
     trainer: Any
     trainer, _ = answer_trainer(model, rows, rows, plan.recipe(), tmp_path, kind=kind)
