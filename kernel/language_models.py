@@ -50,6 +50,7 @@ class LanguageModels:
                     guessed=settings.guessed_tokens,
                     draft=draft,
                     draft_precision="" if settings.draft_precision == "auto" else settings.draft_precision,
+                    draft_words=settings.draft_words,
                     gpu_memory_share=settings.gpu_memory_share,
                     others_mb=weights_mb(self._others()) if has_gpu() else 0,
                 )
@@ -79,10 +80,12 @@ class LanguageModels:
         """
         settings = self._settings
         guessing = draft or ("" if model else settings.draft)
-        changed = {
+        changed: dict[str, str | int] = {
             "generator": model_source(model or settings.generator, settings.models),
             "draft": model_source(guessing, settings.models),
         }
+        if guessing != settings.draft:  # whose commonest words they are
+            changed["draft_words"] = 0
         if precision != "auto":
             changed["precision"] = precision
         models = LanguageModels(settings.model_copy(update=changed), self._models)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kernel.chat.paged.shortlist import write_common_words
 from kernel.lab_models import LAB_CARD
 from kernel.variant_names import BASE, EXTRACTIVE
 from retrieval.errors import TekioError, UsageError
@@ -58,7 +59,15 @@ def check_model_name(name: str, models: Path, *, force: bool = False) -> Path:
     return folder
 
 
-def keep_model(folder: Path, model: Any, tokenizer: Any, card: LabCard, *, force: bool = False) -> Path:
+def keep_model(
+    folder: Path,
+    model: Any,
+    tokenizer: Any,
+    card: LabCard,
+    *,
+    common: Mapping[int, int] | None = None,
+    force: bool = False,
+) -> Path:
     """Write a model of transformers with its tokenizer and card; return its folder.
 
     Args:
@@ -66,6 +75,7 @@ def keep_model(folder: Path, model: Any, tokenizer: Any, card: LabCard, *, force
         model: of transformers, on any device.
         tokenizer: of transformers, its chat template with it.
         card: what it is.
+        common: how often its words were met, by which it may guess for another; None does not tell.
         force: replaces a model that is there, once the new one is whole.
 
     Raises:
@@ -77,6 +87,8 @@ def keep_model(folder: Path, model: Any, tokenizer: Any, card: LabCard, *, force
         model.config.name_or_path = ""  # no paths of this machine
         model.save_pretrained(str(work))
         tokenizer.save_pretrained(str(work))
+        if common:
+            write_common_words(work, common)
 
     parameters = card.parameters or sum(int(each.numel()) for each in model.parameters())
     return keep_written(folder, write, card.model_copy(update={"parameters": parameters}), force=force)

@@ -51,4 +51,7 @@ class Computing(BaseModel, frozen=True):
     draft_precision: Precision = Field(
         "auto", description="weights of the draft, as precision; auto: as those of the language model"
     )
+    draft_words: int = Field(
+        0, ge=0, description="the draft guesses among so many of its commonest words; 0: among all"
+    )
     threads: int = Field(0, ge=0, description="threads of the models; 0 leaves it to torch")

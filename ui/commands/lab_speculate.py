@@ -34,6 +34,18 @@ DraftPrecisionsOption = Annotated[
         help="Of the draft's weights, with commas; auto is the model's own.",
     ),
 ]
+DraftWordsOption = Annotated[
+    str,
+    typer.Option(
+        "--draft-words",
+        metavar="N,…",
+        help="Numbers of its commonest words that the draft guesses among, with commas; 0 is all.",
+    ),
+]
+TextFlag = Annotated[
+    bool,
+    typer.Option("--text/--no-text", help="Look guesses up in the text first, where its end stood before."),
+]
 TemperatureOption = Annotated[
     float, typer.Option("--temperature", help="That answers are sampled at; 0 takes the likeliest tokens.")
 ]
@@ -50,6 +62,8 @@ def adapt_speculate(
     guesses: GuessesOption = "1,2,3,4,6,8",
     precision: PrecisionOption = "auto",
     draft_precisions: DraftPrecisionsOption = "auto,int4-weights",
+    draft_words: DraftWordsOption = "0",
+    text: TextFlag = True,
     temperature: TemperatureOption = 0.0,
     top_p: TopPOption = 1.0,
     prompts: PromptsOption = 8,
@@ -63,9 +77,11 @@ def adapt_speculate(
 
     plan = SpeculatePlan(
         data=data,
-        guesses=_numbers(guesses),
+        guesses=_numbers("--guesses", guesses),
         precision=precision,
         drafts=tuple(each.strip() for each in draft_precisions.split(",") if each.strip()),
+        words=_numbers("--draft-words", draft_words),
+        from_text=text,
         temperature=temperature,
         top_p=top_p,
         prompts=prompts,
@@ -75,7 +91,7 @@ def adapt_speculate(
     )
     plan.check()
     quiet_libraries()
-    from adaptation.lab.speculating.speculate import speculate
+    from adaptation.lab.speculating.speculate import named, speculate
     from kernel.settings import load_settings
 
     settings = load_settings()
@@ -88,7 +104,7 @@ def adapt_speculate(
         ("draft", "guesses", "guesses that hold", "tokens a step", "tokens a second", "speed-up", "expected"),
         [
             (
-                each.draft_precision,
+                named(each.draft_precision, each.draft_words),
                 str(each.guesses),
                 f"{each.holding:.0%}",
                 f"{each.tokens_a_step:.2f}",
@@ -102,25 +118,30 @@ def adapt_speculate(
     print_text("\n".join(_lines(report, str(above) if model else "", str(below))))
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def _numbers(option: str, text: str) -> tuple[int, ...]:
     try:
         return tuple(int(each) for each in text.split(",") if each.strip())
     except ValueError as error:
-        raise UsageError(f"--guesses is numbers parted by commas, such as 1,2,4, not '{text}'") from error
+        raise UsageError(f"{option} is numbers parted by commas, such as 1,2,4, not '{text}'") from error
 
 
 def _lines(report: SpeculateReport, model: str, draft: str) -> list[str]:
     """Return what was found, and what to set; `model` and `draft` are folders, an empty model is the base."""
+    from adaptation.lab.speculating.speculate import TEXT, named
+
     best = report.best
+    text = max(each.speed_up for each in report.tried if each.draft_precision == TEXT)
     lines = [
         f"{report.model} alone writes {report.tokens_a_second:.1f} tokens a second; the best draft guesses "
-        f"{best.guesses} ahead in {best.draft_precision}: {best.speed_up:.2f} times as fast",
+        f"{best.guesses} ahead in {named(best.draft_precision, best.draft_words)}: {best.speed_up:.2f} times as fast; "
+        f"guesses of the text alone {text:.2f} times",
     ]
     if not report.pays:
         return [*lines, 'it does not pay: answer without a draft (draft = "")']
     held = "" if best.draft_precision == "auto" else f', draft_precision = "{best.draft_precision}"'
-    named = f'generator = "{model}", ' if model else ""
+    held += f", draft_words = {best.draft_words}" if best.draft_words else ""
+    base = f'generator = "{model}", ' if model else ""
     return [
         *lines,
-        f'in tekio.toml: {named}draft = "{draft}", guessed_tokens = {best.guesses}{held}; the answers stay its own',
+        f'in tekio.toml: {base}draft = "{draft}", guessed_tokens = {best.guesses}{held}; the answers stay its own',
     ]

@@ -6,6 +6,7 @@ Importing this imports nothing heavy; the functions import torch and transformer
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 _LEAST = 2
+_ANSWERS = 8
+"""What a word of an answer counts against one of a prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,8 @@ def distil_model(
             alone = _trained("control", begun, rows.own, rows, plan, None, work, resume, in_lines(say))[0]
             told = card.model_copy(update={"name": beside.name, "method": "control", "figures": {}})
             keep_model(beside, as_kept(alone, begun.dtype), tokenizer.tokenizer, told, force=force or resume)
-        keep_model(out, as_kept(taught, begun.dtype), tokenizer.tokenizer, card, force=force)
+        common = _met(rows.taught)
+        keep_model(out, as_kept(taught, begun.dtype), tokenizer.tokenizer, card, common=common, force=force)
     return read_card(out)
 
 
@@ -228,6 +232,16 @@ def _trained(
     write_whole(told, json.dumps(facts) + "\n")
     shutil.rmtree(work / name, ignore_errors=True)
     return model, facts
+
+
+def _met(rows: Sequence[Encoded]) -> Counter[int]:
+    """Return how often words were met in what was learned; those of answers, which are what is written, count more."""
+    met: Counter[int] = Counter()
+    for row in rows:
+        met.update(row.prompt)
+        for word in row.answer:
+            met[word] += _ANSWERS
+    return met
 
 
 def _figures(losses: dict[str, NDArray[np.float64]], rows: Sequence[Encoded]) -> dict[str, Any]:

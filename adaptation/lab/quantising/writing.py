@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from adaptation.lab.quantising.rounding import layers_in_four_bits
+from kernel.chat.paged.shortlist import FILE as COMMON_WORDS
 from kernel.chat.quantised import INPUT_SCALE, WEIGHT, Form, in_eight_bits, in_four_bits
 
 TOKENIZER_FILES = (
@@ -66,7 +67,7 @@ def write_quantised(
     config["architectures"] = [type(model).__name__]
     config["quantization_config"] = form.as_config()
     (out / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    for file in TOKENIZER_FILES:
+    for file in (*TOKENIZER_FILES, COMMON_WORDS):
         if (source / file).is_file():
             shutil.copyfile(source / file, out / file)
 

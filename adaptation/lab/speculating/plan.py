@@ -21,6 +21,8 @@ class SpeculatePlan:
         guesses: numbers of tokens that are guessed ahead; 1 is tried too, since it tells how often a guess holds.
         precision: of the model's weights.
         drafts: precisions of the draft's weights; `auto` is the model's own.
+        words: numbers of its commonest words that the draft guesses among; 0: among all.
+        from_text: guesses are looked up in the text first where its end stood before, as they are when it answers.
         temperature: that answers are sampled at; 0 takes the likeliest tokens.
         top_p: share of the likeliest tokens that are sampled from.
         prompts: that are written behind, one at a time.
@@ -33,6 +35,8 @@ class SpeculatePlan:
     guesses: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
     precision: str = "auto"
     drafts: tuple[str, ...] = ("auto", "int4-weights")
+    words: tuple[int, ...] = (0,)
+    from_text: bool = True
     temperature: float = 0.0
     top_p: float = 1.0
     prompts: int = 8
@@ -51,6 +55,8 @@ class SpeculatePlan:
         unknown = [each for each in (self.precision, *self.drafts) if each not in PRECISIONS]
         if unknown or not self.drafts:
             raise UsageError(f"a precision is {', '.join(PRECISIONS)}, not '{', '.join(unknown)}'")
+        if not self.words or any(each < 0 for each in self.words):
+            raise UsageError(f"--draft-words are 0 or more, such as 0,8192, not {list(self.words)}")
         if not 0 <= self.temperature <= 10:
             raise UsageError(f"--temperature is 0 to 10, not {self.temperature:g}")
         if not 0 < self.top_p <= 1:

@@ -9,6 +9,7 @@ distributed as without it (see `kernel.chat.paged.rejection`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,15 @@ from adaptation.lab.held_rows import plain_rows
 from adaptation.lab.models import bytes_of
 from adaptation.lab.speculating.expected import best_guesses, speed_up
 from adaptation.lab.speculating.plan import MOST_GUESSES, SpeculatePlan
-from adaptation.lab.speculating.timing import Chat, Timing, timed
+from adaptation.lab.speculating.timing import Chat, Timing, step_seconds, timed
 from adaptation.training_sets.card import check_set
 from adaptation.training_sets.rows import ChatRow
 from kernel.chat.adapters import vocabulary_of
 from kernel.chat.paged.architecture import Architecture, UnknownArchitectureError
 from retrieval.errors import UsageError
 
+TEXT = "text"
+"""What stands in place of a draft's precision where guesses are looked up in the text."""
 _PARTS = ("test", "held_out", "train")
 
 
@@ -33,7 +36,10 @@ class Tried(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    draft_precision: str
+    draft_precision: str = Field(
+        description=f"of the draft's weights; `{TEXT}`: guesses of the text, without a draft"
+    )
+    draft_words: int = Field(0, description="of its commonest words, that it guessed among; 0: of all")
     guesses: int
     holding: float = Field(description="share of guesses that held")
     tokens_a_step: float = Field(description="that a step of the model gave")
@@ -54,20 +60,22 @@ class SpeculateReport(BaseModel):
     draft_bytes: int
     tokens_a_second: float = Field(description="of the model alone")
     first_holds: dict[str, float] = Field(
-        description="share of first guesses that hold, by the draft's precision"
+        description="share of first guesses that hold, by the draft's precision and words"
     )
     cost: dict[str, float] = Field(
-        description="time of a guess as a share of a step, by the draft's precision"
+        description="time of a guess as a share of a step, by the draft's precision and words"
     )
     tried: list[Tried]
-    best: Tried
+    best: Tried = Field(description="with the draft")
     expected_guesses: int = Field(description="how many should be guessed ahead, by the best's two figures")
     plan: dict[str, Any]
 
     @property
     def pays(self) -> bool:
-        """Whether the best is faster than the model alone."""
-        return self.best.speed_up > 1
+        """Whether the best way with the draft is faster than the model alone, and than guesses of the text."""
+        return self.best.speed_up > max(
+            1.0, *(each.speed_up for each in self.tried if each.draft_precision == TEXT)
+        )
 
 
 def speculate(
@@ -91,23 +99,27 @@ def speculate(
     chats = _chats(plan)
     alone = timed(model, None, chats, plan)
     say(f"{model.name} alone: {alone.tokens_a_second:.1f} tokens a second")
+    step = step_seconds(model, plan)
+    tried = _text_alone(model, chats, plan, alone, say)
     holds: dict[str, float] = {}
     costs: dict[str, float] = {}
-    tried: list[Tried] = []
-    for precision in dict.fromkeys(plan.drafts):
-        guesser = timed(draft, None, chats, plan, precision="" if precision == "auto" else precision)
-        costs[precision] = alone.tokens_a_second / guesser.tokens_a_second if guesser.tokens else 1.0
+    for precision, words in product(dict.fromkeys(plan.drafts), dict.fromkeys(plan.words)):
+        name = named(precision, words)
+        held = "" if precision == "auto" else precision
+        costs[name] = step_seconds(draft, plan, precision=held, words=words) / step
         for guesses in sorted({1, *plan.guesses}):
-            found = timed(model, draft, chats, plan, guessed=guesses, draft_precision=precision)
-            holds.setdefault(precision, found.holding)  # of one guess, none of which is lost with another
-            expected = speed_up(holds[precision], guesses, costs[precision])
-            one = _tried(precision, guesses, found, alone, expected, is_sampled=plan.temperature > 0)
-            tried.append(one)
-            say(
-                f"draft in {precision}, {guesses} ahead: {one.tokens_a_second:.1f} tokens a second, {one.speed_up:.2f} "
-                f"times as fast, {one.holding:.0%} of the guesses hold"
+            found = timed(
+                model, draft, chats, plan, guessed=guesses, draft_precision=precision, draft_words=words
             )
-    best = max(tried, key=lambda each: each.speed_up)
+            holds.setdefault(name, found.holding)  # of one guess, none of which is lost with another
+            expected = speed_up(holds[name], guesses, costs[name])
+            one = _tried(precision, guesses, found, alone, expected, plan).model_copy(
+                update={"draft_words": words}
+            )
+            tried.append(one)
+            say(f"draft in {name}, {_told(one)}")
+    best = max((each for each in tried if each.draft_precision != TEXT), key=lambda each: each.speed_up)
+    name = named(best.draft_precision, best.draft_words)
     return SpeculateReport(
         model=model.name,
         draft=draft.name,
@@ -118,13 +130,38 @@ def speculate(
         cost=costs,
         tried=tried,
         best=best,
-        expected_guesses=best_guesses(holds[best.draft_precision], costs[best.draft_precision], MOST_GUESSES),
+        expected_guesses=best_guesses(holds[name], costs[name], MOST_GUESSES),
         plan=plan.as_dict(),
     )
 
 
+def named(precision: str, words: int) -> str:
+    """Return how a draft is called in a report: by its precision, and its words where they are not all."""
+    return f"{precision}, {words:,} words" if words else precision
+
+
+def _text_alone(
+    model: Path, chats: Sequence[Chat], plan: SpeculatePlan, alone: Timing, say: Callable[[str], None]
+) -> list[Tried]:
+    """Return what guesses of the text come to without a draft, by which a draft has to be judged."""
+    tried: list[Tried] = []
+    for guesses in sorted({1, *plan.guesses}):
+        found = timed(model, None, chats, plan, guessed=guesses)
+        first = tried[0].holding if tried else found.holding
+        tried.append(_tried(TEXT, guesses, found, alone, speed_up(first, guesses, 0.0), plan))
+        say(f"from the text alone, {_told(tried[-1])}")
+    return tried
+
+
+def _told(one: Tried) -> str:
+    return (
+        f"{one.guesses} ahead: {one.tokens_a_second:.1f} tokens a second, {one.speed_up:.2f} times as fast, "
+        f"{one.holding:.0%} of the guesses hold"
+    )
+
+
 def _tried(
-    precision: str, guesses: int, found: Timing, alone: Timing, expected: float, *, is_sampled: bool
+    precision: str, guesses: int, found: Timing, alone: Timing, expected: float, plan: SpeculatePlan
 ) -> Tried:
     speed = found.tokens_a_second
     return Tried(
@@ -135,7 +172,7 @@ def _tried(
         tokens_a_second=speed,
         speed_up=speed / alone.tokens_a_second if alone.tokens_a_second else 0.0,
         expected=expected,
-        same=None if is_sampled else found.texts == alone.texts,
+        same=None if plan.temperature > 0 else found.texts == alone.texts,
     )
 
 

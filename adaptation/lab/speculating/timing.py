@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ from retrieval.engines.cpu import has_gpu
 _CACHE_MB = 128
 _WARM = 8
 """Tokens that are written before the time is taken."""
+
+_READ, _STEPS = 256, 15
+"""Tokens before a step that is timed, and how many of them."""
 
 Chat = Sequence[Mapping[str, str]]
 
@@ -60,17 +65,19 @@ def timed(
     *,
     guessed: int = 0,
     draft_precision: str = "auto",
+    draft_words: int = 0,
     precision: str = "",
 ) -> Timing:
     """Write behind prompts, one at a time, and take the time.
 
     Args:
         model: folder of the model that is answered by.
-        draft: folder of the model that guesses; None guesses nothing.
+        draft: folder of the model that guesses; None looks guesses up in the text, if any are wanted.
         chats: the prompts.
         plan: how it is sampled.
         guessed: tokens that are guessed ahead, each time as many.
         draft_precision: of the draft's weights; `auto` is that of the model.
+        draft_words: of its commonest words that it guesses among; 0: among all.
         precision: of the model's weights, in place of the plan's.
 
     Raises:
@@ -86,9 +93,11 @@ def timed(
         threads=plan.threads,
         slots=1,
         cache_mb=_CACHE_MB,
-        guessed=guessed if draft is not None else 0,
+        guessed=guessed,
         draft=draft,
         draft_precision="" if draft is None else held_in(draft, draft_precision, otherwise=""),
+        draft_words=draft_words,
+        from_text=plan.from_text,
         sampled_guesses=True,
         steady=True,
     )
@@ -118,6 +127,40 @@ def timed(
         after.steps - before.steps - prompts,
         tuple(texts),
     )
+
+
+def step_seconds(folder: Path, plan: SpeculatePlan, *, precision: str = "", words: int = 0) -> float:
+    """Return how long a model takes for a step of one token, the median of several.
+
+    Args:
+        folder: of the model.
+        plan: how it is computed.
+        precision: of its weights, in place of the plan's.
+        words: of its commonest words whose logits are computed; 0: of all.
+
+    Raises:
+        UsageError: it does not tell its commonest words.
+        TekioError: it cannot be loaded.
+    """
+    from kernel.chat.paged.generator import load_step_model
+    from kernel.chat.paged.shortlist import common_words
+    from kernel.chat.paged.step import BLOCK, Row
+
+    serving = Serving(
+        engine="torch" if has_gpu() else "openvino",
+        precision=held_in(folder, precision or plan.precision),
+        threads=plan.threads,
+        cache_mb=_CACHE_MB,
+    )
+    model = load_step_model(folder, serving, common_words(folder, words) if words else None)
+    blocks = list(range(-(-(_READ + 1) // BLOCK)))
+    model.run([Row([1] * _READ, 0, blocks)])
+    seconds = []
+    for _ in range(_STEPS):
+        began = time.perf_counter()
+        model.run([Row([1], _READ, blocks, written=True)])
+        seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
 
 
 def held_in(folder: Path, precision: str, *, otherwise: str | None = None) -> str:

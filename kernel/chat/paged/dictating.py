@@ -41,6 +41,6 @@ class Ahead(Lookup):
         """Take tokens that were written."""
         self._written += len(ids)
 
-    def guess(self, most: int) -> list[int]:
-        """Return the next tokens, at most so many."""
+    def guess(self, most: int, least: int = 1) -> list[int]:
+        """Return the next tokens, at most so many, whatever stood before."""
         return self._text[self._written : self._written + most]

@@ -8,9 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kernel.chat.paged.blocks import BlockPool
 from kernel.chat.paged.rejection import Guess
 from kernel.chat.paged.request import Request
+from kernel.chat.paged.shortlist import Words
 from kernel.chat.paged.step import BLOCK, Row, StepModel
 
 
@@ -25,15 +29,16 @@ class _Read:
 class Drafter:
     """Writes on for a few tokens as each request chooses its own; what was guessed wrong is read again as it is."""
 
-    def __init__(self, model: StepModel, words: int = 0) -> None:
+    def __init__(self, model: StepModel, words: int = 0, common: Words | None = None) -> None:
         """Take a model, with a cache of its own.
 
         Args:
             model: that guesses.
             words: rows of the head of the model that it guesses for, beyond which it guesses nothing; 0: as its own.
                 Some heads have rows beyond their words, for the hardware's sake, and not all as many.
+            common: the words whose logits it computes; None: of all.
         """
-        self._model, self._words = model, words or model.architecture.vocabulary
+        self._model, self._words, self._common = model, words or model.architecture.vocabulary, common
         self._pool = BlockPool(model.blocks, BLOCK)
         self._read: dict[Request, _Read] = {}
 
@@ -46,10 +51,18 @@ class Drafter:
             logits = self._model.run(rows)
             for (request, most), row, found in zip(list(wanted.items()), rows, logits, strict=True):
                 self._read[request].ids.extend(row.ids)
-                guesses[request].append(request.chooser.guess(found[-1][: self._words]))
+                guesses[request].append(request.chooser.guess(self._logits(found[-1])))
                 if len(guesses[request]) >= most:
                     del wanted[request]
         return guesses
+
+    def _logits(self, found: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return logits of the words that it may guess; those that it does not compute cannot be."""
+        if self._common is None:
+            return found[: self._words]
+        logits = np.full(self._words, -np.inf, np.float32)
+        logits[self._common] = found
+        return logits
 
     def end(self, request: Request) -> None:
         """Forget a request."""

@@ -27,6 +27,7 @@ from kernel.chat.paged.mixing import MixRule, Mixture
 from kernel.chat.paged.request import Reader, Request, readers_of
 from kernel.chat.paged.scheduler import Scheduler, SchedulerState
 from kernel.chat.paged.serving import CPU_CACHE_MB, Serving
+from kernel.chat.paged.shortlist import FILE, Words, common_words
 from kernel.chat.paged.step import StepModel
 from kernel.chat.paged.text_stream import TextStream
 from retrieval.errors import TekioError, UsageError
@@ -61,9 +62,15 @@ class BatchedGenerator:
                 if serving.engine == "torch" and serving.draft is not None:
                     beside = weights_mb([serving.draft]) + (serving.cache_mb or _DRAFT_CACHE_MB)
                     serving = replace(serving, others_mb=serving.others_mb + beside)
-                model = _load_model(self.folder, serving)
+                model = load_step_model(self.folder, serving)
                 self._window = model.architecture.window
-                self._scheduler = Scheduler(model, slots=serving.slots, queue=serving.queue, drafter=drafter)
+                self._scheduler = Scheduler(
+                    model,
+                    slots=serving.slots,
+                    queue=serving.queue,
+                    drafter=drafter,
+                    from_text=serving.from_text,
+                )
             return self._scheduler
 
     def load_adapter(self, folder: Path) -> str:
@@ -285,8 +292,12 @@ class BatchedGenerator:
         # Before the model that it guesses for, which on a GPU takes all the memory that is left.
         held = serving.draft_precision or serving.precision
         cache_mb = serving.cache_mb or _DRAFT_CACHE_MB
-        model = _load_model(folder, replace(serving, cache_mb=cache_mb, precision=held))
-        return Drafter(model, Architecture.read(self.folder).vocabulary)
+        vocabulary = Architecture.read(self.folder).vocabulary
+        common = common_words(folder, serving.draft_words) if serving.draft_words else None
+        if common is not None and int(common[-1]) >= vocabulary:
+            raise UsageError(f"{folder / FILE} names words that {self.name} has not: distil the draft anew")
+        model = load_step_model(folder, replace(serving, cache_mb=cache_mb, precision=held), common)
+        return Drafter(model, vocabulary, common)
 
     def _mask(self, grammar: str) -> GrammarMask:
         if self._grammar_tokenizer is None:
@@ -294,8 +305,8 @@ class BatchedGenerator:
         return GrammarMask(self._grammar_tokenizer, grammar, self.tokenizer.stop_ids)
 
 
-def _load_model(folder: Path, serving: Serving) -> StepModel:
-    """Load weights by the engine that is to compute them."""
+def load_step_model(folder: Path, serving: Serving, words: Words | None = None) -> StepModel:
+    """Load weights by the engine that is to compute them; `words` are those whose logits are computed, None all."""
     if serving.engine == "torch":
         from kernel.chat.paged.torch_model import TorchPagedModel
 
@@ -306,6 +317,7 @@ def _load_model(folder: Path, serving: Serving) -> StepModel:
             cache_mb=serving.cache_mb,
             memory_share=serving.gpu_memory_share,
             others_mb=serving.others_mb,
+            words=words,
         )
     from kernel.chat.paged.model import PagedModel
 
@@ -314,6 +326,7 @@ def _load_model(folder: Path, serving: Serving) -> StepModel:
         precision=serving.precision,
         threads=serving.threads,
         cache_mb=serving.cache_mb or CPU_CACHE_MB,
+        words=words,
     )
 
 

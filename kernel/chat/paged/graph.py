@@ -34,7 +34,11 @@ LOGITS = "logits"
 
 
 def build_graph(
-    architecture: Architecture, weights: Weights, precision: Precision, adapters: Sequence[Lora] = ()
+    architecture: Architecture,
+    weights: Weights,
+    precision: Precision,
+    adapters: Sequence[Lora] = (),
+    words: NDArray[np.int64] | None = None,
 ) -> openvino.Model:
     """Return the graph; its inputs have the names of this module, its output is the logits of the wanted tokens.
 
@@ -43,18 +47,25 @@ def build_graph(
         weights: of the base.
         precision: how they are held.
         adapters: that rows may choose, in the order of their ranks.
+        words: whose logits are computed; None: of all.
 
     Raises:
         TekioError: weights are missing.
     """
-    return _Builder(architecture, weights, precision, adapters).model()
+    return _Builder(architecture, weights, precision, adapters, words).model()
 
 
 class _Builder:
     def __init__(
-        self, sizes: Architecture, weights: Weights, precision: Precision, adapters: Sequence[Lora]
+        self,
+        sizes: Architecture,
+        weights: Weights,
+        precision: Precision,
+        adapters: Sequence[Lora],
+        words: NDArray[np.int64] | None,
     ) -> None:
         self._sizes, self._weights, self._precision, self._adapters = sizes, weights, precision, adapters
+        self._chosen = words
         self._ids = _input(IDS, np.int64)
         self._positions = _input(POSITIONS, np.int64)
         self._wanted = _input(WANTED, np.int64)
@@ -79,7 +90,11 @@ class _Builder:
             state = self._layer(state, f"model.layers.{number}.", number)
         state = op.gather(state, self._wanted, op.constant(np.int64(0)))
         state = self._norm(state, "model.norm.weight")
-        head = table if self._sizes.tied else self._words("lm_head.weight")
+        head = table
+        if not self._sizes.tied or self._chosen is not None:
+            head = self._words(
+                "model.embed_tokens.weight" if self._sizes.tied else "lm_head.weight", self._chosen
+            )
         logits = op.matmul(state, matrix(head, self._precision), False, True)
         inputs = [self._ids, self._positions, *self._places.values(), self._longest, self._wanted]
         inputs += ([] if self._ranks is None else [self._ranks]) + self._caches
@@ -88,12 +103,13 @@ class _Builder:
         logits.output(0).get_tensor().set_names({LOGITS})
         return openvino.Model([logits], inputs, "decoder")
 
-    def _words(self, name: str) -> NDArray[np.float32] | Bytes:
+    def _words(self, name: str, chosen: NDArray[np.int64] | None = None) -> NDArray[np.float32] | Bytes:
         """Return a table of the words, by which they are read or written.
 
         Never in 4 bits, of which every answer would suffer; GGUF does not hold it so either.
         """
         values = self._weights.get(name)
+        values = values if chosen is None else values[chosen]
         return values if self._precision in ("float32", "bfloat16") else in_bytes(values)
 
     def _layer(self, state: Node, prefix: str, number: int) -> Node:

@@ -31,9 +31,14 @@ class Lookup:
                     ends[tuple(self._ids[end - length : end])] = end
             self._ids.append(token)
 
-    def guess(self, most: int) -> list[int]:
-        """Return what followed the last time that the text's end was seen, at most so many tokens."""
-        for length in range(min(LONGEST_MATCH, len(self._ids)), 0, -1):
+    def guess(self, most: int, least: int = 1) -> list[int]:
+        """Return what followed the last time that the text's end was seen, at most so many tokens.
+
+        Args:
+            most: that are returned.
+            least: tokens of the end that have to be the same.
+        """
+        for length in range(min(LONGEST_MATCH, len(self._ids)), least - 1, -1):
             start = self._ends[length - 1].get(tuple(self._ids[-length:]))
             if start is not None:
                 return self._ids[start : start + most]

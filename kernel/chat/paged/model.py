@@ -29,7 +29,14 @@ class PagedModel:
     """
 
     def __init__(
-        self, folder: Path, *, precision: str, threads: int = 0, cache_mb: int = 512, kv_precision: str = ""
+        self,
+        folder: Path,
+        *,
+        precision: str,
+        threads: int = 0,
+        cache_mb: int = 512,
+        kv_precision: str = "",
+        words: NDArray[np.int64] | None = None,
     ) -> None:
         """Compile the base.
 
@@ -39,6 +46,7 @@ class PagedModel:
             threads: 0 leaves it to OpenVINO.
             cache_mb: memory for keys and values.
             kv_precision: of keys and values, as OpenVINO names it; empty takes its own choice, 8 bits.
+            words: whose logits are computed, in their order; None: of all.
 
         Raises:
             UnknownArchitectureError: another engine has to compute it.
@@ -46,7 +54,7 @@ class PagedModel:
         """
         self.architecture = Architecture.read(folder)
         self._folder, self._precision, self._threads = folder, precision, threads
-        self._kv_precision = kv_precision
+        self._kv_precision, self._words = kv_precision, words
         self._adapters: list[Lora] = []
         self._bare: Any = self._compiled(())
         self._adapted: Any = None
@@ -140,7 +148,7 @@ class PagedModel:
         settings["KEY_CACHE_QUANT_MODE"] = "BY_TOKEN"  # so that a key is the same whatever came with it
         if self._kv_precision:
             settings["KV_CACHE_PRECISION"] = self._kv_precision
-        graph = build_graph(self.architecture, Weights(self._folder), precision, adapters)
+        graph = build_graph(self.architecture, Weights(self._folder), precision, adapters, self._words)
         try:
             return openvino.Core().compile_model(graph, "CPU", settings).create_infer_request()
         except RuntimeError as error:

@@ -142,14 +142,14 @@ class Request:
         """Return how many tokens should be guessed, at most so many."""
         return max(0, min(most, self.pace.now, self.sampling.max_new_tokens - self.written - 1))
 
-    def guesses(self, most: int) -> list[Guess]:
-        """Return tokens that may come next as they did before, at most so many."""
+    def guesses(self, most: int, least: int = 1) -> list[Guess]:
+        """Return tokens that may come next as they did before, at most so many, behind so many alike at least."""
         room = self.room_for_guesses(most)
         if not room:
             return []
         if self.lookup is None:
             self.lookup = Lookup(self.ids)
-        return [Guess(token) for token in self.lookup.guess(room)]
+        return [Guess(token) for token in self.lookup.guess(room, least)]
 
     def next_logits(self, place: int) -> Numbers:
         """Return the logits behind one of the last tokens that were read, of all readers together.

@@ -31,6 +31,8 @@ log = logging.getLogger("tekio.generation")
 
 _PIECE_ALONE, _PIECE_BESIDE = 2048, 256
 """Tokens of prompts in a step: where nobody is being written to, and where somebody would wait for it."""
+_SURE = 2
+"""Tokens at a text's end that stood before, from which on what followed them is guessed before a draft is asked."""
 _GUESSED_TOGETHER = 32
 """Tokens of a step that is written in: beyond, checking guesses costs more than it saves."""
 
@@ -65,7 +67,15 @@ class SchedulerState:
 class Scheduler:
     """Serves requests in a thread of its own, from the first on."""
 
-    def __init__(self, model: StepModel, *, slots: int, queue: int, drafter: Drafter | None = None) -> None:
+    def __init__(
+        self,
+        model: StepModel,
+        *,
+        slots: int,
+        queue: int,
+        drafter: Drafter | None = None,
+        from_text: bool = True,
+    ) -> None:
         """Make a scheduler.
 
         Args:
@@ -73,10 +83,11 @@ class Scheduler:
             drafter: guesses ahead; None looks for guesses in the text itself.
             slots: requests at work at a time.
             queue: requests that may wait.
+            from_text: the drafter is asked only where the text gives no guess that is likely to hold.
         """
         self._model = model
         self._slots = slots
-        self._drafter = drafter
+        self._drafter, self._from_text = drafter, from_text
         self._pool = BlockPool(model.blocks, BLOCK)
         self._holding = Holding(self._pool)
         self._waiting = WaitingLine(queue)
@@ -325,7 +336,9 @@ class Scheduler:
         if self._drafter is None:
             return None
         writing = [each for each in self._running if each.is_writing]
-        return self._drafter.guess([(each, each.room_for_guesses(most)) for each in writing])
+        looked_up = {each: each.guesses(most, least=_SURE) for each in writing} if self._from_text else {}
+        others = [each for each in writing if not looked_up.get(each)]
+        return looked_up | self._drafter.guess([(each, each.room_for_guesses(most)) for each in others])
 
     def _advance(self, request: Request, guesses: list[Guess]) -> bool:
         """Take what a step computed of a request; return whether its text has ended."""

@@ -27,6 +27,8 @@ class Serving:
         guessed: most tokens that are guessed ahead; 0 guesses none.
         draft: folder of a smaller model of the same words that guesses; None guesses from the text itself.
         draft_precision: how its weights are held; empty: as those of the model.
+        draft_words: it guesses among so many of its commonest words; 0: among all.
+        from_text: guesses are looked up in the text first where its end stood before, and by the draft elsewhere.
         sampled_guesses: whether its guesses are drawn where answers are, see `Chooser`.
         steady: as many tokens are guessed each time, whether they hold or not.
         gpu_memory_share: what all models may take of a GPU's memory, together.
@@ -43,6 +45,8 @@ class Serving:
     guessed: int = 8
     draft: Path | None = None
     draft_precision: str = ""
+    draft_words: int = 0
+    from_text: bool = True
     sampled_guesses: bool | None = None
     steady: bool = False
     gpu_memory_share: float = 0.9

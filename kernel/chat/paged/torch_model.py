@@ -42,6 +42,7 @@ class TorchPagedModel:
         cache_mb: int = 0,
         memory_share: float = 0.9,
         others_mb: int = 0,
+        words: NDArray[np.int64] | None = None,
     ) -> None:
         """Load the base.
 
@@ -52,6 +53,7 @@ class TorchPagedModel:
             cache_mb: memory for keys and values; 0 takes what is left of a GPU, and 512 without one.
             memory_share: of the GPU's memory, what all models of this process may take together.
             others_mb: what the other models take of it.
+            words: whose logits are computed, in their order; None: of all.
 
         Raises:
             UnknownArchitectureError: transformers has to compute it one request at a time.
@@ -63,6 +65,8 @@ class TorchPagedModel:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         memory = self._gpu_memory(memory_share)
         self._model = _load(folder, precision, self._device)
+        if words is not None:
+            _keep_words(self._model, torch.from_numpy(words).to(self._device))
         self._adapters: list[Lora] = []
         self._changes = TorchAdapters(self._model)
         megabytes = cache_mb or CPU_CACHE_MB
@@ -148,6 +152,18 @@ class TorchPagedModel:
                 f"there is no memory for {megabytes:,} MiB of keys and values ({first_line(error)}): "
                 "set kv_cache_mb lower"
             ) from error
+
+
+def _keep_words(model: Any, words: torch.Tensor) -> None:
+    """Have a model's head compute the logits of some words alone."""
+    head = model.get_output_embeddings()
+    bias = getattr(head, "bias", None)
+    with torch.no_grad():
+        kept = torch.nn.Linear(head.in_features, len(words), bias is not None, device="meta")
+        kept.weight = torch.nn.Parameter(head.weight[words].clone(), requires_grad=False)
+        if bias is not None:
+            kept.bias = torch.nn.Parameter(bias[words].clone(), requires_grad=False)
+    model.set_output_embeddings(kept)
 
 
 def _load(folder: Path, precision: str, device: torch.device) -> Any:

@@ -115,6 +115,38 @@ def test_the_loss_mixes_the_teachers_word_with_the_rows_own_in_training_alone(
     assert taught == pytest.approx(0.75 * own, rel=1e-3)
 
 
+def _pull(teacher: Path, data: Path, work: Path, prompts: float) -> float:
+    """Return how a student's loss changes with what it says within a prompt, before anything is learned of the rows."""
+    from adaptation.finetuning.answers import answer_trainer
+
+    begun = student_of(teacher, 0.5)
+    model, above = begun.make(), load_base(teacher, "full")
+    rows = lab_rows(ChatTokenizer(teacher), data, "train", window=128)[:2]
+    plan = DistilPlan(data, mixing=1.0, temperature=1.0, prompts=prompts, steps=1)
+
+    def kind(*args: Any, **kwargs: Any) -> TaughtTrainer:
+        return TaughtTrainer(*args, teacher=above, teaching=plan.teaching, **kwargs)
+
+    trainer: Any
+    trainer, _ = answer_trainer(model, rows, rows, plan.recipe(), work, kind=kind)
+    collator, size = collator_of(plan.recipe(), model)
+    inputs = collator(pack_rows(rows, size=size)[:1])
+    model.train()
+    shapes: list[int] = []
+    model.lm_head.register_forward_hook(lambda module, given, found: shapes.append(found.shape[1]))
+    loss = float(trainer.compute_loss(model, dict(inputs)).detach())
+    assert shapes[0] == (inputs["input_ids"].shape[1] + 1 if prompts else inputs["labels"].shape[1])
+    return loss
+
+
+def test_what_a_teacher_says_of_prompts_is_learned_beside_what_it_says_of_answers(
+    teacher: Path, data: Path, tmp_path: Path
+) -> None:
+    answers, both, twice = (_pull(teacher, data, tmp_path, prompts) for prompts in (0.0, 1.0, 2.0))
+    assert both > answers
+    assert twice - answers == pytest.approx(2 * (both - answers), rel=0.01)
+
+
 def test_a_taught_student_is_better_than_the_same_without_a_teacher_and_is_a_variant(
     teacher: Path, data: Path, tmp_path: Path
 ) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from adaptation.lab.distilling.distil import distil_model
+from adaptation.lab.distilling.plan import DistilPlan
 from adaptation.lab.pruning.plan import PrunePlan
 from adaptation.lab.pruning.prune import prune_model
 from adaptation.lab.speculating.expected import best_guesses, speed_up, tokens_a_step
 from adaptation.lab.speculating.plan import SpeculatePlan
-from adaptation.lab.speculating.speculate import speculate
+from adaptation.lab.speculating.speculate import TEXT, named, speculate
 from kernel.model_store import ModelStore
 from retrieval.errors import UsageError
 from tests.adaptation.lab.small_models import make_pairs, make_small
@@ -63,19 +65,38 @@ def test_each_number_and_precision_is_timed_and_greedy_answers_stay_the_same(
     plan = SpeculatePlan(data, temperature=temperature, **PLAN)
     report = speculate(small, draft, plan)
     assert [(each.draft_precision, each.guesses) for each in report.tried] == [
-        (precision, guesses) for precision in ("auto", "int4-weights") for guesses in (1, 3)
+        (precision, guesses) for precision in (TEXT, "auto", "int4-weights") for guesses in (1, 3)
     ]
     assert {each.same for each in report.tried} == ({True} if temperature == 0 else {None})
     assert set(report.first_holds) == set(report.cost) == {"auto", "int4-weights"}
     assert all(0 <= each.holding <= 1 and each.tokens_a_step >= 1 for each in report.tried)
-    assert report.best == max(report.tried, key=lambda each: each.speed_up)
+    drafted = [each for each in report.tried if each.draft_precision != TEXT]
+    assert report.best == max(drafted, key=lambda each: each.speed_up)
+    assert report.pays == (report.best.speed_up > max(1, *(each.speed_up for each in report.tried[:2])))
     assert report.draft_bytes < report.model_bytes
 
 
 def test_a_model_that_guesses_for_itself_is_always_right(small: Path, data: Path) -> None:
-    report = speculate(small, small, SpeculatePlan(data, drafts=("auto",), **PLAN))
+    report = speculate(small, small, SpeculatePlan(data, drafts=("auto",), from_text=False, **PLAN))
     assert report.first_holds["auto"] > 0.9
-    assert all(each.holding > 0.9 for each in report.tried)
+    assert all(each.holding > 0.9 for each in report.tried if each.draft_precision != TEXT)
+
+
+def test_a_draft_may_guess_among_its_commonest_words_and_answers_stay_the_same(
+    small: Path, data: Path
+) -> None:
+    draft = small.parent / "student"
+    distil_model(small, None, draft, DistilPlan(data, steps=2, rows=2, window=128, control=False))
+    plan = SpeculatePlan(data, drafts=("int8",), words=(0, 64), **PLAN)
+    report = speculate(small, draft, plan)
+    assert [each.draft_words for each in report.tried[2:]] == [0, 0, 64, 64]
+    assert all(each.same for each in report.tried)
+    assert set(report.cost) == {named("int8", 0), named("int8", 64)} == {"int8", "int8, 64 words"}
+
+
+def test_a_draft_that_does_not_tell_its_words_is_told(small: Path, draft: Path, data: Path) -> None:
+    with pytest.raises(UsageError, match="draft does not tell its commonest words: distil it anew"):
+        speculate(small, draft, SpeculatePlan(data, words=(64,), **PLAN))
 
 
 def test_a_draft_that_cannot_guess_is_told(small: Path, whole: Path, data: Path, tmp_path: Path) -> None:
@@ -96,6 +117,7 @@ def test_a_draft_that_cannot_guess_is_told(small: Path, whole: Path, data: Path,
         ({"guesses": (0, 2)}, "--guesses are 1 to 64"),
         ({"drafts": ("int2",)}, "not 'int2'"),
         ({"temperature": -1.0}, "--temperature is 0 to 10"),
+        ({"words": (-1,)}, "--draft-words are 0 or more"),
         ({"prompts": 0}, "--prompts is at least 1"),
     ],
 )

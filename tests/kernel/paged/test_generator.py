@@ -90,7 +90,7 @@ def test_guesses_change_no_token_and_save_steps(make: Make, alone: list[str]) ->
 
 
 def test_guesses_of_a_smaller_model_change_no_token(make: Make, alone: list[str], small_base: Path) -> None:
-    engine = make(guessed=4, draft=small_base)
+    engine = make(guessed=4, draft=small_base, from_text=False)
     made = [future.result(60) for future in [ask(engine, question) for question in QUESTIONS]]
     assert texts(made) == alone
     # It guesses for itself, so that every guess holds.

@@ -34,6 +34,13 @@ def test_a_quotation_is_guessed_on() -> None:
     assert Lookup([7, 1, 2, 3, 4, 5, 9, 1, 2]).guess(3) == [3, 4, 5]
 
 
+def test_an_end_that_is_too_short_to_be_sure_of_is_not_guessed_on() -> None:
+    lookup = Lookup([7, 1, 2, 9, 1])
+    assert (lookup.guess(2), lookup.guess(2, least=2)) == ([2, 9], [])
+    lookup.extend([2])
+    assert lookup.guess(2, least=2) == [9, 1]
+
+
 def test_a_text_without_repetition_is_not_guessed() -> None:
     assert Lookup([1, 2, 3]).guess(4) == []
     assert Lookup([]).guess(4) == []

@@ -131,7 +131,7 @@ def test_a_gpu_answers_with_all_the_memory_that_is_left(make: Make) -> None:
 def test_a_smaller_model_that_guesses_changes_no_token(
     make: Make, small_base: Path, expected: list[str]
 ) -> None:
-    engine = make(engine="torch", precision="float32", draft=small_base)
+    engine = make(engine="torch", precision="float32", draft=small_base, from_text=False)
     assert texts([ask(engine, question).result(60) for question in QUESTIONS]) == expected
     assert engine.state().accepted_tokens > 0.8 * engine.state().drafted_tokens, (
         "it guesses what it would say"
