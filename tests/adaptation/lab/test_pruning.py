@@ -12,6 +12,8 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from adaptation.finetuning.methods import layers_of
+from adaptation.lab.distilling.losses import softened_divergence
+from adaptation.lab.held_rows import lab_rows
 from adaptation.lab.models import read_card
 from adaptation.lab.pruning.curve import sparsity_curve
 from adaptation.lab.pruning.masked_lora import with_masks
@@ -20,6 +22,7 @@ from adaptation.lab.pruning.plan import PrunePlan
 from adaptation.lab.pruning.prune import prune_model
 from adaptation.lab.pruning.seeing import Seen, linears, see
 from adaptation.lab.pruning.weights import prune_weights, share_of_noughts
+from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.lab_models import lab_variant, list_lab_models
 from kernel.model_store import ModelStore
 from retrieval.errors import UsageError
@@ -171,6 +174,20 @@ def test_healing_lowers_the_loss_and_leaves_the_gaps(small: Path, data: Path, tm
     assert card.figures["noughts"] == pytest.approx(share_of_noughts(made))
 
 
+def test_what_is_healed_by_the_whole_model_comes_nearer_to_it_than_by_the_rows_alone(
+    small: Path, data: Path, tmp_path: Path
+) -> None:
+    ids = lab_rows(ChatTokenizer(small), data, "held_out", window=128)[0].prompt
+    told = logits_of(AutoModelForCausalLM.from_pretrained(small, dtype=torch.float32), ids)
+
+    def apart(name: str, mixing: float) -> float:
+        prune_model(small, tmp_path / name, PrunePlan(data, "layers", 0.5, mixing=mixing, **HEAL))
+        found = logits_of(AutoModelForCausalLM.from_pretrained(tmp_path / name, dtype=torch.float32), ids)
+        return float(softened_divergence(found, told, 1.0))
+
+    assert apart("taught", 1.0) < apart("alone", 0.0)
+
+
 def test_what_was_trained_over_gaps_is_what_is_merged(model: Any) -> None:
     from peft import LoraConfig, get_peft_model
 
@@ -233,6 +250,7 @@ def test_a_curve_may_be_healed(small: Path, data: Path) -> None:
         ({"pattern": "2:4", "kind": "layers"}, "single weights"),
         ({"kind": "tails"}, "no way to prune 'tails'"),
         ({"heal": -1}, "--heal is at least 0"),
+        ({"mixing": -1.0}, "--mixing is above 0 and at most 1, not -1: 0 asks no teacher"),
     ],
 )
 def test_a_number_out_of_range_is_told_by_its_option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ import torch
 from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM
 
+from adaptation.lab.distilling.losses import softened_divergence
 from adaptation.lab.figures import measure_model
+from adaptation.lab.held_rows import lab_rows
 from adaptation.lab.models import read_card
 from adaptation.lab.quantising.calibrating import find_input_scales, smooth
 from adaptation.lab.quantising.methods import METHODS
@@ -26,6 +29,7 @@ from adaptation.lab.quantising.rounding import (
     round_while_learning,
     rounded,
 )
+from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.quantised import CODES, LOWS, SCALES, decoded, form_of, in_four_bits, load_causal
 from kernel.lab_models import lab_variant, list_lab_models
 from kernel.model_store import ModelStore
@@ -148,6 +152,23 @@ def test_learning_with_rounded_weights_lowers_the_held_out_loss_of_the_rounded_m
     assert facts["layers"] == 28
 
 
+def test_what_learns_of_the_model_as_it_was_comes_nearer_to_it_than_rounding_does(
+    small: Path, data: Path, tmp_path: Path
+) -> None:
+    ids = lab_rows(ChatTokenizer(small), data, "held_out", window=128)[0].prompt
+    told = logits_of(load_causal(small, dtype=torch.float32), ids)
+
+    def apart(method: str, **chosen: Any) -> float:
+        plan = replace(plan_of(method, data), **chosen)
+        out = quantise_model(small, tmp_path / f"{method}{len(list(tmp_path.iterdir()))}", plan)
+        found = logits_of(load_causal(out, dtype=torch.float32), ids)
+        return float(softened_divergence(found, told, 1.0))
+
+    taught = apart("qat", mixing=1.0, rate=1e-4, steps=16)
+    assert taught < apart("qat", mixing=0.0, rate=1e-4, steps=16)
+    assert taught < apart("int4")
+
+
 def test_learning_that_was_killed_goes_on_to_the_same_file(small: Path, data: Path, tmp_path: Path) -> None:
     plan = QuantisePlan(data=data, **QAT)
 
@@ -207,6 +228,7 @@ def test_the_range_of_an_input_is_cut_where_that_loses_least() -> None:
         ({"smoothing": 1.5}, "--smoothing is from 0 to 1"),
         ({"rate": 0.0}, "--rate is above 0"),
         ({"window": 8}, "--window is at least 64"),
+        ({"mixing": 2.0}, "--mixing is above 0 and at most 1, not 2: 0 asks no teacher"),
     ],
 )
 def test_a_choice_out_of_range_is_told_by_its_option(
