@@ -8,7 +8,9 @@ distributed as without it (see `kernel.chat.paged.rejection`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from adaptation.lab.held_rows import plain_rows
 from adaptation.lab.models import bytes_of
 from adaptation.lab.speculating.expected import best_guesses, speed_up
 from adaptation.lab.speculating.plan import MOST_GUESSES, SpeculatePlan
-from adaptation.lab.speculating.timing import Chat, Timing, step_seconds, timed
+from adaptation.lab.speculating.timing import Chat, Timing, Writer, step_seconds, timed
 from adaptation.training_sets.card import check_set
 from adaptation.training_sets.rows import ChatRow
 from kernel.chat.adapters import vocabulary_of
@@ -60,10 +62,10 @@ class SpeculateReport(BaseModel):
     draft_bytes: int
     tokens_a_second: float = Field(description="of the model alone")
     first_holds: dict[str, float] = Field(
-        description="share of first guesses that hold, by the draft's precision and words"
+        description="share of first guesses that hold, by the draft's precision and words; of the text too"
     )
     cost: dict[str, float] = Field(
-        description="time of a guess as a share of a step, by the draft's precision and words"
+        description="time of a guess as a share of a step, by the draft's precision and words; of the text too"
     )
     tried: list[Tried]
     best: Tried = Field(description="with the draft")
@@ -81,7 +83,7 @@ class SpeculateReport(BaseModel):
 def speculate(
     model: Path, draft: Path, plan: SpeculatePlan, *, say: Callable[[str], None] = lambda text: None
 ) -> SpeculateReport:
-    """Time a model alone, its draft alone, and both together with each number of guesses and each precision.
+    """Time a model alone and with guesses in turns: of the text, and of a draft in each number and precision.
 
     Args:
         model: folder of the model that is answered by.
@@ -97,27 +99,43 @@ def speculate(
     plan.check()
     _check(model, draft)
     chats = _chats(plan)
-    alone = timed(model, None, chats, plan)
-    say(f"{model.name} alone: {alone.tokens_a_second:.1f} tokens a second")
+    with closing(Writer(model, None, plan)) as alone:
+        return _reported(model, draft, plan, chats, alone, say)
+
+
+def _reported(
+    model: Path,
+    draft: Path,
+    plan: SpeculatePlan,
+    chats: Sequence[Chat],
+    alone: Writer,
+    say: Callable[[str], None],
+) -> SpeculateReport:
     step = step_seconds(model, plan)
-    tried = _text_alone(model, chats, plan, alone, say)
+    numbers = sorted({1, *plan.guesses})
+    tried: list[Tried] = []
     holds: dict[str, float] = {}
-    costs: dict[str, float] = {}
+    costs: dict[str, float] = {TEXT: 0.0}
+    speeds: list[Timing] = []
+
+    def tell(name: str, guesses: int, writer: Writer, precision: str, words: int) -> None:
+        with closing(writer):
+            found = timed(alone, writer, chats)
+        speeds.append(found)
+        holds.setdefault(name, found.holding)  # of one guess, none of which is lost with another
+        tried.append(
+            _tried(precision, words, guesses, found, speed_up(holds[name], guesses, costs[name]), plan)
+        )
+        say(f"{'from the text alone' if name == TEXT else f'draft in {name}'}, {_told(tried[-1])}")
+
+    for guesses in numbers:
+        tell(TEXT, guesses, Writer(model, None, plan, guessed=guesses), TEXT, 0)
     for precision, words in product(dict.fromkeys(plan.drafts), dict.fromkeys(plan.words)):
-        name = named(precision, words)
-        held = "" if precision == "auto" else precision
+        name, held = named(precision, words), "" if precision == "auto" else precision
         costs[name] = step_seconds(draft, plan, precision=held, words=words) / step
-        for guesses in sorted({1, *plan.guesses}):
-            found = timed(
-                model, draft, chats, plan, guessed=guesses, draft_precision=precision, draft_words=words
-            )
-            holds.setdefault(name, found.holding)  # of one guess, none of which is lost with another
-            expected = speed_up(holds[name], guesses, costs[name])
-            one = _tried(precision, guesses, found, alone, expected, plan).model_copy(
-                update={"draft_words": words}
-            )
-            tried.append(one)
-            say(f"draft in {name}, {_told(one)}")
+        for guesses in numbers:
+            writer = Writer(model, draft, plan, guessed=guesses, draft_precision=precision, draft_words=words)
+            tell(name, guesses, writer, precision, words)
     best = max((each for each in tried if each.draft_precision != TEXT), key=lambda each: each.speed_up)
     name = named(best.draft_precision, best.draft_words)
     return SpeculateReport(
@@ -125,7 +143,8 @@ def speculate(
         draft=draft.name,
         model_bytes=bytes_of(model),
         draft_bytes=bytes_of(draft),
-        tokens_a_second=alone.tokens_a_second,
+        tokens_a_second=sum(each.alone_tokens for each in speeds)
+        / (sum(each.alone_seconds for each in speeds) or math.inf),
         first_holds=holds,
         cost=costs,
         tried=tried,
@@ -140,19 +159,6 @@ def named(precision: str, words: int) -> str:
     return f"{precision}, {words:,} words" if words else precision
 
 
-def _text_alone(
-    model: Path, chats: Sequence[Chat], plan: SpeculatePlan, alone: Timing, say: Callable[[str], None]
-) -> list[Tried]:
-    """Return what guesses of the text come to without a draft, by which a draft has to be judged."""
-    tried: list[Tried] = []
-    for guesses in sorted({1, *plan.guesses}):
-        found = timed(model, None, chats, plan, guessed=guesses)
-        first = tried[0].holding if tried else found.holding
-        tried.append(_tried(TEXT, guesses, found, alone, speed_up(first, guesses, 0.0), plan))
-        say(f"from the text alone, {_told(tried[-1])}")
-    return tried
-
-
 def _told(one: Tried) -> str:
     return (
         f"{one.guesses} ahead: {one.tokens_a_second:.1f} tokens a second, {one.speed_up:.2f} times as fast, "
@@ -161,18 +167,19 @@ def _told(one: Tried) -> str:
 
 
 def _tried(
-    precision: str, guesses: int, found: Timing, alone: Timing, expected: float, plan: SpeculatePlan
+    precision: str, words: int, guesses: int, found: Timing, expected: float, plan: SpeculatePlan
 ) -> Tried:
-    speed = found.tokens_a_second
+    speed, alone = found.tokens_a_second, found.alone_tokens_a_second
     return Tried(
         draft_precision=precision,
+        draft_words=words,
         guesses=guesses,
         holding=found.holding,
         tokens_a_step=found.tokens / max(1, found.steps),
         tokens_a_second=speed,
-        speed_up=speed / alone.tokens_a_second if alone.tokens_a_second else 0.0,
+        speed_up=speed / alone if alone else 0.0,
         expected=expected,
-        same=None if plan.temperature > 0 else found.texts == alone.texts,
+        same=None if plan.temperature > 0 else found.texts == found.alone_texts,
     )
 
 

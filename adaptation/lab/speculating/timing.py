@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from adaptation.lab.speculating.plan import SpeculatePlan
 from kernel.chat.chat_tokens import ChatTokenizer
-from kernel.chat.generation import Sampling
+from kernel.chat.generation import Generation, Sampling
+from kernel.chat.paged.scheduler import SchedulerState
 from kernel.chat.paged.serving import Serving
 from kernel.chat.quantised import form_of
 from retrieval.engines.cpu import has_gpu
@@ -33,18 +33,24 @@ class Timing:
     Attributes:
         tokens: that were written but for the first of each answer.
         seconds: that took.
+        alone_tokens: that the model wrote without guesses behind the same prompts, in turns with the others.
+        alone_seconds: that took.
         drafted: tokens that were guessed.
         accepted: of those, that held.
         steps: of the model, but for those that read prompts.
         texts: the answers.
+        alone_texts: those without guesses.
     """
 
     tokens: int
     seconds: float
+    alone_tokens: int
+    alone_seconds: float
     drafted: int
     accepted: int
     steps: int
     texts: tuple[str, ...]
+    alone_texts: tuple[str, ...]
 
     @property
     def tokens_a_second(self) -> float:
@@ -52,81 +58,124 @@ class Timing:
         return self.tokens / self.seconds if self.seconds > 0 else 0.0
 
     @property
+    def alone_tokens_a_second(self) -> float:
+        """How fast the model writes without guesses."""
+        return self.alone_tokens / self.alone_seconds if self.alone_seconds > 0 else 0.0
+
+    @property
     def holding(self) -> float:
         """The share of guesses that held; those behind one that did not are lost with it."""
         return self.accepted / self.drafted if self.drafted else 0.0
 
 
-def timed(
-    model: Path,
-    draft: Path | None,
-    chats: Sequence[Chat],
-    plan: SpeculatePlan,
-    *,
-    guessed: int = 0,
-    draft_precision: str = "auto",
-    draft_words: int = 0,
-    precision: str = "",
-) -> Timing:
-    """Write behind prompts, one at a time, and take the time.
+class Writer:
+    """A model that writes behind prompts, one at a time, by the engine that answers; with guesses or without."""
 
-    Args:
-        model: folder of the model that is answered by.
-        draft: folder of the model that guesses; None looks guesses up in the text, if any are wanted.
-        chats: the prompts.
-        plan: how it is sampled.
-        guessed: tokens that are guessed ahead, each time as many.
-        draft_precision: of the draft's weights; `auto` is that of the model.
-        draft_words: of its commonest words that it guesses among; 0: among all.
-        precision: of the model's weights, in place of the plan's.
+    def __init__(
+        self,
+        model: Path,
+        draft: Path | None,
+        plan: SpeculatePlan,
+        *,
+        guessed: int = 0,
+        draft_precision: str = "auto",
+        draft_words: int = 0,
+    ) -> None:
+        """Load it.
+
+        Args:
+            model: folder of the model that is answered by.
+            draft: folder of the model that guesses; None looks guesses up in the text, if any are wanted.
+            plan: how it is sampled.
+            guessed: tokens that are guessed ahead, each time as many.
+            draft_precision: of the draft's weights; `auto` is that of the model.
+            draft_words: of its commonest words that it guesses among; 0: among all.
+
+        Raises:
+            UnknownArchitectureError: the engine does not compute such a model.
+            UsageError: the draft has other words than the model, or does not tell its commonest.
+            TekioError: a model cannot be loaded.
+        """
+        from kernel.chat.paged.generator import BatchedGenerator
+
+        serving = Serving(
+            engine="torch" if has_gpu() else "openvino",
+            precision=held_in(model, plan.precision),
+            threads=plan.threads,
+            slots=1,
+            cache_mb=_CACHE_MB,
+            guessed=guessed,
+            draft=draft,
+            draft_precision="" if draft is None else held_in(draft, draft_precision, otherwise=""),
+            draft_words=draft_words,
+            from_text=plan.from_text,
+            sampled_guesses=True,
+            steady=True,
+        )
+        self._plan = plan
+        self._generator = BatchedGenerator(model.name, model, serving, ChatTokenizer(model))
+        self._generator.load()
+
+    def write(self, chat: Chat, number: int, new_tokens: int = 0) -> Generation:
+        """Write behind a prompt.
+
+        Args:
+            chat: the prompt.
+            number: of the prompt, by which its draws differ from those of the others.
+            new_tokens: at most, in place of the plan's.
+
+        Raises:
+            TekioError: the prompt does not fit its window.
+        """
+        plan = self._plan
+        sampling = Sampling(
+            max_new_tokens=new_tokens or plan.new_tokens,
+            temperature=plan.temperature,
+            top_p=plan.top_p,
+            seed=plan.seed + number,
+        )
+        return self._generator.start(chat, sampling).result()
+
+    def state(self) -> SchedulerState:
+        """Return what was done so far."""
+        return self._generator.state()
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._generator.close()
+
+
+def timed(alone: Writer, guessing: Writer, chats: Sequence[Chat]) -> Timing:
+    """Have a model write behind prompts with guesses and without, in turns, so that both meet the machine as it is.
 
     Raises:
-        UnknownArchitectureError: the engine does not compute such a model.
-        UsageError: the draft has other words than the model.
-        TekioError: a model cannot be loaded, or a prompt does not fit its window.
+        TekioError: a prompt does not fit its window.
     """
-    from kernel.chat.paged.generator import BatchedGenerator
-
-    serving = Serving(
-        engine="torch" if has_gpu() else "openvino",
-        precision=held_in(model, precision or plan.precision),
-        threads=plan.threads,
-        slots=1,
-        cache_mb=_CACHE_MB,
-        guessed=guessed,
-        draft=draft,
-        draft_precision="" if draft is None else held_in(draft, draft_precision, otherwise=""),
-        draft_words=draft_words,
-        from_text=plan.from_text,
-        sampled_guesses=True,
-        steady=True,
-    )
-    with closing(BatchedGenerator(model.name, model, serving, ChatTokenizer(model))) as generator:
-        generator.load()
-        generator.start(chats[0], Sampling(max_new_tokens=_WARM)).result()
-        before = generator.state()
-        texts, seconds, tokens, prompts = [], 0.0, 0, 0
-        for number, chat in enumerate(chats):
-            sampling = Sampling(
-                max_new_tokens=plan.new_tokens,
-                temperature=plan.temperature,
-                top_p=plan.top_p,
-                seed=plan.seed + number,
-            )
-            done = generator.start(chat, sampling).result()
-            texts.append(done.text)
-            seconds += done.seconds - done.seconds_to_first_token
-            tokens += max(0, done.completion_tokens - 1)
-            prompts += 1
-        after = generator.state()
+    for writer in (alone, guessing):
+        writer.write(chats[0], 0, _WARM)
+    before = guessing.state()
+    made = [[writer.write(chat, number) for writer in (alone, guessing)] for number, chat in enumerate(chats)]
+    after = guessing.state()
+    plain, guessed = zip(*made, strict=True)
     return Timing(
-        tokens,
-        seconds,
+        sum(map(_behind_the_first, guessed)),
+        sum(map(_seconds, guessed)),
+        sum(map(_behind_the_first, plain)),
+        sum(map(_seconds, plain)),
         after.drafted_tokens - before.drafted_tokens,
         after.accepted_tokens - before.accepted_tokens,
-        after.steps - before.steps - prompts,
-        tuple(texts),
+        after.steps - before.steps - len(chats),
+        tuple(each.text for each in guessed),
+        tuple(each.text for each in plain),
     )
+
+
+def _behind_the_first(made: Generation) -> int:
+    return max(0, made.completion_tokens - 1)
+
+
+def _seconds(made: Generation) -> float:
+    return made.seconds - made.seconds_to_first_token
 
 
 def step_seconds(folder: Path, plan: SpeculatePlan, *, precision: str = "", words: int = 0) -> float:
