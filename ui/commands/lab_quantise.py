@@ -60,7 +60,7 @@ def adapt_quantise(
     smoothing: SmoothingOption = 0.5,
     steps: StepsOption = 0,
     epochs: EpochsOption = 1.0,
-    rate: RateOption = 2e-5,
+    rate: RateOption = 1e-4,
     rows: RowsOption = 12,
     pack: PackOption = 1024,
     window: WindowOption = 1024,

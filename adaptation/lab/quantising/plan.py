@@ -39,7 +39,7 @@ class QuantisePlan:
     smoothing: float = 0.5
     steps: int = 0
     epochs: float = 1.0
-    rate: float = 2e-5
+    rate: float = 1e-4
     rows: int = 12
     pack: int = 1024
     window: int = 1024
