@@ -55,7 +55,8 @@ def test_a_pruned_model_its_student_and_a_draft_come_of_three_commands(
     )  # fmt: skip
     assert code == 0, err
     found = json.loads(out)
-    assert [each["guesses"] for each in found["tried"]] == [1, 2]
+    tried = [(each["draft_precision"], each["guesses"]) for each in found["tried"]]
+    assert tried == [("text", 1), ("text", 2), ("auto", 1), ("auto", 2)]
     assert all(each["same"] for each in found["tried"])
 
 
