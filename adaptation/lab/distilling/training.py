@@ -81,14 +81,19 @@ class TaughtTrainer(PackTrainer):
         return 1 / in_step
 
 
-def kind_of_trainer(teaching: Teaching | None, teacher: Callable[[], Any]) -> Callable[..., PackTrainer]:
+def kind_of_trainer(
+    teaching: Teaching | None, teacher: Callable[[], Any], reaches: Sequence[int] = ()
+) -> Callable[..., PackTrainer]:
     """Return how a trainer is made whose model learns of a teacher; without teaching of the rows alone.
 
     Args:
         teaching: what is learned of it.
         teacher: loads it.
+        reaches: see `Student`.
     """
-    return PackTrainer if teaching is None else partial(TaughtTrainer, teacher=teacher(), teaching=teaching)
+    if teaching is None:
+        return PackTrainer
+    return partial(TaughtTrainer, teacher=teacher(), teaching=teaching, reaches=reaches)
 
 
 def _look_everywhere(inputs: dict[str, Any]) -> None:
@@ -132,9 +137,7 @@ def train_student(
 
     set_seed(plan.seed)
     recipe = plan.recipe()
-    kind: Callable[..., PackTrainer] = PackTrainer
-    if teacher is not None:
-        kind = partial(TaughtTrainer, teacher=teacher, teaching=plan.teaching, reaches=reaches)
+    kind = kind_of_trainer(None if teacher is None else plan.teaching, lambda: teacher, reaches)
     trainer, schedule = answer_trainer(model, rows, held, recipe, work, kind=kind)
     begun = work.is_dir() and get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
     return run(trainer, recipe, schedule, resume=resume and begun, show=show)
