@@ -3,7 +3,9 @@
 In place of `NAME.weight` it holds `NAME.codes` with `NAME.scales` and, in 4 bits, `NAME.lows`. In 8 bits a row has one
 scale and its codes are whole numbers from -127 to 127; in 4 bits each 32 values of a row run from their least value in
 15 steps, as in GGUF's Q4_1, so that the engines, which round in the same way, get the very codes of the folder. Where
-the inputs of layers are rounded by what was seen of them before, `NAME.input_scale` is the step.
+the inputs of layers are rounded by what was seen of them before, `NAME.input_scale` is the step. Where 4 bits alone lose
+too much, `NAME.correction_down`, (rank, columns), and `NAME.correction_up`, (rows, rank), are narrow matrices, and
+their product is added to what the codes stand for.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ METHOD = "tekio"
 GROUP = 32
 """Values that share a scale in 4 bits."""
 CODES, SCALES, LOWS, INPUT_SCALE = ".codes", ".scales", ".lows", ".input_scale"
+CORRECTION_DOWN, CORRECTION_UP = ".correction_down", ".correction_up"
 WEIGHT = ".weight"
 
 QuantisedPrecision = Literal["int8", "int8-weights", "int4-weights"]
@@ -39,10 +42,12 @@ class Form:
     Attributes:
         precision: as the engines name it; `int8` rounds the inputs of layers too, as they come.
         static: the inputs of layers are rounded by steps that the folder holds.
+        rank: of what corrects weights in 4 bits; 0 where nothing does.
     """
 
     precision: QuantisedPrecision
     static: bool = False
+    rank: int = 0
 
     def as_config(self) -> dict[str, Any]:
         """Return it as `config.json` holds it, under `quantization_config`."""
@@ -51,6 +56,7 @@ class Form:
             "precision": self.precision,
             "static": self.static,
             "group_size": GROUP if self.precision == "int4-weights" else None,
+            **({"correction_rank": self.rank} if self.rank else {}),
         }
 
 
@@ -69,7 +75,12 @@ def form_in(config: dict[str, Any]) -> Form | None:
     if not isinstance(told, dict) or told.get("quant_method") != METHOD:
         return None
     precision = next((each for each in _PRECISIONS if each == told.get("precision")), None)
-    return None if precision is None else Form(precision, bool(told.get("static")))
+    rank = told.get("correction_rank")
+    return (
+        None
+        if precision is None
+        else Form(precision, bool(told.get("static")), rank if isinstance(rank, int) else 0)
+    )
 
 
 def in_eight_bits(values: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

@@ -38,6 +38,12 @@ SmoothingOption = Annotated[
     float,
     typer.Option("--smoothing", help="Of static: how much of the inputs' spread goes into weights, 0 to 1."),
 ]
+RankOption = Annotated[
+    int,
+    typer.Option(
+        "--rank", help="Of int4 and qat: narrow matrices of this rank hold what 4 bits lose; 0: none."
+    ),
+]
 StepsOption = Annotated[int, typer.Option("--steps", help="Optimiser steps of qat, in place of --epochs.")]
 EpochsOption = Annotated[float, typer.Option("--epochs", help="How often qat learns every row.")]
 RateOption = Annotated[float, typer.Option("--rate", help="Learning rate of qat at its highest.")]
@@ -58,6 +64,7 @@ def adapt_quantise(
     data: DataOption = None,
     calibration: CalibrationOption = 64,
     smoothing: SmoothingOption = 0.5,
+    rank: RankOption = 0,
     steps: StepsOption = 0,
     epochs: EpochsOption = 1.0,
     rate: RateOption = 1e-4,
@@ -88,6 +95,7 @@ def adapt_quantise(
         data=data,
         calibration=calibration,
         smoothing=smoothing,
+        rank=rank,
         steps=steps,
         epochs=epochs,
         rate=rate,

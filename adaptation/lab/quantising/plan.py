@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from adaptation.finetuning.recipe import Recipe
 from adaptation.lab.distilling.teaching import Teaching
 from adaptation.lab.quantising.methods import quantising_method
+from kernel.chat.quantised import Form
 from retrieval.errors import UsageError
 
 LEAST_CALIBRATION = 4
+_MOST_RANK = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class QuantisePlan:
         data: folder of a training set, of `tekio adapt dataset`; None where the method needs none.
         calibration: rows that `static` looks at.
         smoothing: of `static`, how much of the spread of inputs is moved into weights, 0 to 1.
+        rank: of `int4` and `qat`, of the narrow matrices that hold what 4 bits lose of a layer; 0 has none.
         steps: optimiser steps of `qat`; 0 takes the epochs.
         epochs: of `qat`, how often every row is learned.
         rate: of `qat`, learning rate at its highest.
@@ -37,6 +40,7 @@ class QuantisePlan:
     data: Path | None = None
     calibration: int = 64
     smoothing: float = 0.5
+    rank: int = 0
     steps: int = 0
     epochs: float = 1.0
     rate: float = 1e-4
@@ -62,6 +66,12 @@ class QuantisePlan:
             raise UsageError(f"--calibration is at least {LEAST_CALIBRATION} rows, not {self.calibration}")
         if not 0 <= self.smoothing <= 1:
             raise UsageError(f"--smoothing is from 0 to 1, not {self.smoothing:g}")
+        if not 0 <= self.rank <= _MOST_RANK:
+            raise UsageError(f"--rank is from 0 to {_MOST_RANK:,}, not {self.rank}")
+        if self.rank and method.form.precision != "int4-weights":
+            raise UsageError(
+                f"--rank belongs to int4 and qat: {method.name} has 8 bits, which lose next to nothing"
+            )
         self.recipe.check()
         if self.teaching is not None:
             self.teaching.check()
@@ -73,6 +83,11 @@ class QuantisePlan:
         Source: Liu et al., LLM-QAT: Data-Free Quantization Aware Training for Large Language Models, 2023.
         """
         return Teaching(mixing=self.mixing) if self.mixing else None
+
+    @property
+    def form(self) -> Form:
+        """How the weights come to be held."""
+        return replace(quantising_method(self.method).form, rank=self.rank)
 
     @property
     def recipe(self) -> Recipe:

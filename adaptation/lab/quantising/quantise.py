@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adaptation.lab.models import LabCard, check_model_name, keep_written
-from adaptation.lab.quantising.methods import QuantisingMethod, quantising_method
+from adaptation.lab.quantising.methods import quantising_method
 from adaptation.lab.quantising.plan import LEAST_CALIBRATION, QuantisePlan
 from adaptation.lab.work_folder import begin_work, digest_of, end_work, work_of
-from kernel.chat.quantised import form_of
+from kernel.chat.quantised import CORRECTION_DOWN, CORRECTION_UP, Form, form_of
 from retrieval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,13 +67,15 @@ def quantise_model(
         model = load_base(folder, "full")
         if method.form.static:
             scales, facts = _calibrated(model, folder, plan, say)
+        elif plan.rank:
+            facts = _corrected(model, plan, say)
     card = LabCard(
         name=out.name,
         method=f"quantise {method.name}",
         base=base or folder.name,
         recipe=plan.as_dict() | {"facts": facts},
     )
-    kept = _kept(model, folder, out, method, card, scales, force=force)
+    kept = _kept(model, folder, out, plan.form, card, scales, force=force)
     if method.trains:
         end_work(work_of(out))
     return kept
@@ -83,7 +85,7 @@ def _kept(
     model: Any,
     folder: Path,
     out: Path,
-    method: QuantisingMethod,
+    form: Form,
     card: LabCard,
     scales: dict[str, float] | None,
     *,
@@ -92,13 +94,27 @@ def _kept(
     from adaptation.lab.quantising.writing import write_quantised
 
     tied = set(getattr(model, "all_tied_weights_keys", None) or ())
-    parameters = sum(tensor.numel() for name, tensor in model.state_dict().items() if name not in tied)
+    beside = (CORRECTION_DOWN, CORRECTION_UP)
+    parameters = sum(
+        tensor.numel()
+        for name, tensor in model.state_dict().items()
+        if name not in tied and not name.endswith(beside)
+    )
     return keep_written(
         out,
-        lambda work: write_quantised(model, folder, work, method.form, scales),
+        lambda work: write_quantised(model, folder, work, form, scales),
         card.model_copy(update={"parameters": parameters}),
         force=force,
     )
+
+
+def _corrected(model: Any, plan: QuantisePlan, say: Callable[[str], None]) -> dict[str, Any]:
+    """Give the layers of a model what corrects them; return what that came to."""
+    from adaptation.lab.quantising.correcting import correct
+
+    left = correct(model, plan.rank, seed=plan.seed)
+    say(f"a correction of rank {plan.rank} leaves {left:.2f} of the error of 4 bits")
+    return {"error_left": left}
 
 
 def _calibrated(
@@ -154,6 +170,7 @@ def _learned(
     work = begin_work(out, digest, resume=resume, force=force)
     set_seed(plan.seed)
     model = load_base(folder, "full")
+    corrected = _corrected(model, plan, say) if plan.rank else {}
     layers = round_while_learning(model)
     say(f"{layers} layers learn with weights of 4 bits, by {len(rows):,} rows")
     taught = kind_of_trainer(plan.teaching, lambda: load_base(folder, "full"))
@@ -170,7 +187,7 @@ def _learned(
         "held_out": trained.held_out,
         "stopped_early": trained.stopped_early,
         "notices": signs_of_overtraining(trained.points),
-    }
+    } | corrected
     return model, facts
 
 

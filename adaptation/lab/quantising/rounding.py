@@ -12,7 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from kernel.chat.quantised import GROUP
+from kernel.chat.quantised import CORRECTION_DOWN, CORRECTION_UP, GROUP
+
+DOWN, UP = CORRECTION_DOWN.removeprefix("."), CORRECTION_UP.removeprefix(".")
+"""Parameters of a layer that is corrected, see `adaptation.lab.quantising.correcting`."""
 
 
 def rounded(weight: torch.Tensor) -> torch.Tensor:
@@ -34,11 +37,18 @@ def rounded(weight: torch.Tensor) -> torch.Tensor:
 
 
 class RoundedLinear(nn.Linear):
-    """A linear layer that computes with rounded weights. Its state is that of the plain layer."""
+    """A linear layer that computes with rounded weights, and with what corrects them where there is that.
+
+    Its state is that of the plain layer.
+    """
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return the outputs, shape (..., out)."""
-        return functional.linear(inputs, rounded(self.weight), self.bias)
+        outputs = functional.linear(inputs, rounded(self.weight), self.bias)
+        if DOWN not in self._parameters:
+            return outputs
+        inner = functional.linear(inputs, self.get_parameter(DOWN))
+        return outputs + functional.linear(inner, self.get_parameter(UP))
 
 
 def layers_in_four_bits(model: Any) -> Iterator[tuple[str, nn.Linear]]:

@@ -133,7 +133,8 @@ class _Builder:
 
     def _linear(self, state: Node, names: Sequence[str]) -> Node:
         """Return the outputs of several layers over one input, behind one another."""
-        weights = [self._weights.get(f"{name}.weight") for name in names]
+        correction = self._correction(names)
+        weights = [self._weights.get(f"{name}.weight", corrected=correction is None) for name in names]
         if (step := self._weights.input_scale(names[0])) is not None:
             state = _rounded(state, step)
         output = op.matmul(state, self._held(np.concatenate(weights)), False, True)
@@ -141,13 +142,24 @@ class _Builder:
             output = op.add(
                 output, op.constant(np.concatenate([self._weights.get(f"{name}.bias") for name in names]))
             )
-        found = stacked(self._adapters, names, [len(each) for each in weights])
+        widths = [len(each) for each in weights]
+        if correction is not None and (matrices := stacked([correction], names, widths)) is not None:
+            inner = op.matmul(state, op.constant(matrices[0]), False, True)
+            output = op.add(output, op.matmul(inner, op.constant(matrices[1]), False, True))
+        found = stacked(self._adapters, names, widths)
         if found is None or self._ranks is None:
             return output
         down, up = found
         mask = self._ranks if len(names) == 1 else op.concat([self._ranks] * len(names), 1)
         inner = op.multiply(op.matmul(state, op.constant(down), False, True), mask)
         return op.add(output, op.matmul(inner, op.constant(up), False, True))
+
+    def _correction(self, names: Sequence[str]) -> Lora | None:
+        """Return what corrects the codes of layers, for every token; None where the weights are held whole."""
+        if self._precision != "int4-weights":
+            return None
+        parts = {name: found for name in names if (found := self._weights.correction(name)) is not None}
+        return Lora("", len(next(iter(parts.values()))[0]), parts) if parts else None
 
     def _held(self, values: NDArray[np.float32]) -> Node:
         return matrix(values, self._precision)

@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernel.chat.quantised import CODES, INPUT_SCALE, LOWS, SCALES, WEIGHT, decoded
+from kernel.chat.quantised import (
+    CODES,
+    CORRECTION_DOWN,
+    CORRECTION_UP,
+    INPUT_SCALE,
+    LOWS,
+    SCALES,
+    WEIGHT,
+    decoded,
+)
 from retrieval.errors import TekioError
 
 _TYPES = {
@@ -25,7 +34,7 @@ _TYPES = {
     "I8": np.int8,
     "U8": np.uint8,
 }
-_PARTS = (SCALES, LOWS, INPUT_SCALE)
+_PARTS = (SCALES, LOWS, INPUT_SCALE, CORRECTION_DOWN, CORRECTION_UP)
 """What stands beside the codes of weights in few bits, and is no weight of its own."""
 
 
@@ -74,15 +83,28 @@ class Weights:
         name = f"{module}{INPUT_SCALE}"
         return float(self.get(name).reshape(-1)[0]) if name in self._places else None
 
-    def get(self, name: str) -> NDArray[np.float32]:
+    def correction(self, module: str) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Return the matrices down, (rank, in), and up, (out, rank), that correct a layer; None where none do."""
+        if f"{module}{CORRECTION_DOWN}" not in self._places:
+            return None
+        return self.get(f"{module}{CORRECTION_DOWN}"), self.get(f"{module}{CORRECTION_UP}")
+
+    def get(self, name: str, *, corrected: bool = True) -> NDArray[np.float32]:
         """Return a tensor in float32.
+
+        Args:
+            name: of it.
+            corrected: with what corrects its codes; without, what the codes alone stand for.
 
         Raises:
             TekioError: there is none of this name, or its type is not known.
         """
         if (stem := self._coded(name)) is not None:
             lows = self.raw(f"{stem}{LOWS}") if f"{stem}{LOWS}" in self._places else None
-            return decoded(self.raw(f"{stem}{CODES}"), self.raw(f"{stem}{SCALES}"), lows)
+            values = decoded(self.raw(f"{stem}{CODES}"), self.raw(f"{stem}{SCALES}"), lows)
+            if corrected and (parts := self.correction(stem)) is not None:
+                values += parts[1] @ parts[0]
+            return values
         raw = self.raw(name)
         if self._places[name][1] == "BF16":  # the upper half of a float32
             return (raw.astype(np.uint32) << 16).view(np.float32)
