@@ -2,10 +2,10 @@
 
 In place of `NAME.weight` it holds `NAME.codes` with `NAME.scales` and, in 4 bits, `NAME.lows`. In 8 bits a row has one
 scale and its codes are whole numbers from -127 to 127; in 4 bits each 32 values of a row run from their least value in
-15 steps, as in GGUF's Q4_1, so that the engines, which round in the same way, get the very codes of the folder. Where
-the inputs of layers are rounded by what was seen of them before, `NAME.input_scale` is the step. Where 4 bits alone lose
-too much, `NAME.correction_down`, (rank, columns), and `NAME.correction_up`, (rows, rank), are narrow matrices, and
-their product is added to what the codes stand for.
+15 steps, as in GGUF's Q4_1, so that the engines, which round in the same way, get the very codes of the folder.
+Where the inputs of layers are rounded by what was seen of them before, `NAME.input_scale` is the step. Where 4 bits
+alone lose too much, `NAME.correction_down`, (rank, columns), and `NAME.correction_up`, (rows, rank), are narrow
+matrices, and their product is added to what the codes stand for.
 """
 
 from __future__ import annotations

@@ -100,6 +100,11 @@ def test_only_forms_that_are_known_are_taken_for_one(tmp_path: Path) -> None:
             {"quantization_config": Form("int8-weights", static=True).as_config()},
             Form("int8-weights", static=True),
         ),
+        ({"quantization_config": Form("int4-weights", rank=8).as_config()}, Form("int4-weights", rank=8)),
+        (
+            {"quantization_config": Form("int4-weights").as_config() | {"correction_rank": "8; import os"}},
+            Form("int4-weights"),
+        ),
     ):
         (tmp_path / "config.json").write_text(json.dumps(told), encoding="utf-8")
         assert form_of(tmp_path) == form
@@ -147,6 +152,31 @@ def test_both_engines_compute_with_the_codes_of_the_folder(
     wanted = by_transformers(folder)
     assert 0.0005 < error_of(wanted, plain) < 0.5, "rounding changes something, and little"
     assert error_of(by_openvino(folder, form.precision), wanted) < 1e-3
+
+
+def test_what_corrects_codes_is_added_by_every_engine_in_every_precision(
+    small_base: Path, tmp_path: Path
+) -> None:
+    from adaptation.lab.quantising.correcting import correct
+    from adaptation.lab.quantising.writing import write_quantised
+
+    model = load_causal(small_base, dtype=torch.float32)
+    correct(model, 8)
+    folder = tmp_path / "corrected"
+    folder.mkdir()
+    form = Form("int4-weights", rank=8)
+    write_quantised(model, small_base, folder, form)
+    held = Weights(folder)
+    module = "model.layers.1.mlp.up_proj"
+    parts = held.correction(module)
+    assert parts is not None
+    assert not [name for name in held.names() if "correction" in name]
+    assert held.count() == Weights(small_base).count()
+    codes = held.get(f"{module}.weight", corrected=False)
+    np.testing.assert_allclose(held.get(f"{module}.weight"), codes + parts[1] @ parts[0], atol=1e-7)
+    wanted = by_transformers(folder)
+    assert error_of(by_openvino(folder, "int4-weights"), wanted) < 1e-3
+    assert error_of(by_openvino(folder, "float32"), wanted) < 1e-3
 
 
 def test_inputs_are_rounded_by_the_steps_of_the_folder_by_both_engines(

@@ -67,7 +67,11 @@ DataOption = Annotated[
     ),
 ]
 QuantiseOption = Annotated[
-    str, typer.Option("--quantise", help="Methods of rounding that are tried, with commas; none for none.")
+    str,
+    typer.Option(
+        "--quantise",
+        help="Methods of rounding that are tried, with commas, of 4 bits with the rank of a correction; none for none.",
+    ),
 ]
 PruneOption = Annotated[
     str, typer.Option("--prune", help="What is pruned, and which share of it, with commas; none for none.")
@@ -100,7 +104,7 @@ def adapt_compress(
     max_loss: LossOption = "",
     model: ModelOption = "",
     data: DataOption = None,
-    quantise: QuantiseOption = "dynamic,int4,qat",
+    quantise: QuantiseOption = "dynamic,int4,int4:16,qat:16",
     prune: PruneOption = "neurons:0.25,layers:0.25,layers:0.5",
     students: StudentsOption = "0.5",
     heal: HealOption = 60,
@@ -140,6 +144,7 @@ def adapt_compress(
     from adaptation.lab.pruning.prune import prune_model
     from adaptation.lab.work_folder import digest_of
     from kernel.chat.adapters import base_fingerprint
+    from kernel.chat.quantised import form_of
 
     quiet_libraries()
     settings = load_settings()
@@ -178,6 +183,9 @@ def adapt_compress(
             told["export"] = export_model(folder, target, export).as_dict() | {
                 "folder": str(target.absolute())
             }
+            form = form_of(folder)
+            if form is not None and form.rank:
+                say(f"{export} has no place for what corrects 4 bits: its layers are in 8")
     if not found.cut:  # else --resume goes on with it
         shutil.rmtree(work, ignore_errors=True)
     if as_json:

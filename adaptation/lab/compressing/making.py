@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-from adaptation.lab.compressing.plan import CompressPlan
+from adaptation.lab.compressing.plan import CompressPlan, rounding_of
 from adaptation.lab.compressing.steps import Step
 from adaptation.lab.distilling.plan import DistilPlan
 from adaptation.lab.pruning.plan import Kind, PrunePlan
 from adaptation.lab.quantising.methods import quantising_method
-from adaptation.lab.quantising.plan import QuantisePlan
 from adaptation.lab.work_folder import is_stopped
 
 Prune = Callable[..., Any]
@@ -33,12 +32,11 @@ def steps_of(
         distil: takes a teacher's folder, a student's or None, a folder to write and a plan.
         say: is told how each goes.
     """
-    methods = [quantising_method(name) for name in plan.quantise]
-    steps = [
-        _rounding(plan, each.name, say)
-        for each in methods
-        if (plan.data is not None or not each.needs_data) and (plan.heal or not each.trains)
-    ]
+    steps = []
+    for told in plan.quantise:
+        method = quantising_method(rounding_of(told).method)
+        if (plan.data is not None or not method.needs_data) and (plan.heal or not method.trains):
+            steps.append(_rounding(plan, told, say))
     if plan.data is None:
         say("without --data nothing is pruned or distilled, since that needs rows to heal and to learn by")
         return steps
@@ -57,18 +55,17 @@ def steps_of(
     return [*steps, *(_teaching(replace(taught, layers=share), base, distil, say) for share in plan.students)]
 
 
-def _rounding(plan: CompressPlan, method: str, say: Callable[[str], None]) -> Step:
-    rounding = QuantisePlan(
-        method=method, data=plan.data, steps=plan.heal, window=plan.window, seed=plan.seed
-    )
+def _rounding(plan: CompressPlan, told: str, say: Callable[[str], None]) -> Step:
+    rounding = replace(rounding_of(told), data=plan.data, steps=plan.heal, window=plan.window, seed=plan.seed)
+    name = rounding.method + (f"r{rounding.rank}" if rounding.rank else "")
 
     def make(source: Path, out: Path) -> Path:
         from adaptation.lab.quantising.quantise import quantise_model
 
-        resume = quantising_method(method).trains and is_stopped(out)
+        resume = quantising_method(rounding.method).trains and is_stopped(out)
         return quantise_model(source, out, rounding, resume=resume, force=not resume, say=say)
 
-    return Step(method, "quantise", make)
+    return Step(name, "quantise", make)
 
 
 def _pruning(plan: PrunePlan, prune: Prune, say: Callable[[str], None]) -> Step:

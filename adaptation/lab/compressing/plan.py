@@ -8,6 +8,7 @@ from typing import Any
 
 from adaptation.lab.pruning.plan import KINDS
 from adaptation.lab.quantising.methods import quantising_method
+from adaptation.lab.quantising.plan import QuantisePlan
 from retrieval.errors import UsageError
 
 
@@ -17,7 +18,7 @@ class CompressPlan:
 
     Attributes:
         data: folder of a training set; without one weights are rounded, and nothing else is tried.
-        quantise: methods of rounding.
+        quantise: methods of rounding, those with 4 bits with the rank of what corrects them, such as `int4:16`.
         prune: kinds of pruning with the share of each, such as ("layers", 0.5).
         students: shares of the layers that a student has.
         heal: optimiser steps that a pruned model is healed by, and `qat` learns by; 0 has neither.
@@ -27,7 +28,7 @@ class CompressPlan:
     """
 
     data: Path | None = None
-    quantise: tuple[str, ...] = ("dynamic", "int4", "qat")
+    quantise: tuple[str, ...] = ("dynamic", "int4", "int4:16", "qat:16")
     prune: tuple[tuple[str, float], ...] = (("neurons", 0.25), ("layers", 0.25), ("layers", 0.5))
     students: tuple[float, ...] = (0.5,)
     heal: int = 60
@@ -37,7 +38,7 @@ class CompressPlan:
 
     @classmethod
     def read(cls, quantise: str, prune: str, students: str, **more: Any) -> CompressPlan:
-        """Read lists as people write them: `dynamic,int4`, `layers:0.5,neurons:0.25`, `0.5`; `none` is an empty one.
+        """Read lists as people write them: `dynamic,int4:16`, `layers:0.5,neurons:0.25`, `0.5`; `none` is an empty one.
 
         Raises:
             UsageError: one is in no such form, names what there is not, or has a share that is none.
@@ -48,9 +49,11 @@ class CompressPlan:
             if kind not in KINDS:
                 raise UsageError(f"there is no way to prune '{kind}'; there are {', '.join(KINDS)}")
             pruned.append((kind, _share(share, "--prune")))
-        methods = tuple(quantising_method(part).name for part in _parts(quantise))
+        methods = _parts(quantise)
+        for each in methods:
+            rounding_of(each).check_rank()
         return cls(
-            quantise=methods,
+            quantise=tuple(methods),
             prune=tuple(pruned),
             students=tuple(_share(part, "--students") for part in _parts(students)),
             **more,
@@ -59,6 +62,18 @@ class CompressPlan:
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON."""
         return asdict(self) | {"data": None if self.data is None else str(self.data)}
+
+
+def rounding_of(told: str) -> QuantisePlan:
+    """Return how a method of `quantise` rounds: by its name, and behind a colon by the rank of what corrects it.
+
+    Raises:
+        UsageError: there is no such method, or the rank is no whole number.
+    """
+    name, colon, rank = told.partition(":")
+    if colon and not rank.isdecimal():
+        raise UsageError(f"a rank of --quantise is a whole number, such as int4:16, not '{told}'")
+    return QuantisePlan(method=quantising_method(name).name, rank=int(rank or 0))
 
 
 def _parts(text: str) -> list[str]:

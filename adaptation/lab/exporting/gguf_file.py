@@ -1,7 +1,8 @@
 """A model as a GGUF file for llama.cpp, its weights in the bits of its folder. Importing this imports gguf.
 
 Weights in 4 bits become Q4_1 and those in 8 bits Q8_0; floats become F16. Of the former the codes are those of the
-folder, of the latter the steps are for 32 values in place of a row.
+folder, of the latter the steps are for 32 values in place of a row. The format has no place for what corrects weights
+in 4 bits, so that they become Q8_0 too.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def write_model(folder: Path, out: Path) -> Path:
     _add_words(writer, config, folder)
     names = gguf.get_tensor_name_map(architecture, int(config["num_hidden_layers"]))
     held, form = Weights(folder), form_of(folder)
+    precision = None if form is None else "int8-weights" if form.rank else form.precision
     for name in held.names():
         there = names.get_name(name, try_suffixes=(".weight", ".bias"))
         if there is None:
@@ -63,7 +65,7 @@ def write_model(folder: Path, out: Path) -> Path:
                 heads = config.get("num_key_value_heads") or heads
             values = interleaved(values if values.ndim == 2 else values[:, None], int(heads))
             values = values if name.endswith(".weight") else values[:, 0]
-        type_of = _type_of(there, values, None if form is None else form.precision)
+        type_of = _type_of(there, values, precision)
         writer.add_tensor(there, gguf.quantize(values, type_of), raw_dtype=type_of)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

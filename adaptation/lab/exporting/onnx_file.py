@@ -49,7 +49,8 @@ def write_onnx(folder: Path, out: Path) -> Path:
     """Write a model as ONNX; return the file.
 
     Weights in 8 bits become whole numbers whose inputs are rounded as they come; those in 4 bits stay in 4, by groups
-    as the folder has them, with whole zero points, which costs a little; words and head have 8 bits in both.
+    as the folder has them, with whole zero points, which costs a little; words and head have 8 bits in both. Weights in
+    4 bits that are corrected have 8 bits too, as what corrects them would be lost among 4.
 
     Args:
         folder: of the model.
@@ -83,7 +84,8 @@ def write_onnx(folder: Path, out: Path) -> Path:
     if form is None:
         return plain
     with _root_logger_kept():
-        _quantise(plain, out / FILE, four_bits=form.precision == "int4-weights", external=size > _ONE_FILE)
+        four_bits = form.precision == "int4-weights" and not form.rank
+        _quantise(plain, out / FILE, four_bits=four_bits, external=size > _ONE_FILE)
     for left in out.glob("plain.onnx*"):
         left.unlink()
     return out / FILE

@@ -66,15 +66,23 @@ class QuantisePlan:
             raise UsageError(f"--calibration is at least {LEAST_CALIBRATION} rows, not {self.calibration}")
         if not 0 <= self.smoothing <= 1:
             raise UsageError(f"--smoothing is from 0 to 1, not {self.smoothing:g}")
-        if not 0 <= self.rank <= _MOST_RANK:
-            raise UsageError(f"--rank is from 0 to {_MOST_RANK:,}, not {self.rank}")
-        if self.rank and method.form.precision != "int4-weights":
-            raise UsageError(
-                f"--rank belongs to int4 and qat: {method.name} has 8 bits, which lose next to nothing"
-            )
+        self.check_rank()
         self.recipe.check()
         if self.teaching is not None:
             self.teaching.check()
+
+    def check_rank(self) -> None:
+        """Check the rank alone.
+
+        Raises:
+            UsageError: it is out of range, or the method has none.
+        """
+        if not 0 <= self.rank <= _MOST_RANK:
+            raise UsageError(f"--rank is from 0 to {_MOST_RANK:,}, not {self.rank}")
+        if self.rank and quantising_method(self.method).form.precision != "int4-weights":
+            raise UsageError(
+                f"--rank belongs to int4 and qat: {self.method} has 8 bits, which lose next to nothing"
+            )
 
     @property
     def teaching(self) -> Teaching | None:

@@ -71,6 +71,18 @@ def test_gguf_has_the_codes_of_the_folder(light: Path, tmp_path: Path) -> None:
     assert reader.fields["llama.block_count"].contents() == 4
 
 
+@pytest.mark.parametrize(("form", "least"), [("onnx", 0.8), ("gguf", 0.8)])
+def test_what_corrects_four_bits_is_kept_in_eight(
+    small: Path, tmp_path: Path, form: str, least: float
+) -> None:
+    corrected = quantise_model(small, tmp_path / "corrected", QuantisePlan(method="int4", rank=8))
+    ran = export_model(corrected, tmp_path / "out", form)
+    assert ran.same >= least
+    if form == "gguf":
+        types = {tensor.tensor_type for tensor in gguf.GGUFReader(tmp_path / "out" / "model.gguf").tensors}
+        assert types == {gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.F32}
+
+
 def test_what_cannot_be_exported_is_told(small: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="exported as onnx or gguf, not as 'tflite'"):
         export_model(small, tmp_path / "out", "tflite")

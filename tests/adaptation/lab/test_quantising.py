@@ -19,16 +19,20 @@ from adaptation.lab.figures import measure_model
 from adaptation.lab.held_rows import lab_rows
 from adaptation.lab.models import read_card
 from adaptation.lab.quantising.calibrating import find_input_scales, smooth
+from adaptation.lab.quantising.correcting import correct
 from adaptation.lab.quantising.methods import METHODS
 from adaptation.lab.quantising.plan import QuantisePlan
 from adaptation.lab.quantising.quantise import quantise_model
 from adaptation.lab.quantising.rounding import (
+    DOWN,
+    UP,
     RoundedLinear,
     layers_in_four_bits,
     round_no_more,
     round_while_learning,
     rounded,
 )
+from adaptation.lab.quantising.writing import write_quantised
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.quantised import CODES, LOWS, SCALES, decoded, form_of, in_four_bits, load_causal
 from kernel.lab_models import lab_variant, list_lab_models
@@ -169,8 +173,11 @@ def test_what_learns_of_the_model_as_it_was_comes_nearer_to_it_than_rounding_doe
     assert taught < apart("int4")
 
 
-def test_learning_that_was_killed_goes_on_to_the_same_file(small: Path, data: Path, tmp_path: Path) -> None:
-    plan = QuantisePlan(data=data, **QAT)
+@pytest.mark.parametrize("rank", [0, 8])
+def test_learning_that_was_killed_goes_on_to_the_same_file(
+    small: Path, data: Path, tmp_path: Path, rank: int
+) -> None:
+    plan = QuantisePlan(data=data, rank=rank, **QAT)
 
     def kill(progress: Any) -> None:
         if progress.step == 5:
@@ -189,6 +196,75 @@ def test_learning_that_was_killed_goes_on_to_the_same_file(small: Path, data: Pa
     quantise_model(small, tmp_path / "whole", plan)
     broken, whole = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("broken", "whole"))
     assert broken == whole
+
+
+class OneLayer(torch.nn.Module):
+    def __init__(self, layer: torch.nn.Linear) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def get_output_embeddings(self) -> None:
+        return None
+
+
+def test_a_change_of_low_rank_outlives_four_bits_by_a_correction_alone() -> None:
+    """As of a base that came from 4 bits, with an adapter in its weights: less than half a step, and of low rank."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(256, 256, bias=False)
+    model = OneLayer(layer)
+    with torch.no_grad():
+        base = rounded(layer.weight.detach())
+        grouped = base.reshape(256, -1, 32)
+        step = (grouped.amax(-1) - grouped.amin(-1)).mean() / 15
+        change = torch.randn(256, 4) @ torch.randn(4, 256)
+        change *= 0.1 * step / change.abs().mean()
+        layer.weight.copy_(base + change)
+        whole = layer.weight.clone()
+    alone = float((rounded(whole) - whole).norm())
+    left = correct(model, 4)
+    with torch.no_grad():
+        held = rounded(layer.weight) + layer.get_parameter(UP) @ layer.get_parameter(DOWN)
+    assert float((held - whole).norm()) == pytest.approx(left * alone, rel=1e-3)
+    assert left < 0.05
+    assert alone > 0.9 * float(change.norm()), "rounding alone gives the base back"
+
+
+def test_what_is_corrected_is_nearer_to_the_model_and_learns_on(
+    small: Path, data: Path, tmp_path: Path
+) -> None:
+    ids = lab_rows(ChatTokenizer(small), data, "held_out", window=128)[0].prompt
+    told = logits_of(load_causal(small, dtype=torch.float32), ids)
+
+    def apart(folder: Path) -> float:
+        return float(softened_divergence(logits_of(load_causal(folder, dtype=torch.float32), ids), told, 1.0))
+
+    alone = quantise_model(small, tmp_path / "alone", QuantisePlan(method="int4"))
+    corrected = quantise_model(small, tmp_path / "corrected", QuantisePlan(method="int4", rank=16))
+    assert read_card(corrected).recipe["facts"]["error_left"] < 0.8
+    assert read_card(corrected).parameters == read_card(alone).parameters
+    assert form_of(corrected) == replace(METHODS["int4"].form, rank=16)
+    assert apart(corrected) < apart(alone)
+    learned = quantise_model(small, tmp_path / "learned", QuantisePlan(data=data, **QAT | {"rank": 16}))
+    facts = read_card(learned).recipe["facts"]
+    assert facts["held_out"] < facts["held_out_before"]
+    assert facts["error_left"] < 0.8
+    first, second = (load_file(each / "model.safetensors") for each in (corrected, learned))
+    name = "model.layers.0.mlp.up_proj.correction_up"
+    assert first[name].dtype == np.float16
+    assert not np.array_equal(first[name], second[name]), "what corrects learns too"
+
+
+def test_corrected_weights_that_learn_are_written_as_they_were_computed(small: Path, tmp_path: Path) -> None:
+    model: Any = load_causal(small, dtype=torch.float32)
+    correct(model, 8)
+    round_while_learning(model)
+    (tmp_path / "out").mkdir()
+    write_quantised(model, small, tmp_path / "out", replace(METHODS["int4"].form, rank=8))
+    held = load_causal(tmp_path / "out", dtype=torch.float32)
+    found = logits_of(held)
+    # The words are in 8 bits in the file, and whole while it learns.
+    model.get_input_embeddings().weight.data = held.get_input_embeddings().weight.data
+    assert torch.allclose(found, logits_of(model), atol=1e-3)
 
 
 def test_smoothing_changes_nothing_that_is_computed_and_evens_the_inputs_out(small: Path) -> None:
@@ -226,6 +302,12 @@ def test_the_range_of_an_input_is_cut_where_that_loses_least() -> None:
         ({"method": "qat"}, "the method qat needs rows"),
         ({"calibration": 2}, "--calibration is at least 4 rows"),
         ({"smoothing": 1.5}, "--smoothing is from 0 to 1"),
+        ({"method": "int4", "rank": -1}, "--rank is from 0 to 1,024, not -1"),
+        ({"method": "int8", "rank": 8}, "--rank belongs to int4 and qat: int8 has 8 bits"),
+        (
+            {"method": "int4", "rank": 64},
+            "--rank 64 corrects nothing: the layer .*q_proj is 64 wide, give less",
+        ),
         ({"rate": 0.0}, "--rate is above 0"),
         ({"window": 8}, "--window is at least 64"),
         ({"mixing": 2.0}, "--mixing is above 0 and at most 1, not 2: 0 asks no teacher"),
