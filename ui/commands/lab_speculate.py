@@ -46,6 +46,13 @@ TextFlag = Annotated[
     bool,
     typer.Option("--text/--no-text", help="Look guesses up in the text first, where its end stood before."),
 ]
+LongestFlag = Annotated[
+    bool,
+    typer.Option(
+        "--longest/--as-they-come",
+        help="Ask the questions with the longest answers, or the first of the set.",
+    ),
+]
 TemperatureOption = Annotated[
     float, typer.Option("--temperature", help="That answers are sampled at; 0 takes the likeliest tokens.")
 ]
@@ -64,6 +71,7 @@ def adapt_speculate(
     draft_precisions: DraftPrecisionsOption = "auto,int4-weights",
     draft_words: DraftWordsOption = "0",
     text: TextFlag = True,
+    longest: LongestFlag = True,
     temperature: TemperatureOption = 0.0,
     top_p: TopPOption = 1.0,
     prompts: PromptsOption = 8,
@@ -82,6 +90,7 @@ def adapt_speculate(
         drafts=tuple(each.strip() for each in draft_precisions.split(",") if each.strip()),
         words=_numbers("--draft-words", draft_words),
         from_text=text,
+        longest=longest,
         temperature=temperature,
         top_p=top_p,
         prompts=prompts,

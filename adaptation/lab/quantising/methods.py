@@ -61,7 +61,8 @@ METHODS: Mapping[str, QuantisingMethod] = {
             "int4",
             Form("int4-weights"),
             "weights of the layers to 4 bits, a step for each 32; words and head to 8 bits",
-            "memory is what lacks; a small model may lose a few points, which qat gets back",
+            "memory is what lacks; a small model may lose a few points, and an adapter in its weights all that it "
+            "learned, which --rank 16 keeps",
             "Frantar et al., GPTQ, ICLR 2023 (as its baseline, round to nearest)",
         ),
         QuantisingMethod(

@@ -25,6 +25,7 @@ class SpeculatePlan:
         from_text: guesses are looked up in the text first where its end stood before, as they are when it answers.
         temperature: that answers are sampled at; 0 takes the likeliest tokens.
         top_p: share of the likeliest tokens that are sampled from.
+        longest: the questions with the longest answers are asked, which a draft is for; else the first of the set.
         prompts: that are written behind, one at a time.
         new_tokens: of each answer, at most.
         threads: of the engine; 0 leaves it to it.
@@ -39,6 +40,7 @@ class SpeculatePlan:
     from_text: bool = True
     temperature: float = 0.0
     top_p: float = 1.0
+    longest: bool = True
     prompts: int = 8
     new_tokens: int = 64
     threads: int = 0

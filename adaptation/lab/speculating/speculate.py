@@ -98,7 +98,7 @@ def speculate(
     """
     plan.check()
     _check(model, draft)
-    chats = _chats(plan)
+    chats = questions_of(plan)
     with closing(Writer(model, None, plan)) as alone:
         return _reported(model, draft, plan, chats, alone, say)
 
@@ -200,18 +200,20 @@ def _check(model: Path, draft: Path) -> None:
         )
 
 
-def _chats(plan: SpeculatePlan) -> Sequence[Chat]:
+def questions_of(plan: SpeculatePlan) -> Sequence[Chat]:
     """Return questions of the first part of a set that has some, those that nothing was learned from before others.
 
-    Of the part those whose answers are the longest: a draft reads the prompt too, which short answers do not pay for.
+    Of the part those whose answers are the longest, unless the plan takes them as they come: a draft reads the prompt
+    too, which short answers do not pay for.
     """
     check_set(plan.data)
     for part in _PARTS:
         rows = [row for row in plain_rows(plan.data, part) if isinstance(row, ChatRow)]
         if rows:
-            rows.sort(key=lambda row: -len(row.messages[-1].content))  # as long ones are what a draft is for
+            if plan.longest:
+                rows.sort(key=lambda row: -len(row.messages[-1].content))
             return [[message.model_dump() for message in row.messages[:-1]] for row in rows[: plan.prompts]]
     raise UsageError(f"{plan.data} holds no questions to answer: make it with --kinds grounded or qa")
 
 
-__all__ = ["SpeculateReport", "Tried", "speculate"]
+__all__ = ["SpeculateReport", "Tried", "questions_of", "speculate"]

@@ -13,12 +13,12 @@ from adaptation.lab.pruning.plan import PrunePlan
 from adaptation.lab.pruning.prune import prune_model
 from adaptation.lab.speculating.expected import best_guesses, speed_up, tokens_a_step
 from adaptation.lab.speculating.plan import SpeculatePlan
-from adaptation.lab.speculating.speculate import TEXT, named, speculate
+from adaptation.lab.speculating.speculate import TEXT, named, questions_of, speculate
 from kernel.model_store import ModelStore
 from retrieval.errors import UsageError
 from tests.adaptation.lab.small_models import make_pairs, make_small
 from tests.adaptation.lab.test_distilling import make_other_words
-from tests.adaptation.trained import BASE
+from tests.adaptation.trained import BASE, write_set
 
 PLAN: dict[str, Any] = {"guesses": (1, 3), "prompts": 2, "new_tokens": 16, "threads": 1}
 
@@ -56,6 +56,21 @@ def test_more_is_guessed_where_more_holds_and_nothing_where_it_does_not_pay() ->
     assert best_guesses(0.9, 0.1, 16) > best_guesses(0.6, 0.1, 16) > 0
     assert best_guesses(0.3, 0.9, 16) == 0
     assert best_guesses(1.0, 0.1, 16) == 16
+
+
+def test_the_longest_answers_are_asked_for_or_the_first_of_the_set(tmp_path: Path) -> None:
+    pairs = [(f"Question {number}?", "Word " * (number + 1)) for number in range(8)]
+    data = write_set(tmp_path / "set", pairs)
+
+    def asked(prompts: int, *, longest: bool) -> list[str]:
+        chats = questions_of(SpeculatePlan(data, prompts=prompts, longest=longest))
+        return [str(chat[-1]["content"]) for chat in chats]
+
+    in_order, of_set = asked(8, longest=True), asked(8, longest=False)
+    assert in_order == [f"Question {number}?" for number in range(7, -1, -1)]
+    assert sorted(of_set) == sorted(in_order)
+    assert asked(2, longest=True) == in_order[:2]
+    assert asked(2, longest=False) == of_set[:2] != in_order[:2]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
