@@ -184,7 +184,7 @@ def adapt_compress(
                 "folder": str(target.absolute())
             }
             form = form_of(folder)
-            if form is not None and form.rank:
+            if export == "gguf" and form is not None and form.rank:
                 say(f"{export} has no place for what corrects 4 bits: its layers are in 8")
     if not found.cut:  # else --resume goes on with it
         shutil.rmtree(work, ignore_errors=True)

@@ -13,12 +13,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn import functional
 
 from adaptation.lab.exporting.ran import Logits
-from kernel.chat.quantised import GROUP, form_of, load_causal
+from kernel.chat.paged.weights import Weights
+from kernel.chat.quantised import GROUP, Form, form_of, load_causal
 from retrieval.errors import UsageError, first_line
 
 FILE = "model.onnx"
+Floats = NDArray[np.float32]
 _LONGEST = 2048
 _ONE_FILE = 1_500_000_000
 """Bytes up to which an ONNX file holds its weights itself; its form allows no more than 2 GB."""
@@ -49,8 +52,8 @@ def write_onnx(folder: Path, out: Path) -> Path:
     """Write a model as ONNX; return the file.
 
     Weights in 8 bits become whole numbers whose inputs are rounded as they come; those in 4 bits stay in 4, by groups
-    as the folder has them, with whole zero points, which costs a little; words and head have 8 bits in both. Weights in
-    4 bits that are corrected have 8 bits too, as what corrects them would be lost among 4.
+    as the folder has them, with whole zero points, which costs a little; words and head have 8 bits in both, and so
+    has what corrects layers in 4 bits.
 
     Args:
         folder: of the model.
@@ -64,6 +67,8 @@ def write_onnx(folder: Path, out: Path) -> Path:
     form = form_of(folder)
     model = load_causal(folder, dtype=torch.float32, attn_implementation="eager").eval()
     size = 4 * sum(each.numel() for each in model.parameters())
+    if form is not None and form.rank:
+        _part(model, Weights(folder))
     plain = out / (FILE if form is None else "plain.onnx")
     try:
         torch.onnx.export(
@@ -84,11 +89,35 @@ def write_onnx(folder: Path, out: Path) -> Path:
     if form is None:
         return plain
     with _root_logger_kept():
-        four_bits = form.precision == "int4-weights" and not form.rank
-        _quantise(plain, out / FILE, four_bits=four_bits, external=size > _ONE_FILE)
+        _quantise(plain, out / FILE, form, external=size > _ONE_FILE)
     for left in out.glob("plain.onnx*"):
         left.unlink()
     return out / FILE
+
+
+class _Corrected(nn.Module):
+    """A linear layer whose weights stand apart from what corrects them, so that they are rounded apart."""
+
+    def __init__(self, layer: nn.Linear, codes: Floats, down: Floats, up: Floats) -> None:
+        super().__init__()
+        self.layer = layer
+        self.layer.weight.data = torch.from_numpy(codes)
+        self.down = nn.Parameter(torch.from_numpy(down))
+        self.up = nn.Parameter(torch.from_numpy(up))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        inner = functional.linear(inputs, self.down)
+        outputs: torch.Tensor = self.layer(inputs)
+        return outputs + functional.linear(inner, self.up)
+
+
+def _part(model: nn.Module, held: Weights) -> None:
+    """Put in place of the layers that are corrected such as compute both parts apart."""
+    for name, layer in list(model.named_modules()):
+        if isinstance(layer, nn.Linear) and (parts := held.correction(name)) is not None:
+            parent, _, own = name.rpartition(".")
+            codes = held.get(f"{name}.weight", corrected=False)
+            setattr(model.get_submodule(parent), own, _Corrected(layer, codes, *parts))
 
 
 def _forget_origins(file: Path) -> None:
@@ -116,17 +145,24 @@ def _root_logger_kept() -> Iterator[None]:
         root.setLevel(level)
 
 
-def _quantise(plain: Path, target: Path, *, four_bits: bool, external: bool) -> None:
+def _quantise(plain: Path, target: Path, form: Form, *, external: bool) -> None:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     graph = onnx.load(str(plain))
     _fold_transposes(graph)
-    if four_bits:
+    if form.precision == "int4-weights":
         from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-        head = [node.name for node in graph.graph.node if node.op_type == "MatMul"][-1:]
-        quantiser = MatMulNBitsQuantizer(graph, block_size=GROUP, is_symmetric=False, nodes_to_exclude=head)
+        products = [node for node in graph.graph.node if node.op_type == "MatMul"]
+        narrow = {
+            each.name
+            for each in graph.graph.initializer
+            if form.rank and len(each.dims) == 2 and min(each.dims) <= form.rank
+        }
+        eight = [node.name for node in products if node.input[1] in narrow]  # what corrects others
+        eight += [node.name for node in products[-1:]]  # the head
+        quantiser = MatMulNBitsQuantizer(graph, block_size=GROUP, is_symmetric=False, nodes_to_exclude=eight)
         quantiser.process()
         graph = quantiser.model.model
     quantize_dynamic(

@@ -11,10 +11,12 @@ import pytest
 import torch
 
 from adaptation.lab.exporting.export import export_model
+from adaptation.lab.exporting.onnx_file import onnx_logits
+from adaptation.lab.exporting.ran import logits_of
 from adaptation.lab.quantising.plan import QuantisePlan
 from adaptation.lab.quantising.quantise import quantise_model
 from kernel.chat.paged.weights import Weights
-from kernel.chat.quantised import CODES, four_bit_codes, in_four_bits
+from kernel.chat.quantised import CODES, four_bit_codes, in_four_bits, load_causal
 from kernel.model_store import ModelStore
 from retrieval.errors import UsageError
 from tests.adaptation.lab.small_models import make_small
@@ -71,16 +73,32 @@ def test_gguf_has_the_codes_of_the_folder(light: Path, tmp_path: Path) -> None:
     assert reader.fields["llama.block_count"].contents() == 4
 
 
-@pytest.mark.parametrize(("form", "least"), [("onnx", 0.8), ("gguf", 0.8)])
-def test_what_corrects_four_bits_is_kept_in_eight(
-    small: Path, tmp_path: Path, form: str, least: float
-) -> None:
-    corrected = quantise_model(small, tmp_path / "corrected", QuantisePlan(method="int4", rank=8))
-    ran = export_model(corrected, tmp_path / "out", form)
-    assert ran.same >= least
-    if form == "gguf":
-        types = {tensor.tensor_type for tensor in gguf.GGUFReader(tmp_path / "out" / "model.gguf").tensors}
-        assert types == {gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.F32}
+@pytest.fixture(scope="module")
+def corrected(small: Path) -> Path:
+    return quantise_model(small, small.parent / "corrected", QuantisePlan(method="int4", rank=8))
+
+
+def test_layers_whose_four_bits_are_corrected_have_eight_in_gguf(corrected: Path, tmp_path: Path) -> None:
+    ran = export_model(corrected, tmp_path / "out", "gguf")
+    assert ran.same >= 0.8
+    types = {tensor.tensor_type for tensor in gguf.GGUFReader(tmp_path / "out" / "model.gguf").tensors}
+    assert types == {gguf.GGMLQuantizationType.Q8_0, gguf.GGMLQuantizationType.F32}
+
+
+def test_onnx_has_four_bits_and_what_corrects_them_beside_them(corrected: Path, tmp_path: Path) -> None:
+    import onnx
+
+    ran = export_model(corrected, tmp_path / "out", "onnx")
+    graph = onnx.load(str(tmp_path / "out" / "model.onnx")).graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("MatMulNBits") == 28, "each layer"
+    assert kinds.count("MatMulInteger") == 2 * 28 + 1, "two narrow products of each, and the head"
+    text = [504, 1905, 28, 253, 1123, 1277, 314, 260, 5, 900, 33, 12]
+    found = onnx_logits(tmp_path / "out" / "model.onnx")(text)
+    wanted = logits_of(load_causal(corrected, dtype=torch.float32), text)
+    near = torch.nn.functional.cosine_similarity(torch.from_numpy(found), torch.from_numpy(wanted), dim=-1)
+    assert float(near.mean()) > 0.98
+    assert ran.bytes < 0.7 * 4 * Weights(corrected).count()
 
 
 def test_what_cannot_be_exported_is_told(small: Path, tmp_path: Path) -> None:
