@@ -4,8 +4,9 @@ In place of `NAME.weight` it holds `NAME.codes` with `NAME.scales` and, in 4 bit
 scale and its codes are whole numbers from -127 to 127; in 4 bits each 32 values of a row run from their least value in
 15 steps, as in GGUF's Q4_1, so that the engines, which round in the same way, get the very codes of the folder.
 Where the inputs of layers are rounded by what was seen of them before, `NAME.input_scale` is the step. Where 4 bits
-alone lose too much, `NAME.correction_down`, (rank, columns), and `NAME.correction_up`, (rows, rank), are narrow
-matrices, and their product is added to what the codes stand for.
+alone lose too much, `NAME.correction_down`, (rank, columns), and `NAME.correction_up`, (rank, rows), hold narrow
+matrices in 8 bits, with `..._scales` beside each, and what the one gives by the other is added to what the codes stand
+for.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ GROUP = 32
 """Values that share a scale in 4 bits."""
 CODES, SCALES, LOWS, INPUT_SCALE = ".codes", ".scales", ".lows", ".input_scale"
 CORRECTION_DOWN, CORRECTION_UP = ".correction_down", ".correction_up"
+CORRECTION_PARTS = tuple(
+    f"{part}{more}" for part in (CORRECTION_DOWN, CORRECTION_UP) for more in ("", "_scales")
+)
 WEIGHT = ".weight"
 
 QuantisedPrecision = Literal["int8", "int8-weights", "int4-weights"]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from adaptation.lab.quantising.rounding import DOWN, UP, layers_in_four_bits, rounded
+from adaptation.lab.quantising.rounding import DOWN, UP, layers_in_four_bits, rounded, rounded_rows
 from retrieval.errors import UsageError
 
 _ROUNDS = 4
@@ -58,19 +58,19 @@ def correct(model: Any, rank: int, *, seed: int = 0) -> float:
             alone += _squared(rounded(whole) - whole)
             error, down, up = _parted(whole, rank)
             left += error
-            layer.weight.data = (whole - up @ down).to(layer.weight.dtype)
+            layer.weight.data = (whole - up.T @ down).to(layer.weight.dtype)
             layer.register_parameter(DOWN, nn.Parameter(down.to(layer.weight.dtype)))
             layer.register_parameter(UP, nn.Parameter(up.to(layer.weight.dtype)))
     return math.sqrt(left / alone) if alone else 0.0
 
 
 def _parted(whole: torch.Tensor, rank: int) -> tuple[float, torch.Tensor, torch.Tensor]:
-    """Return the squared error and the matrices of the best turn, as 16 bits hold them."""
+    """Return the squared error and the matrices of the best turn, as 8 bits hold them."""
     held = rounded(whole)
-    best = (math.inf, whole[:0], whole[:, :0])
+    best = (math.inf, whole[:0], whole[:0])
     for _ in range(_ROUNDS):
         down, up = _narrow(whole - held, rank)
-        rest = whole - up @ down
+        rest = whole - up.T @ down
         held = rounded(rest)
         error = _squared(held - rest)
         if error < best[0]:
@@ -79,12 +79,11 @@ def _parted(whole: torch.Tensor, rank: int) -> tuple[float, torch.Tensor, torch.
 
 
 def _narrow(values: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the matrices down, (rank, in), and up, (out, rank), whose product is nearest to values."""
+    """Return the matrices down, (rank, in), and up, (rank, out), whose product is nearest to values."""
     looked = min(rank + _MORE, *values.shape)
     left, sizes, right = torch.svd_lowrank(values, q=looked, niter=_POWERS)
     roots = sizes[:rank].sqrt()
-    down, up = (right[:, :rank] * roots).T, left[:, :rank] * roots
-    return down.half().float(), up.half().float()
+    return rounded_rows((right[:, :rank] * roots).T), rounded_rows((left[:, :rank] * roots).T)
 
 
 def _squared(values: torch.Tensor) -> float:

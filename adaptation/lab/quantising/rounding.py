@@ -15,7 +15,7 @@ from torch.nn import functional
 from kernel.chat.quantised import CORRECTION_DOWN, CORRECTION_UP, GROUP
 
 DOWN, UP = CORRECTION_DOWN.removeprefix("."), CORRECTION_UP.removeprefix(".")
-"""Parameters of a layer that is corrected, see `adaptation.lab.quantising.correcting`."""
+"""Parameters of a layer that is corrected, (rank, in) and (rank, out), see `adaptation.lab.quantising.correcting`."""
 
 
 def rounded(weight: torch.Tensor) -> torch.Tensor:
@@ -36,6 +36,19 @@ def rounded(weight: torch.Tensor) -> torch.Tensor:
     return weight + (held - weight).detach()
 
 
+def rounded_rows(rows: torch.Tensor) -> torch.Tensor:
+    """Return what 8 bits hold of rows, as `in_eight_bits` holds them; gradients pass as if nothing were rounded.
+
+    Args:
+        rows: shape (rows, columns).
+    """
+    with torch.no_grad():
+        most = rows.detach().float().abs().amax(-1, keepdim=True)
+        scales = torch.where(most == 0, torch.ones_like(most), most / 127)
+        held = ((rows.detach().float() / scales).round().clamp(-127, 127) * scales).to(rows.dtype)
+    return rows + (held - rows).detach()
+
+
 class RoundedLinear(nn.Linear):
     """A linear layer that computes with rounded weights, and with what corrects them where there is that.
 
@@ -47,8 +60,8 @@ class RoundedLinear(nn.Linear):
         outputs = functional.linear(inputs, rounded(self.weight), self.bias)
         if DOWN not in self._parameters:
             return outputs
-        inner = functional.linear(inputs, self.get_parameter(DOWN))
-        return outputs + functional.linear(inner, self.get_parameter(UP))
+        inner = functional.linear(inputs, rounded_rows(self.get_parameter(DOWN)))
+        return outputs + inner @ rounded_rows(self.get_parameter(UP))
 
 
 def layers_in_four_bits(model: Any) -> Iterator[tuple[str, nn.Linear]]:

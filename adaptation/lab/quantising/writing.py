@@ -16,9 +16,11 @@ from torch import nn
 from adaptation.lab.quantising.rounding import layers_in_four_bits
 from kernel.chat.paged.shortlist import FILE as COMMON_WORDS
 from kernel.chat.quantised import (
+    CODES,
     CORRECTION_DOWN,
     CORRECTION_UP,
     INPUT_SCALE,
+    SCALES,
     WEIGHT,
     Form,
     in_eight_bits,
@@ -44,7 +46,7 @@ def write_quantised(
     """Write a model in a form, with the tokenizer of the folder that it came from.
 
     Linear layers and tables of words are rounded, and nothing else: norms, biases and positions are few and matter.
-    What corrects layers is held in 16 bits.
+    What corrects layers is held in 8 bits.
 
     Args:
         model: of transformers, in float32.
@@ -62,8 +64,11 @@ def write_quantised(
         values = tensor.detach().float().cpu().numpy()
         kind = rounded_names.get(name)
         if kind is None:
-            halved = name.endswith((CORRECTION_DOWN, CORRECTION_UP))
-            tensors[name] = np.ascontiguousarray(values, np.float16 if halved else None)
+            if name.endswith((CORRECTION_DOWN, CORRECTION_UP)):
+                parts = in_eight_bits(np.ascontiguousarray(values))
+                tensors |= {name: parts[CODES], f"{name}_scales": parts[SCALES]}
+            else:
+                tensors[name] = np.ascontiguousarray(values)
             continue
         parts = in_four_bits(values) if kind == 4 else in_eight_bits(values)
         stem = name.removesuffix(WEIGHT)

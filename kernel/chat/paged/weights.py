@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kernel.chat.quantised import (
     CODES,
     CORRECTION_DOWN,
+    CORRECTION_PARTS,
     CORRECTION_UP,
     INPUT_SCALE,
     LOWS,
@@ -34,7 +35,7 @@ _TYPES = {
     "I8": np.int8,
     "U8": np.uint8,
 }
-_PARTS = (SCALES, LOWS, INPUT_SCALE, CORRECTION_DOWN, CORRECTION_UP)
+_PARTS = (SCALES, LOWS, INPUT_SCALE, *CORRECTION_PARTS)
 """What stands beside the codes of weights in few bits, and is no weight of its own."""
 
 
@@ -87,7 +88,11 @@ class Weights:
         """Return the matrices down, (rank, in), and up, (out, rank), that correct a layer; None where none do."""
         if f"{module}{CORRECTION_DOWN}" not in self._places:
             return None
-        return self.get(f"{module}{CORRECTION_DOWN}"), self.get(f"{module}{CORRECTION_UP}")
+        down, up = (
+            decoded(self.raw(f"{module}{part}"), self.raw(f"{module}{part}_scales"))
+            for part in (CORRECTION_DOWN, CORRECTION_UP)
+        )
+        return down, np.ascontiguousarray(up.T)
 
     def get(self, name: str, *, corrected: bool = True) -> NDArray[np.float32]:
         """Return a tensor in float32.

