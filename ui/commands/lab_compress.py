@@ -104,7 +104,7 @@ def adapt_compress(
     max_loss: LossOption = "",
     model: ModelOption = "",
     data: DataOption = None,
-    quantise: QuantiseOption = "dynamic,int4,int4:16,qat:16",
+    quantise: QuantiseOption = "dynamic,int4,int4:32,qat:32",
     prune: PruneOption = "neurons:0.25,layers:0.25,layers:0.5",
     students: StudentsOption = "0.5",
     heal: HealOption = 60,

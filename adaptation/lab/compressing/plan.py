@@ -18,7 +18,7 @@ class CompressPlan:
 
     Attributes:
         data: folder of a training set; without one weights are rounded, and nothing else is tried.
-        quantise: methods of rounding, those with 4 bits with the rank of what corrects them, such as `int4:16`.
+        quantise: methods of rounding, those with 4 bits with the rank of what corrects them, such as `int4:32`.
         prune: kinds of pruning with the share of each, such as ("layers", 0.5).
         students: shares of the layers that a student has.
         heal: optimiser steps that a pruned model is healed by, and `qat` learns by; 0 has neither.
@@ -28,7 +28,7 @@ class CompressPlan:
     """
 
     data: Path | None = None
-    quantise: tuple[str, ...] = ("dynamic", "int4", "int4:16", "qat:16")
+    quantise: tuple[str, ...] = ("dynamic", "int4", "int4:32", "qat:32")
     prune: tuple[tuple[str, float], ...] = (("neurons", 0.25), ("layers", 0.25), ("layers", 0.5))
     students: tuple[float, ...] = (0.5,)
     heal: int = 60
@@ -38,7 +38,7 @@ class CompressPlan:
 
     @classmethod
     def read(cls, quantise: str, prune: str, students: str, **more: Any) -> CompressPlan:
-        """Read lists as people write them: `dynamic,int4:16`, `layers:0.5,neurons:0.25`, `0.5`; `none` is an empty one.
+        """Read lists as people write them: `dynamic,int4:32`, `layers:0.5,neurons:0.25`, `0.5`; `none` is an empty one.
 
         Raises:
             UsageError: one is in no such form, names what there is not, or has a share that is none.
@@ -72,7 +72,7 @@ def rounding_of(told: str) -> QuantisePlan:
     """
     name, colon, rank = told.partition(":")
     if colon and not rank.isdecimal():
-        raise UsageError(f"a rank of --quantise is a whole number, such as int4:16, not '{told}'")
+        raise UsageError(f"a rank of --quantise is a whole number, such as int4:32, not '{told}'")
     return QuantisePlan(method=quantising_method(name).name, rank=int(rank or 0))
 
 

@@ -62,7 +62,7 @@ METHODS: Mapping[str, QuantisingMethod] = {
             Form("int4-weights"),
             "weights of the layers to 4 bits, a step for each 32; words and head to 8 bits",
             "memory is what lacks; a small model may lose a few points, and an adapter in its weights all that it "
-            "learned, which --rank 16 keeps",
+            "learned, which --rank 32 keeps",
             "Frantar et al., GPTQ, ICLR 2023 (as its baseline, round to nearest)",
         ),
         QuantisingMethod(

@@ -261,7 +261,7 @@ def test_what_may_be_tried_is_read_as_people_write_it(tmp_path: Path) -> None:
         (("none", "tails:0.5", "none"), "no way to prune 'tails'"),
         (("none", "layers", "none"), "a share of --prune is above 0 and below 1"),
         (("none", "none", "1"), "a share of --students"),
-        (("int4:much", "none", "none"), "a rank of --quantise is a whole number, such as int4:16"),
+        (("int4:much", "none", "none"), "a rank of --quantise is a whole number, such as int4:32"),
         (("dynamic:8", "none", "none"), "--rank belongs to int4 and qat"),
         (("int4:99999", "none", "none"), "--rank is from 0 to 1,024"),
     ):
@@ -297,7 +297,7 @@ def test_real_steps_are_pruned_and_rounded_of_a_real_model(model_store: ModelSto
 def test_without_rows_only_rounding_that_needs_none_is_tried(tmp_path: Path) -> None:
     said: list[str] = []
     steps = steps_of(CompressPlan(), tmp_path, prune=nothing, distil=nothing, say=said.append)
-    assert [step.name for step in steps] == ["dynamic", "int4", "int4r16"]
+    assert [step.name for step in steps] == ["dynamic", "int4", "int4r32"]
     assert said == [
         "without --data nothing is pruned or distilled, since that needs rows to heal and to learn by"
     ]
