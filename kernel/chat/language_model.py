@@ -14,6 +14,7 @@ from kernel.answer import FinishReason
 from kernel.chat.adapters import check_adapter
 from kernel.chat.chat_tokens import ChatTokenizer
 from kernel.chat.generation import Generation, Sampling, how_it_ended
+from kernel.chat.stamps import weights_stamp
 from retrieval.errors import TekioError, first_line
 
 if TYPE_CHECKING:
@@ -73,13 +74,13 @@ class LanguageModel:
             self._model = model.to(device).eval()
 
     def load_adapter(self, folder: Path) -> str:
-        """Load an adapter over the base weights, once; return the name to generate with.
+        """Load an adapter over the base weights, once for as long as its files stay; return the name to generate with.
 
         Raises:
             UsageError: the adapter is broken, without effect, or made for another base.
         """
         with self._lock:
-            key = str(folder.resolve())
+            key = f"{folder.resolve()}:{weights_stamp(folder)}"
             if key in self._adapters:
                 return self._adapters[key]
             check_adapter(folder, base=self.name, base_folder=self.folder)

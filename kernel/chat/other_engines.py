@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from semantic_kernel.connectors.ai.chat_completion_client_base import ChatCompletionClientBase
 
 from kernel.answering.run import PromptCounter, Variant
+from kernel.chat.retiring import Retired
 from kernel.variant_settings import VariantSettings
 from retrieval.errors import UsageError
 
@@ -61,12 +62,15 @@ class OtherEngines:
         self._find = find
         self._breakers: dict[str, CircuitBreaker] = {}
         self._servers: dict[Path, LlamaServer] = {}
-        self._own: list[Seq2SeqGenerator | LocalEngines] = []
+        self._own: dict[str, Seq2SeqGenerator | LocalEngines] = {}
+        self._retired = Retired()
 
     def make(
         self, name: str, told: VariantSettings | None = None
     ) -> tuple[ChatCompletionClientBase, Variant]:
         """Return a variant and its service; takes seconds where a file has to be looked at or fetched.
+
+        What computed one of this name before is ended once nobody is answered by it.
 
         Args:
             name: of the variant.
@@ -134,7 +138,7 @@ class OtherEngines:
             raise UsageError(f"nothing finds the model of '{name}'")
         found = self._resolve(told.model)
         generator = Seq2SeqGenerator(found.name, found.folder, window=told.window)
-        self._own.append(generator)
+        self._keep(name, generator)
         service = LocalChatCompletion(service_id=name, generator=generator)
         languages = frozenset(told.languages or self._languages)
         revision = f"seq2seq:{found.revision}"
@@ -148,7 +152,7 @@ class OtherEngines:
         if self._apart is None:
             raise UsageError(f"nothing computes the model of '{name}'")
         engines, revision = self._apart(told.model, told.precision, told.draft)
-        self._own.append(engines)
+        self._keep(name, engines)
         bound = engines.bind(None)
         service = LocalChatCompletion(service_id=name, generator=bound.generator)
         languages = frozenset(told.languages or self._languages)
@@ -156,6 +160,11 @@ class OtherEngines:
         model = f"{engines.name} ({engines.revision(None)})"
         made = Variant(name, languages, model, TokenCounter(engines), f"local:{revision}", goes_on=True)
         return service, replace(made, price_in=told.price_in, price_out=told.price_out)
+
+    def _keep(self, name: str, engine: Seq2SeqGenerator | LocalEngines) -> None:
+        if (before := self._own.pop(name, None)) is not None:
+            self._retired.add(before)
+        self._own[name] = engine
 
     def _file_of(self, told: VariantSettings) -> Path:
         return (Path(told.model).expanduser() if told.model else self._base_file()).absolute()
@@ -198,7 +207,8 @@ class OtherEngines:
         """End the servers that were started."""
         for server in self._servers.values():
             server.close()
-        for generator in self._own:
+        self._retired.close()
+        for generator in self._own.values():
             generator.close()
 
 

@@ -66,6 +66,9 @@ class Seq2SeqGenerator:
             lambda: [self._generate(messages, sampling, None, stop, number) for number in range(count)]
         )
 
+    def state(self) -> None:
+        """Tell nothing of what is under way, which `close` leaves to its end."""
+
     def close(self) -> None:
         """End what waits."""
         self._executor.shutdown(wait=False, cancel_futures=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from semantic_kernel import Kernel
 
@@ -12,6 +13,7 @@ from kernel.chat.adapters import check_adapter, find_adapter, variant_names
 from kernel.chat.local_chat import LocalChatCompletion
 from kernel.chat.local_engines import TokenCounter
 from kernel.chat.other_engines import OtherEngines
+from kernel.chat.stamps import weights_stamp
 from kernel.composed.composition import Composition
 from kernel.ensembles.blending import Blending
 from kernel.ensembles.fitted import fits_of
@@ -62,9 +64,13 @@ class VariantRegistry:
         self._fits = fits_of(settings.ensembles, settings.adapters)
         self.extractive = Variant(EXTRACTIVE)
         self._variants: dict[str, Variant] = {EXTRACTIVE: self.extractive}
+        self._made_of: dict[str, tuple[Path, str]] = {}
+        """Folders of adapters and models of one's own, with what changes when their files are replaced."""
 
     def get(self, name: str) -> Variant:
         """Return a variant, loading its adapter first if it is one. Blocks.
+
+        One whose adapter or model was trained anew, put back or taken out since it was asked last is made again.
 
         Raises:
             UsageError: there is no such variant, or its adapter does not fit the base.
@@ -72,6 +78,7 @@ class VariantRegistry:
         with self._lock:
             if name in self._settings.composed:
                 self._forget_if_fitted_anew()
+            self._forget_if_trained_anew(name)
             if name not in self._variants:
                 self._variants[name] = self._register(name)
             return self._variants[name]
@@ -83,6 +90,21 @@ class VariantRegistry:
             self._fits = fits
             for name in self._settings.composed:
                 self._variants.pop(name, None)
+
+    def _forget_if_trained_anew(self, name: str) -> None:
+        """Have a variant made again whose files were replaced; of a composed one any of its members may have been."""
+        looked = list(self._made_of) if name in self._settings.composed else [name]
+        stale = [
+            each
+            for each in looked
+            if each in self._made_of and weights_stamp(self._made_of[each][0]) != self._made_of[each][1]
+        ]
+        for each in stale:
+            del self._made_of[each]
+            self._variants.pop(each, None)
+        if stale:
+            for each in self._settings.composed:
+                self._variants.pop(each, None)
 
     def revisions(self, names: Sequence[str]) -> dict[str, str]:
         """Return what changes with each of several variants. Blocks.
@@ -103,8 +125,10 @@ class VariantRegistry:
             return self._blended(name) if name in self._settings.blends else self._composed(name)
         if (made := find_lab_model(name, self._settings.models)) is not None:
             variant_names(self._settings.adapters, [name])
+            stamp = weights_stamp(made)
             service, variant = self._others.make(name, lab_variant(name, made))
-            self._kernel.add_service(service)
+            self._kernel.add_service(service, overwrite=True)  # one that was made anew
+            self._made_of[name] = made, stamp
             return variant
         folder, languages = None, frozenset(self._settings.generator_languages)
         local = self._local.engines()
@@ -115,11 +139,13 @@ class VariantRegistry:
                 raise UsageError(
                     f"there is no variant '{name}'; there are {known}, or give an adapter's folder"
                 )
+            self._made_of[name] = folder, weights_stamp(folder)
             card = check_adapter(folder, base=local.name, base_folder=local.folder)
             languages = frozenset(card.languages) or languages
         bound = local.bind(folder)
         self._kernel.add_service(
-            LocalChatCompletion(service_id=name, generator=bound.generator, adapter=bound.adapter)
+            LocalChatCompletion(service_id=name, generator=bound.generator, adapter=bound.adapter),
+            overwrite=True,  # one that was trained anew
         )
         calls = may_call(self._settings.function_calling, local.folder)
         return Variant(
@@ -142,6 +168,9 @@ class VariantRegistry:
             languages=self._settings.generator_languages,
             revision_of=self._local.revision,
         )
+        for member in self._settings.ensembles[name].members:
+            if (folder := find_adapter(member.variant, self._settings.adapters)) is not None:
+                self._made_of.setdefault(member.variant, (folder, weights_stamp(folder)))
         made = blending.make(name, self._settings.ensembles[name])
         self._kernel.add_service(made.service, overwrite=True)  # one that was fitted anew
         calls = may_call(self._settings.function_calling, local.folder)

@@ -30,6 +30,7 @@ from kernel.chat.paged.serving import CPU_CACHE_MB, Serving
 from kernel.chat.paged.shortlist import FILE, Words, common_words
 from kernel.chat.paged.step import StepModel
 from kernel.chat.paged.text_stream import TextStream
+from kernel.chat.stamps import weights_stamp
 from retrieval.errors import TekioError, UsageError
 
 _DRAFT_CACHE_MB = 256
@@ -74,12 +75,14 @@ class BatchedGenerator:
             return self._scheduler
 
     def load_adapter(self, folder: Path) -> str:
-        """Load a plain LoRA adapter, once; return the name to generate with. Blocks.
+        """Load a plain LoRA adapter, once for as long as its files stay; return the name to generate with. Blocks.
+
+        One whose files were replaced is loaded beside what it was, by which answers that are under way go on.
 
         Raises:
             UsageError: the adapter is broken, without effect, or made for another base.
         """
-        key = str(folder.resolve())
+        key = f"{folder.resolve()}:{weights_stamp(folder)}"
         if key in self._adapters:
             return self._adapters[key]
         check_adapter(folder, base=self.name, base_folder=self.folder)
