@@ -82,7 +82,8 @@ def written(tekio: Tekio, name: str) -> str:
     service = engine.kernel.get_service(name, type=LocalChatCompletion)
     assert isinstance(service, LocalChatCompletion)
     sampling = Sampling(max_new_tokens=8)
-    return service.generator.start(CHAT, sampling, adapter=service.adapter).result().text
+    text: str = service.generator.start(CHAT, sampling, adapter=service.adapter).result().text
+    return text
 
 
 def revision(tekio: Tekio, name: str) -> str:
