@@ -16,7 +16,7 @@ _PICTURES = (".png", ".md")
 def weights_stamp(folder: Path) -> str:
     """Return what changes when the files of an adapter or a model are replaced: names, sizes, times of change.
 
-    Of a folder that is not there, or is being moved, it is that of an empty one.
+    It is empty where the folder is not there, or is being moved.
     """
     digest = hashlib.sha256()
     try:

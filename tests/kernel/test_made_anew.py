@@ -24,12 +24,9 @@ from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.errors import UsageError
 from tests.kernel.paged.random_adapter import make_adapter
+from tests.kernel.test_lab_models import card_beside
 
 CHAT = [{"role": "user", "content": "Name three tools."}]
-
-
-def card_beside(folder: Path) -> None:
-    (folder / LAB_CARD).write_text('{"name": "cut", "method": "test"}', encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
