@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from adaptation.retriever.layer import fit_layer, with_layer
 from adaptation.retriever.memory import Choice, Example, Memory
 from adaptation.retriever.questions import PseudoQuestion
-from retrieval.engines.cpu import has_bf16, vector_instructions
+from retrieval.engines.cpu import learns_in_bf16
 from retrieval.model_building import building_in_turn
 
 _SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -131,7 +131,7 @@ def train(
             warmup_steps=_WARM_UP,
             max_grad_norm=_CLIP,
             use_cpu=not torch.cuda.is_available(),
-            bf16=_has_bfloat16(),
+            bf16=learns_in_bf16(),
             seed=recipe.seed,
             prompts={"question": prompts[0], "passage": prompts[1]},
             save_strategy="no",
@@ -173,15 +173,6 @@ def _asked(model: Any, questions: Sequence[PseudoQuestion]) -> NDArray[np.float3
     vectors = model.encode(texts, prompt_name="query", normalize_embeddings=True, show_progress_bar=False)
     model.train(was_training)
     return np.asarray(vectors, np.float32)
-
-
-def _has_bfloat16() -> bool:
-    """Tell whether bfloat16 is computed faster than float32 here."""
-    import torch
-
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return has_bf16(vector_instructions())
 
 
 def _watch(model: Any, recipe: Recipe, quality: Callable[[], float], say: Callable[[str], None]) -> Any:

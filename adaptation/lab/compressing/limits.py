@@ -20,6 +20,8 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s)", re.IGNORECASE)
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
 _FIGURES = ("f1", "contains", "format", "label_right", "refused")
 """Figures of answers by which a loss is told, the first that is there."""
+_POINT = 0.01
+"""The least loss that another is measured against: a limit of nought has no shares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,17 @@ class Limits:
         return limits
 
     def misses(self, cost: Cost) -> dict[str, float]:
-        """Return by how much each limit is passed, as a share of it, of a loss in points of its share."""
+        """Return by how much each limit is passed, as a share of it; of a limit below a point of loss, in points.
+
+        So a model that is somewhat too slow is nearer than one that lost ten times what it may.
+        """
         found: dict[str, float] = {}
         if self.memory is not None and cost.memory > self.memory:
             found["memory"] = cost.memory / self.memory - 1
         if self.seconds is not None and cost.seconds > self.seconds:
             found["latency"] = cost.seconds / self.seconds - 1
         if self.loss is not None and cost.loss > self.loss:
-            found["max-loss"] = cost.loss - self.loss
+            found["max-loss"] = (cost.loss - self.loss) / max(self.loss, _POINT)
         return found
 
     def told(self, cost: Cost) -> list[str]:

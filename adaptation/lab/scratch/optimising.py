@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
+from adaptation.lab.scratch.muon import Muon
 from adaptation.lab.scratch.recipe import Training
 
 BETA = 0.95
@@ -31,7 +32,7 @@ class MuonAndAdamW(Optimizer):
         matrices = [each for each in weights if id(each) in inner]
         others = [each for each in weights if id(each) not in inner]
         self._parts: tuple[Optimizer, Optimizer] = (
-            Muon(matrices, lr=training.rate, weight_decay=training.decay, adjust_lr_fn="match_rms_adamw"),
+            Muon(matrices, training.rate, training.decay),
             AdamW(others, lr=training.rate, betas=(0.9, BETA), weight_decay=0.0),
         )
         super().__init__([{"params": weights}], {"lr": training.rate})

@@ -20,7 +20,7 @@ from adaptation.lab.compressing.limits import (
 )
 from adaptation.lab.compressing.making import steps_of
 from adaptation.lab.compressing.plan import CompressPlan
-from adaptation.lab.compressing.search import hand_over, search
+from adaptation.lab.compressing.search import Found, Tried, hand_over, search
 from adaptation.lab.compressing.steps import Step, chains_of, name_of
 from adaptation.lab.figures import ModelFigures, measure_model, quality_of
 from adaptation.lab.models import LabCard, bytes_of, keep_written, read_card
@@ -60,13 +60,25 @@ def test_limits_that_are_none_are_told_by_their_option(given: tuple[str, str, st
 
 def test_by_how_much_limits_are_missed_is_told_in_their_units() -> None:
     limits, cost = Limits(100_000_000, 0.5, 0.02), Cost(150_000_000, 0.6, 0.05, "f1")
-    assert limits.misses(cost) == pytest.approx({"memory": 0.5, "latency": 0.2, "max-loss": 0.03})
+    assert limits.misses(cost) == pytest.approx({"memory": 0.5, "latency": 0.2, "max-loss": 1.5})
     assert limits.told(cost) == [
         "150.0 MB of memory, 50.0 MB too much",
         "600 ms an answer, 100 ms too long",
         "5.0 % of f1 lost, 3.0 points too many",
     ]
     assert Limits(memory=200_000_000).misses(cost) == {}
+
+
+def test_one_that_lost_most_of_its_answers_is_farther_off_than_one_that_is_slow() -> None:
+    limits = Limits(None, 0.5, 0.02)
+    figured = figures()
+    slow = Tried("slow", Cost(1, 1.4, 0.0, "f1"), figured)
+    broken = Tried("broken", Cost(1, 0.4, 0.87, "f1"), figured)
+    assert Found(figured, [broken, slow]).nearest(limits) == slow
+
+
+def test_a_loss_is_measured_where_none_is_allowed() -> None:
+    assert Limits(None, None, 0.0).misses(Cost(1, 1.0, 0.03, "f1")) == pytest.approx({"max-loss": 3.0})
 
 
 def figures(perplexity: float = 10.0, seconds: float = 0.1, f1: list[float] | None = None) -> ModelFigures:
