@@ -124,9 +124,14 @@ def tokenized(corpus: Corpus, words: Words, say: Say, *, kept: Path | None = Non
 
 
 def kept_tokenizer(folder: Path, corpus: Corpus, words: Words) -> Path:
-    """Return the file in a folder in which the tokenizer of a corpus is kept, for `tokenized`."""
-    told = hashlib.sha256(f"{corpus.digest}:{words.model_dump_json()}".encode()).hexdigest()
-    return folder / f"tokenizer-{told[:12]}.json"
+    """Return the file in a folder in which the tokenizer of a corpus is kept, for `tokenized`.
+
+    It is named by the texts that it learned from: parted otherwise, it would know some that are measured on.
+    """
+    told = hashlib.sha256(words.model_dump_json().encode())
+    for text in corpus.learned:
+        told.update(f"{text.text}\0".encode("utf-8", "surrogatepass"))
+    return folder / f"tokenizer-{told.hexdigest()[:12]}.json"
 
 
 def _chosen(corpus: Corpus, words: Words, say: Say) -> Chosen:
