@@ -53,10 +53,10 @@ class Muon(TorchMuon):
         assert gradient is not None
         state = self.state[weight]
         if "momentum_buffer" not in state:
-            state["momentum_buffer"] = torch.zeros_like(gradient, memory_format=torch.preserve_format)
+            state["momentum_buffer"] = torch.zeros_like(gradient)
         mean = state["momentum_buffer"]
         mean.lerp_(gradient, 1 - momentum)
-        ahead = gradient.lerp(mean, momentum) if group["nesterov"] else mean
+        ahead = gradient.lerp(mean, momentum)  # Nesterov's, torch's default
         turned = orthogonal(ahead, group["ns_coefficients"], group["ns_steps"], group["eps"], self._dtype)
         weight.mul_(1 - group["lr"] * group["weight_decay"])
         weight.add_(turned, alpha=-group["lr"] * 0.2 * max(weight.shape) ** 0.5)
@@ -76,8 +76,7 @@ def orthogonal(
     """
     one, three, five = coefficients
     high = matrix.shape[0] > matrix.shape[1]
-    found = matrix.to(dtype)
-    found = found.T if high else found
+    found = (matrix.T if high else matrix).to(dtype)
     found = found / found.norm().clamp(min=least)
     for _ in range(steps):
         square = found @ found.T

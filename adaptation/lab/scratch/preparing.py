@@ -93,10 +93,7 @@ def prepare(recipe: PretrainRecipe, say: Say) -> Corpus:
     learned, held_out = part(texts, held_out=recipe.data.held_out, seed=seed)
     if not held_out:  # one text of each language
         held_out = [learned.pop()]
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(f"{text.text}\0".encode("utf-8", "surrogatepass"))
-    return Corpus(learned, held_out, steps, count(texts), digest.hexdigest())
+    return Corpus(learned, held_out, steps, count(texts), _digest_of(texts))
 
 
 def tokenized(corpus: Corpus, words: Words, say: Say, *, kept: Path | None = None) -> Tokenized:
@@ -128,10 +125,15 @@ def kept_tokenizer(folder: Path, corpus: Corpus, words: Words) -> Path:
 
     It is named by the texts that it learned from: parted otherwise, it would know some that are measured on.
     """
-    told = hashlib.sha256(words.model_dump_json().encode())
-    for text in corpus.learned:
-        told.update(f"{text.text}\0".encode("utf-8", "surrogatepass"))
-    return folder / f"tokenizer-{told.hexdigest()[:12]}.json"
+    told = hashlib.sha256(f"{_digest_of(corpus.learned)}:{words.model_dump_json()}".encode()).hexdigest()
+    return folder / f"tokenizer-{told[:12]}.json"
+
+
+def _digest_of(texts: Sequence[Text]) -> str:
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update(f"{text.text}\0".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _chosen(corpus: Corpus, words: Words, say: Say) -> Chosen:
