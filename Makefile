@@ -18,6 +18,8 @@ TORCH_INDEX ?=
 CONTRACT ?= 50
 # Makes clients of the API's description, for a test. What it needs is there; its own bound on typer is an older one.
 GENERATOR := --no-deps openapi-python-client
+# Later ones want Python 3.11.5, and Debian 12 has 3.11.2.
+OLDER := 'soupsieve<3'
 
 .PHONY: help demo test lint unit contract models figures calibrate corpus lock clean
 
@@ -79,7 +81,7 @@ corpus: $(STAMP)
 lock:
 	rm -rf .lock
 	$(PYTHON) -m venv .lock
-	.lock/bin/python -m pip install --quiet '.[dev,rivals]' 'torch==2.13.0'
+	.lock/bin/python -m pip install --quiet '.[dev,rivals]' 'torch==2.13.0' $(OLDER)
 	.lock/bin/python -m pip install --quiet $(GENERATOR)
 	{ sed -n '/^#/p' constraints.txt; .lock/bin/python -m pip freeze --exclude tekio | sed 's/+cpu$$//'; } > constraints.new
 	mv constraints.new constraints.txt
