@@ -57,6 +57,10 @@ def test_a_model_is_quantised_listed_and_asked(run: Run) -> None:
         2,
         "tekio: there is a model 'light' in .tekio/models: choose another --name, or give --force",
     )
+    code, _, err = run("adapt", "quantise", "--model", "lihgt", "--name", "lighter", "--method", "int8")
+    assert code == 2
+    assert err.startswith("tekio: no model or folder 'lihgt'")
+    assert err.strip().endswith("; of the lab are light")
 
 
 def test_methods_are_explained_before_one_is_chosen(run: Run) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retrieval.errors import UsageError
+from ui.commands.lab_options import found_model
 from ui.console import print_json, print_table, print_text, quiet_libraries, say
 from ui.options import JsonFlag, SeedOption
 
@@ -214,15 +215,9 @@ def _folder(settings: Settings, kind: str, name: str, *, force: bool) -> Path:
 
 def _base(settings: Settings, name: str) -> Base:
     from adaptation.finetuning.command import Base
-    from kernel.lab_models import find_lab_model
-    from kernel.model_store import ModelStore
 
-    own = find_lab_model(name, settings.models) if name else None
-    wanted = str(own) if own is not None else name or settings.generator
-    found = ModelStore(settings.cache, offline=settings.offline, on_message=say).resolve(wanted)
-    return Base(
-        name if own is not None else found.name, found.folder, found.revision, settings.generator_languages
-    )
+    found = found_model(settings, name)
+    return Base(name or found.name, found.folder, found.revision, settings.generator_languages)
 
 
 def _measured(base: Base, made: Mixture, texts: int) -> LabCard:

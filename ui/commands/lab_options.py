@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from retrieval.errors import UsageError
 from ui.console import say
 
 if TYPE_CHECKING:
     from adaptation.lab.models import LabCard
+    from kernel.model_store import ResolvedModel
     from kernel.settings import Settings
 
 SetOption = Annotated[
@@ -56,16 +58,22 @@ def folder_of(settings: Settings, model: str) -> Path:
     """Return the folder of a model: one of the lab by its name, else as the settings find models; empty is the base.
 
     Raises:
-        TekioError: it cannot be found.
+        TekioError: it cannot be found; of an unknown one the message names those of the lab too.
     """
-    from kernel.lab_models import find_lab_model
+    return found_model(settings, model).folder
+
+
+def found_model(settings: Settings, model: str) -> ResolvedModel:
+    """Find a model as `folder_of` does, and raise its errors."""
+    from kernel.lab_models import list_lab_models, model_source
     from kernel.model_store import ModelStore
 
-    made = find_lab_model(model, settings.models) if model else None
-    if made is not None:
-        return made
     store = ModelStore(settings.cache, offline=settings.offline, on_message=say)
-    return store.resolve(model or settings.generator).folder
+    try:
+        return store.resolve(model_source(model, settings.models) or settings.generator)
+    except UsageError as error:
+        made = ", ".join(list_lab_models(settings.models))
+        raise UsageError(f"{error}; of the lab are {made}") if made else error from None
 
 
 def with_figures(before: Path, after: Path, data: Path, *, most: int, seed: int) -> tuple[LabCard, str]:
