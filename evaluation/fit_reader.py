@@ -9,7 +9,6 @@ Written to kernel/answering/span_reader: the adapter, its two weights a token, a
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
@@ -20,12 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from adaptation.span_reader.examples import Asked, Example, make_examples
+from adaptation.span_reader.examples import Example, make_examples
 from adaptation.span_reader.training import Encoded, Recipe, encode, train
-from evaluation.answers.items import QuestionSet
 from evaluation.answers.reading import read_questions
-from evaluation.answers.sampling import chosen_items
 from evaluation.answers.texts import token_f1
+from evaluation.reader_questions import asked_of, watched_groups
 from kernel.answering.reading import Reading
 from kernel.model_store import ModelStore
 from kernel.reading_model import BASE, FOLDER
@@ -34,38 +32,6 @@ from retrieval.errors import TekioError
 from retrieval.token_counter import load_tokenizer
 
 FOLD = "2/2"
-_WATCHED = 10
-"""One document in so many is kept out of training, to see how it goes."""
-
-
-def asked_of(whole: QuestionSet, *, fold: str | None) -> list[Asked]:
-    """Return the questions of a set, each with the text that answers it and the others of its document."""
-    texts = {document.id: document.text for document in whole.pool}
-    titles: dict[str, list[str]] = {}
-    for document in whole.pool:
-        titles.setdefault(document.title, []).append(document.id)
-    of = {name: names for names in titles.values() for name in names}
-    found = []
-    for item in chosen_items(whole.items, fold=fold):
-        if item.answers and len(item.places) == 1:
-            ((name, _),) = item.places
-            others = [
-                texts[other]
-                for other in of[name]
-                if other != name and not any(answer in texts[other] for answer in item.answers)
-            ]
-            found.append(
-                Asked(item.question, item.answers, texts[name], item.language, item.group, tuple(others))
-            )
-    return found
-
-
-def watched_groups(asked: Sequence[Asked]) -> set[str]:
-    """Return the documents of a set that are kept out of training: a tenth, the same each time."""
-    groups = sorted(
-        {each.group for each in asked}, key=lambda group: hashlib.sha256(group.encode()).hexdigest()
-    )
-    return set(groups[: -(-len(groups) // _WATCHED)])
 
 
 def watching(rows: Sequence[Encoded]) -> Callable[[Callable[[Sequence[Encoded]], list[Reading]]], str]:

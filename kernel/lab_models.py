@@ -10,6 +10,8 @@ from kernel.model_packages.manifest import LAB_CARD, has_model
 from kernel.variant_settings import VariantSettings
 from retrieval.errors import UsageError
 
+READER_HEAD = "head.safetensors"
+"""The file by which a model is known that reads passages for the words that answer."""
 _WRITES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 """How transformers ends the names of architectures that write text."""
 
@@ -45,6 +47,11 @@ def lab_variant(name: str, folder: Path) -> VariantSettings:
         held = _config_of(folder)
     except (OSError, ValueError) as error:
         raise UsageError(f"the model '{name}' cannot be read ({error}): make it again") from error
+    if (folder / READER_HEAD).is_file():
+        raise UsageError(
+            f"the model '{name}' reads passages and writes no text: `reading_model = \"{name}\"` in tekio.toml "
+            "has it read"
+        )
     if not writes_text(folder):
         kinds = ", ".join(_architectures(held))
         raise UsageError(f"the model '{name}' writes no text ({kinds}), so that it cannot answer")
@@ -90,6 +97,7 @@ def _is_whole(folder: Path) -> bool:
 
 __all__ = [
     "LAB_CARD",
+    "READER_HEAD",
     "find_lab_model",
     "lab_engine",
     "lab_variant",

@@ -7,17 +7,20 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kernel.answering.reading import MAX_TOKENS, QUERY_PREFIX, Floats, SpanReader
+from kernel.chat.stamps import weights_stamp
+from kernel.lab_models import READER_HEAD, find_lab_model
 from kernel.model_store import ModelStore, ResolvedModel
 from retrieval.engines.build import build_encoder
 from retrieval.engines.catalog import AUTO, ENGINES, FLOAT, find_engine
 from retrieval.engines.cpu import vector_instructions
-from retrieval.errors import TekioError
+from retrieval.errors import TekioError, UsageError
 from retrieval.model_building import building_in_turn
 from retrieval.model_folder import pad_id
 from retrieval.token_counter import load_tokenizer
@@ -31,7 +34,7 @@ BASE = "multilingual-e5-small"
 """The model that the adapter was trained on; it is the default embedder, and mostly there already."""
 FOLDER = Path(__file__).parent / "answering" / "span_reader"
 _ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
-HEAD = "head.safetensors"
+HEAD = READER_HEAD
 """The weights of beginning and end beside the adapter."""
 _COPIED = ("tokenizer.json", "tokenizer_config.json")
 _LOCK_SECONDS = 900.0
@@ -39,9 +42,56 @@ VERSION = 1
 """Counts the changes of how it is made."""
 
 
+@dataclass(frozen=True, slots=True)
+class ReaderFiles:
+    """Where a reading model is: the folder of its encoder and tokenizer, and the file of its two weights a token."""
+
+    folder: Path
+    head: Path
+    revision: str
+
+
+def own_reader(name: str, made: Path) -> ReaderFiles:
+    """Return a reading model of one's own: of the lab by its name, or a folder.
+
+    Args:
+        name: of either.
+        made: the folder of the lab's models.
+
+    Raises:
+        UsageError: there is none.
+    """
+    folder = find_lab_model(name, made) or Path(name).expanduser().absolute()
+    if not ((folder / "config.json").is_file() and (folder / HEAD).is_file()):
+        raise UsageError(
+            f"there is no reading model '{name}': `tekio adapt prune-reader` makes one in {made}, and without the "
+            "setting `reading_model` the one that comes with Tekio reads"
+        )
+    return ReaderFiles(folder, folder / HEAD, weights_stamp(folder))
+
+
+def shipped_reader(
+    models: ModelStore, *, say: Callable[[str], None] = lambda text: None, folder: Path = FOLDER
+) -> ReaderFiles:
+    """Return the reading model that comes with Tekio, putting it into its base's weights where that was not done.
+
+    Args:
+        models: has the base.
+        say: is told when something takes long.
+        folder: of the adapter.
+
+    Raises:
+        TekioError: the base is not here and cannot be fetched, or the model cannot be written.
+    """
+    base = models.resolve(BASE)
+    revision = _revision(base, folder)
+    return ReaderFiles(_merged(models.cache, base, folder, revision, say), folder / HEAD, revision)
+
+
 def find_reader(
     models: ModelStore,
     *,
+    own: ReaderFiles | None = None,
     engine: str = "auto",
     threads: int = 0,
     say: Callable[[str], None] = lambda text: None,
@@ -51,6 +101,7 @@ def find_reader(
 
     Args:
         models: has the base.
+        own: reads in place of the one that comes with Tekio, and needs no base.
         engine: what computes it, as for the embedder; one of whole numbers goes to the best of the others.
         threads: of the engine; 0 leaves it to the engine.
         say: is told when something takes long.
@@ -62,37 +113,47 @@ def find_reader(
     # Not in 8 bits: quantised, it points at other words in four of ten passages, for a fifth less time.
     named = engine if engine in ENGINES and ENGINES[engine].family == FLOAT else AUTO
     chosen = find_engine(named, instructions=vector_instructions(), family=FLOAT)
-    try:
-        base = models.resolve(BASE)
-    except TekioError as error:
-        say(f"answers come without the reading model: {error}")
-        return None
-    revision = f"{_digest(folder)}-{hashlib.sha256(base.revision.encode()).hexdigest()[:8]}-{VERSION}"
+    if own is not None:
+        revision = own.revision
+    else:
+        try:
+            revision = _revision(models.resolve(BASE), folder)
+        except TekioError as error:
+            say(f"answers come without the reading model: {error}")
+            return None
 
     def load() -> tuple[Tokenizer, Encoder, Floats, Floats]:
-        merged = _merged(models.cache, base, folder, revision, say)
+        files = own or shipped_reader(models, say=say, folder=folder)
         encoder = build_encoder(
             chosen,
-            merged,
-            merged / "exports",
+            files.folder,
+            _place(models.cache, revision) / "exports",
             max_tokens=MAX_TOKENS,
-            pad_id=pad_id(merged),
+            pad_id=pad_id(files.folder),
             prefix=QUERY_PREFIX,
             threads=threads,
             say=say,
             small_table=True,
         )
-        weights, bias = _head(folder)
-        return load_tokenizer(merged / "tokenizer.json"), encoder, weights, bias
+        weights, bias = _head(files.head)
+        return load_tokenizer(files.folder / "tokenizer.json"), encoder, weights, bias
 
     return SpanReader(load, revision=revision, say=say)
 
 
-def _head(folder: Path) -> tuple[Floats, Floats]:
+def _revision(base: ResolvedModel, folder: Path) -> str:
+    return f"{_digest(folder)}-{hashlib.sha256(base.revision.encode()).hexdigest()[:8]}-{VERSION}"
+
+
+def _place(cache: Path, revision: str) -> Path:
+    return cache / f"span-reader-{revision}"
+
+
+def _head(file: Path) -> tuple[Floats, Floats]:
     """Return the weights of beginning and end, shape (hidden, 2), and their biases, shape (2,)."""
     from safetensors.numpy import load_file
 
-    held = load_file(folder / HEAD)
+    held = load_file(file)
     return np.ascontiguousarray(held["weight"].T, np.float32), np.asarray(held["bias"], np.float32)
 
 
@@ -109,7 +170,7 @@ def _merged(
     """Return the folder of the base with the adapter in its weights, making it first if it is not there."""
     from filelock import FileLock, Timeout
 
-    target = cache / f"span-reader-{revision}"
+    target = _place(cache, revision)
     if (target / "config.json").is_file():
         return target
     try:

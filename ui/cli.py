@@ -39,6 +39,7 @@ from ui.commands.lab_distil import adapt_distil, adapt_distil_technique
 from ui.commands.lab_experts import adapt_experts
 from ui.commands.lab_pretrain import adapt_pretrain
 from ui.commands.lab_prune import adapt_prune
+from ui.commands.lab_prune_reader import adapt_prune_reader
 from ui.commands.lab_quantise import adapt_quantise
 from ui.commands.lab_scaling import adapt_scaling
 from ui.commands.lab_schedules import adapt_schedules
@@ -100,6 +101,7 @@ _adaptations.command("schedules")(adapt_schedules)
 _adaptations.command("quantise")(adapt_quantise)
 _adaptations.command("compress")(adapt_compress)
 _adaptations.command("prune")(adapt_prune)
+_adaptations.command("prune-reader")(adapt_prune_reader)
 _adaptations.command("distil")(adapt_distil)
 _adaptations.command("distil-technique")(adapt_distil_technique)
 _adaptations.command("speculate")(adapt_speculate)

@@ -42,7 +42,7 @@ from kernel.loading import Loading
 from kernel.memories import Memories
 from kernel.metrics import Metrics
 from kernel.model_store import ModelStore
-from kernel.reading_model import find_reader
+from kernel.reading_model import find_reader, own_reader
 from kernel.selecting import selection_of
 from kernel.settings import Settings
 from kernel.tracing import Tracing
@@ -117,7 +117,13 @@ class Engine:
         )
         self.ranker = SentenceRanker(tokens, self.searching.embedded, index.inverse_frequencies)
         spans = (
-            find_reader(models, engine=settings.embedder_engine, threads=settings.threads, say=say)
+            find_reader(
+                models,
+                own=own_reader(settings.reading_model, settings.models) if settings.reading_model else None,
+                engine=settings.embedder_engine,
+                threads=settings.threads,
+                say=say,
+            )
             if settings.reading
             else None
         )

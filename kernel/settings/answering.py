@@ -37,6 +37,11 @@ class Answering(BaseModel, frozen=True):
         description="let a reading model, which comes with Tekio, find the words that answer, and tell whether there "
         "are any",
     )
+    reading_model: str = Field(
+        "",
+        description="name or folder of another reading model, as `tekio adapt prune-reader` makes; empty: the one "
+        "that comes with Tekio",
+    )
     entailment: str = Field(
         "",
         description="name or folder of a model of natural language inference that reads whether a passage says what a "

@@ -1,0 +1,64 @@
+"""A small reading model and questions for it: real parts, at a size of no cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from adaptation.span_reader.examples import Asked
+from kernel.reading_model import HEAD, ReaderFiles
+
+THINGS = "pump valve filter ladder lamp cable trolley scale printer drill sieve mixer".split()
+
+
+def asked_about(count: int, *, group: str = "g") -> list[Asked]:
+    """Return questions, each with a passage that answers it and another that does not."""
+
+    def told(number: int) -> str:
+        thing = THINGS[number % len(THINGS)]
+        return f"the {thing} was bought in {1900 + number % 90} by ada and it is green"
+
+    return [
+        Asked(
+            f"when was the {THINGS[number % len(THINGS)]} bought",
+            (str(1900 + number % 90),),
+            told(number),
+            "en",
+            f"{group}{number}",
+            (told(number + 1),),
+        )
+        for number in range(count)
+    ]
+
+
+def make_reader(folder: Path, *, layers: int = 4, seed: int = 0) -> ReaderFiles:
+    """Make a reading model of so many layers, 32 states wide, words for pieces."""
+    import torch
+    from safetensors.torch import save_file
+    from tokenizers import Tokenizer, normalizers, pre_tokenizers
+    from tokenizers.models import WordLevel
+    from transformers import BertConfig, BertModel
+
+    words = {word for each in asked_about(90) for word in f"{each.question} {each.text}".split()} | {
+        "query",
+        ":",
+    }
+    vocabulary = {word: row for row, word in enumerate(["<s>", "<pad>", "</s>", "<unk>", *sorted(words)])}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    torch.manual_seed(seed)
+    config: Any = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=160,
+        pad_token_id=1,
+        initializer_range=0.2,  # so that layers do something
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    save_file({"weight": torch.randn(2, 32), "bias": torch.zeros(2)}, folder / HEAD)
+    return ReaderFiles(folder, folder / HEAD, f"small-{layers}-{seed}")
