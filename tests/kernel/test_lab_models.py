@@ -15,6 +15,7 @@ from kernel.chat.quantised import Form
 from kernel.composed.describing import describe_variants
 from kernel.lab_models import (
     LAB_CARD,
+    READER_HEAD,
     find_lab_model,
     lab_engine,
     lab_variant,
@@ -79,6 +80,9 @@ def test_a_model_answers_as_its_kind_and_its_weights_want(models: Path) -> None:
     assert (light.engine, light.precision) == ("local", "int4-weights")
     assert lab_variant("both", models / "both").engine == lab_engine(models / "both") == "seq2seq"
     with pytest.raises(UsageError, match=r"'reader' writes no text \(BertForMaskedLM\)"):
+        lab_variant("reader", models / "reader")
+    (models / "reader" / READER_HEAD).touch()
+    with pytest.raises(UsageError, match=r"reads passages and writes no text: `reading_model = \"reader\"`"):
         lab_variant("reader", models / "reader")
 
 

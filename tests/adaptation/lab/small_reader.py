@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -62,3 +63,19 @@ def make_reader(folder: Path, *, layers: int = 4, seed: int = 0) -> ReaderFiles:
     tokenizer.save(str(folder / "tokenizer.json"))
     save_file({"weight": torch.randn(2, 32), "bias": torch.zeros(2)}, folder / HEAD)
     return ReaderFiles(folder, folder / HEAD, f"small-{layers}-{seed}")
+
+
+def write_questions(folder: Path, count: int, *, group: str = "g") -> Path:
+    """Write so many questions as a set in the form of BEIR, each over a document of its own."""
+    asked = asked_about(count, group=group)
+    (folder / "qrels").mkdir(parents=True)
+    corpus, queries, judged = [], [], ["query-id\tcorpus-id\tscore"]
+    for number, each in enumerate(asked):
+        for name, text in (("right", each.text), ("other", each.others[0])):
+            corpus.append({"_id": f"{name}{number}", "title": each.group, "text": text})
+        queries.append({"_id": f"q{number}", "text": each.question, "answers": list(each.answers)})
+        judged.append(f"q{number}\tright{number}\t1")
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, corpus)))
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
+    (folder / "qrels" / "test.tsv").write_text("\n".join(judged) + "\n")
+    return folder
