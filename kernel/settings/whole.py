@@ -44,7 +44,8 @@ class Settings(Outcome, Computing, Functions, Serving, Ingesting, Answering, Ans
     @classmethod
     def _models_of_the_lab(cls, held: dict[str, Any]) -> dict[str, Any]:
         models = Path(held.get("models") or cls.model_fields["models"].default).expanduser()
-        named = {key: held[key] for key in ("generator", "draft") if isinstance(held.get(key), str)}
+        keys = ("generator", "draft", "reading_model")
+        named = {key: held[key] for key in keys if isinstance(held.get(key), str)}
         return held | {key: model_source(name, models) for key, name in named.items()}
 
     @model_validator(mode="after")

@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from kernel.app import Tekio
+from kernel.lab_models import LAB_CARD
 from kernel.model_store import ModelStore
 from kernel.settings import Settings
 from retrieval.errors import UsageError
 from tests.adaptation.lab.small_reader import make_reader, write_questions
 from tests.ui.conftest import Run
+from ui.page.models import model_rows
 
 
 @pytest.fixture(autouse=True)
@@ -96,3 +98,13 @@ def test_it_reads_where_the_setting_names_it(model_store: ModelStore, tmp_path: 
         pytest.raises(UsageError, match="there is no reading model 'nowhere': `tekio adapt prune-reader`"),
     ):
         tekio._start()
+
+
+def test_the_page_tells_which_model_reads_and_how_large_it_is(tmp_path: Path) -> None:
+    made = make_reader(tmp_path / "models" / "quick")
+    (made.folder / LAB_CARD).write_text('{"name": "quick", "method": "prune reader"}')
+    store = ModelStore(tmp_path / "cache", offline=True)
+    settings = Settings(reading_model="quick", models=tmp_path / "models", cache=tmp_path / "cache")
+    (row,) = [row for row in model_rows(settings, store) if row.setting == "reading"]
+    assert row.name == "quick"
+    assert row.disk == sum(path.stat().st_size for path in made.folder.iterdir())

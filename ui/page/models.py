@@ -46,7 +46,10 @@ def show_models(here: Here) -> None:
 def model_rows(settings: Settings, store: ModelStore) -> list[ModelRow]:
     """Return the models of this machine that the settings name; nobody is asked, and nothing is fetched."""
     rows = [_row(setting, name, store) for setting, name in _named(settings) if name]
-    if settings.reading and (folders := sorted(store.cache.glob(_READER))):
+    if settings.reading and settings.reading_model:
+        own = Path(settings.reading_model).expanduser()
+        rows.append(ModelRow("reading", own.name, _size(own) if own.is_dir() else None, None))
+    elif settings.reading and (folders := sorted(store.cache.glob(_READER))):
         rows.append(ModelRow("reading", folders[-1].name, _size(folders[-1]), _MEASURED["reading"]))
     return rows
 
