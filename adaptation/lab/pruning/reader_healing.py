@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
@@ -147,26 +146,6 @@ def divergence(said: torch.Tensor, seen: torch.Tensor, may: torch.Tensor) -> tor
     return (other.exp() * (other - own)).masked_fill(never, 0.0).sum((1, 2)).mean()
 
 
-def run_distances(whole: WholeReader, rows: Sequence[Encoded], fill: int) -> NDArray[np.float64]:
-    """Return how far a layer alone comes from what it and those before it do together, as `layers_to_stay` wants it.
-
-    Args:
-        whole: the model.
-        rows: that are read, in one batch.
-        fill: the token that pads.
-    """
-    batch = collate(rows, fill)
-    layers, tokens = whole.layers(), batch["mask"].bool()
-    far = np.full((len(layers) + 1, len(layers) + 1), np.inf)
-    with torch.inference_mode():
-        states, _ = whole(batch["ids"], batch["mask"])
-        for end, layer in enumerate(layers, 1):
-            for begin in range(end):
-                ((made,), _) = FewerLayers([layer], whole.head)([states[begin]], batch["mask"])
-                far[begin, end] = float(distance(made[tokens], states[end][tokens]))
-    return far
-
-
 def heal(
     student: FewerLayers,
     whole: WholeReader,
@@ -185,7 +164,7 @@ def heal(
         student: they.
         whole: the model that they come from.
         batches: that are read, one a step.
-        reached: from `layers_to_stay`.
+        reached: from `layers_reached`.
         plan: rate and seed.
         work: a folder for checkpoints, of this training alone.
         fill: the token that pads.

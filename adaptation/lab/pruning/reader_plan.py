@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.errors import UsageError
 
@@ -51,43 +47,15 @@ class ReaderPlan:
         return asdict(self)
 
 
-def layers_to_stay(far: NDArray[np.float64], share: float) -> list[int]:
-    """Return behind which layers, counted from 1, the states stand that the layers left should come to.
+def layers_reached(layers: int, share: float) -> list[int]:
+    """Return behind which layers of so many, counted from 1, the states stand that the layers left should come to.
 
-    All layers fall into runs, each of which its last layer is to stand for alone. Of all ways to part them that is
-    taken whose worst run is least far off, and of these the one that is least far off in all. So layers of which one
-    can do the work of several go first, wherever they are; often these are the lower ones.
-
-    Args:
-        far: how far from the states behind layer j those are that layer j alone makes of the states before layer
-            i + 1, at [i, j], shape (layers + 1, layers + 1).
-        share: of the layers that is taken out; one at least goes, and one stays.
+    They are evenly apart and end with the last, so that each layer that stays does the work of as many.
 
     Raises:
         UsageError: there are too few layers.
     """
-    layers = len(far) - 1
     if layers < 2:
         raise UsageError("a reading model with one layer has none that can be taken out")
     kept = layers - min(layers - 1, max(1, round(share * layers)))
-    worst, _ = _parted(far, kept, max)
-    return _parted(np.where(far <= worst, far, np.inf), kept, lambda one, other: one + other)[1]
-
-
-def _parted(
-    far: NDArray[np.float64], kept: int, joined: Callable[[float, float], float]
-) -> tuple[float, list[int]]:
-    """Return the ends of so many runs that are least far off, and how far, as several runs are counted together."""
-    best: dict[int, tuple[float, list[int]]] = {0: (0.0, [])}
-    for _ in range(kept):
-        longer: dict[int, tuple[float, list[int]]] = {}
-        for end in range(1, len(far)):
-            found = [
-                (joined(told, float(far[begin, end])), [*runs, end])
-                for begin, (told, runs) in best.items()
-                if begin < end
-            ]
-            if found:
-                longer[end] = min(found)
-        best = longer
-    return best[len(far) - 1]
+    return [round((place + 1) * layers / kept) for place in range(kept)]

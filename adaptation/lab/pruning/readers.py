@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adaptation.lab.models import LabCard, check_model_name, keep_written, read_card
-from adaptation.lab.pruning.reader_plan import ReaderPlan, layers_to_stay
+from adaptation.lab.pruning.reader_plan import ReaderPlan, layers_reached
 from adaptation.lab.work_folder import digest_of, working
 from adaptation.span_reader.examples import Asked, make_examples
 from adaptation.span_reader.training import Encoded, batches, encode
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 LEAST_ASKED = 32
 """Questions with an answer in their passage, without which there is too little to learn from."""
 _MOST_HELD = 200
-_SEEN = 32
-"""Examples that are read to see which layers may go."""
 _COPIED = ("tokenizer.json", "tokenizer_config.json")
 
 
@@ -83,12 +81,11 @@ def prune_reader(
         )
     told = {"plan": plan.as_dict(), "asked": _digest(learned), "base": whole.revision}
     with working(out, digest_of(**told), resume=resume, force=force) as work:
-        from adaptation.lab.pruning.reader_healing import heal, run_distances, told_otherwise
+        from adaptation.lab.pruning.reader_healing import heal, told_otherwise
 
-        model, fill = load_reader(whole), pad_id(whole.folder)
-        seen = encode(tokenizer, make_examples(learned[:: max(1, len(learned) // _SEEN)], seed=plan.seed))
-        reached = layers_to_stay(run_distances(model, seen[:_SEEN], fill), plan.share)
-        student = fewer_layers(model, reached)
+        model = load_reader(whole)
+        reached = layers_reached(len(model.layers()), plan.share)
+        student, fill = fewer_layers(model, reached), pad_id(whole.folder)
         rows = batches(watched, plan.rows)
         far = {"pruned": told_otherwise(student, model, rows, fill)}
         taken = 1 - len(reached) / len(model.layers())
