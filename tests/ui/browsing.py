@@ -112,6 +112,13 @@ def settled(page: Any) -> None:
     page.wait_for_function(_QUIET, timeout=120_000)
 
 
+def choose_in(page: Any, box: Any, option: str) -> None:
+    """Choose in a box once the page stands: a run of its script in between would fold its choices again."""
+    settled(page)
+    box.click(timeout=60_000)
+    page.get_by_role("option", name=option, exact=True).click()
+
+
 def ask(page: Any, question: str, *, wait: bool = True) -> None:
     """Ask a question in the chat; unless told otherwise, wait for the answer's text."""
     settled(page)  # while the language changes there are two fields for a moment

@@ -30,7 +30,7 @@ from kernel.settings import load_settings
 from retrieval.sentence_transformer import SentenceTransformerEmbedder
 from tests.kernel.remote.stub_server import Call, Stub
 from tests.kernel.remote.stub_server import served as stub_served
-from tests.ui.browsing import ask, chat_served, chromium, go, library, settled, shot_folder
+from tests.ui.browsing import ask, chat_served, choose_in, chromium, go, library, settled, shot_folder
 from ui.locales import label
 from ui.page.auditing import page_log
 from ui.page.differences import differences
@@ -256,8 +256,7 @@ def test_a_reload_during_a_stream_finds_the_answer_going_on(opened: Callable[...
     stub.script = answer
     page = opened()
     page.get_by_text("How to answer").click()
-    page.get_by_role("combobox", name="Who answers").click()
-    page.get_by_role("option", name="far").click()
+    choose_in(page, page.get_by_role("combobox", name="Who answers"), "far")
     draft = page.locator(".tk-draft")
     try:
         ask(page, INSULIN, wait=False)
@@ -308,8 +307,7 @@ def test_the_members_of_an_ensemble_are_unfolded_in_every_size_and_found_again(
     axe = library("axe_playwright_python.sync_playwright").Axe()
     page = opened()
     page.get_by_text("How to answer").click()
-    page.get_by_role("combobox", name="Who answers").click()
-    page.get_by_role("option", name="panel · ensemble").click()
+    choose_in(page, page.get_by_role("combobox", name="Who answers"), "panel · ensemble")
     page.get_by_text("majority vote · members: extractive, base").wait_for(timeout=30_000)
     ask(page, INSULIN)
     address = page.url
@@ -357,8 +355,7 @@ def test_an_answer_that_streams_is_stopped_at_once_and_keeps_its_draft(
     stub.script = answer
     page = opened()
     page.get_by_text("How to answer").click()
-    page.get_by_role("combobox", name="Who answers").click()
-    page.get_by_role("option", name="far").click()
+    choose_in(page, page.get_by_role("combobox", name="Who answers"), "far")
     try:
         ask(page, "What has to be done after a needlestick injury?", wait=False)
         page.locator(".tk-draft").filter(has_text="The wound is washed").wait_for(timeout=60_000)
@@ -452,20 +449,17 @@ def test_a_file_goes_into_a_collection_which_is_listed_and_asked_by_itself(
     page.get_by_role("button", name="Add files: 1").click()
     page.get_by_text("1 added").wait_for(timeout=60_000)
     listed = page.get_by_role("combobox", name="Collections")
-    listed.click()
-    page.get_by_role("option", name='釉薬; "A|B"').click()
+    choose_in(page, listed, '釉薬; "A|B"')
     page.keyboard.press("Escape")
     page.get_by_text("1 documents").wait_for(timeout=30_000)
     assert page.locator("[data-document]").count() == 1
     page.screenshot(path=shots / "collections.png")
-    listed.click()
-    page.get_by_role("option", name="In no collection").click()
+    choose_in(page, listed, "In no collection")
     page.keyboard.press("Escape")
     page.locator("[data-document]").filter(has_text="insulin-protocol").wait_for(timeout=30_000)
     assert page.locator("[data-document]").filter(has_text="glaze.md").count() == 1
     go_to_chat(page)
-    listed.click()
-    page.get_by_role("option", name='釉薬; "A|B"').click()
+    choose_in(page, listed, '釉薬; "A|B"')
     page.keyboard.press("Escape")
     ask(page, "For how many minutes is glaze G-7 stirred?")
     assert "20 minutes" in page.locator(".tk-answer").inner_text()

@@ -19,7 +19,7 @@ from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.settings import Settings, load_settings
 from tests.adaptation.conftest import make_base, make_embedder, write_documents
-from tests.ui.browsing import chat_served, chromium, go, shot_folder
+from tests.ui.browsing import chat_served, choose_in, chromium, go, shot_folder
 from ui.jobs.jobs import Jobs
 from ui.page.training import losses
 
@@ -118,8 +118,7 @@ def fill(page: Any, name: str, value: str) -> None:
 def made_default(page: Any) -> None:
     """Make the adapter the default, against the advice: what knows nothing wins nothing."""
     page.get_by_role("tab", name="Adapters").click()
-    page.get_by_role("combobox", name="Who answers where nobody is chosen").click()
-    page.get_by_role("option", name="domain").click()
+    choose_in(page, page.get_by_role("combobox", name="Who answers where nobody is chosen"), "domain")
     page.get_by_text("domain did not win more than it lost").wait_for(timeout=30_000)
     assert page.get_by_role("button", name="Make default").is_disabled()
     page.get_by_text("Let it answer by default all the same").click()

@@ -12,7 +12,7 @@ import pytest
 from kernel.app import Tekio
 from kernel.model_store import ModelStore
 from kernel.settings import Settings, load_settings
-from tests.ui.browsing import ask, chat_served, chromium, go, settled, shot_folder
+from tests.ui.browsing import ask, chat_served, choose_in, chromium, go, settled, shot_folder
 from tests.ui.taught import teach
 from ui.page.differences import differences
 
@@ -87,8 +87,7 @@ def test_a_base_and_an_adapter_answer_the_same_question_switched_and_side_by_sid
 
         go(page, "Side by side")
         page.get_by_label("Question").fill(QUESTION)
-        page.get_by_role("combobox", name="Who answers (two or three)").click()
-        page.get_by_role("option", name="tuned").click()
+        choose_in(page, page.get_by_role("combobox", name="Who answers (two or three)"), "tuned")
         page.keyboard.press("Escape")
         page.get_by_role("button", name="Ask all").click()
         page.get_by_role("button", name="This is the best").nth(2).wait_for(timeout=180_000)
@@ -122,8 +121,7 @@ def choose(page: Any, what: str, name: str) -> None:
     box = page.get_by_role("combobox", name=what)
     if not box.is_visible():  # a conversation that begins folds the choices
         page.get_by_text("How to answer").click()
-    box.click(timeout=60_000)
-    page.get_by_role("option", name=name, exact=True).click()
+    choose_in(page, box, name)
     settled(page)
 
 
