@@ -20,7 +20,7 @@ from kernel.answering.reading import SpanReader
 from kernel.comparison import RESAMPLES, before_and_after
 from retrieval.errors import TekioError, UsageError
 
-WATCHED = 10
+_WATCHED = 10
 """One document in so many is kept out of training, to see how it goes."""
 _SEED = 20261130
 _AT_ONCE = 50
@@ -74,7 +74,7 @@ def watched_groups(asked: Sequence[Asked]) -> set[str]:
     groups = sorted(
         {each.group for each in asked}, key=lambda group: hashlib.sha256(group.encode()).hexdigest()
     )
-    return set(groups[: -(-len(groups) // WATCHED)])
+    return set(groups[: -(-len(groups) // _WATCHED)])
 
 
 def reader_sets(
@@ -99,7 +99,9 @@ def reader_sets(
         learned += [each for each in asked if each.group not in kept_out]
         held += [each for each in asked if each.group in kept_out]
         if part is not None and sample:
-            measured[found.name] = asked_of(found, fold=measured_fold, sample=sample)
+            apart = asked_of(found, fold=measured_fold, sample=sample)
+            if apart:
+                measured.setdefault(found.name, []).extend(apart)
     return ReaderSets(learned, held, measured)
 
 

@@ -37,6 +37,13 @@ def test_nothing_is_measured_where_no_question_is_asked_for(tmp_path: Path) -> N
     assert reader_sets([one], [], fold="2/2", measured_fold="1/2", sample=0).measured == {}
 
 
+def test_two_sets_of_one_name_are_measured_as_one(tmp_path: Path) -> None:
+    both = [write_questions(tmp_path / each / "asked", 60, group=each) for each in ("a", "b")]
+    found = reader_sets(both, [], fold="2/2", measured_fold="1/2", sample=100).measured
+    assert list(found) == ["asked"]
+    assert {each.group[0] for each in found["asked"]} == {"a", "b"}
+
+
 def test_a_question_comes_with_its_passage_and_the_others_of_its_document(tmp_path: Path) -> None:
     rows = [
         {"_id": "a", "title": "T", "text": "bought in 1901"},

@@ -108,3 +108,11 @@ def test_the_page_tells_which_model_reads_and_how_large_it_is(tmp_path: Path) ->
     (row,) = [row for row in model_rows(settings, store) if row.setting == "reading"]
     assert row.name == "quick"
     assert row.disk == sum(path.stat().st_size for path in made.folder.iterdir())
+
+
+def test_what_engines_made_of_another_is_not_shown_as_the_one_that_comes_with_tekio(tmp_path: Path) -> None:
+    (tmp_path / "span-reader-a").mkdir()
+    (tmp_path / "span-reader-a" / "config.json").write_text("{}")
+    (tmp_path / "span-reader-b" / "exports").mkdir(parents=True)
+    rows = model_rows(Settings(cache=tmp_path), ModelStore(tmp_path, offline=True))
+    assert [row.name for row in rows if row.setting == "reading"] == ["span-reader-a"]

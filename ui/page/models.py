@@ -21,7 +21,7 @@ from ui.plaintext import one_line
 
 _MEASURED = {"multilingual-e5-small": 500, "reading": 200}
 """Megabytes of memory of a model in use, as the README gives them."""
-_READER = "span-reader-*"
+_READER = "span-reader-*/config.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ def model_rows(settings: Settings, store: ModelStore) -> list[ModelRow]:
     if settings.reading and settings.reading_model:
         own = Path(settings.reading_model).expanduser()
         rows.append(ModelRow("reading", own.name, _size(own) if own.is_dir() else None, None))
-    elif settings.reading and (folders := sorted(store.cache.glob(_READER))):
-        rows.append(ModelRow("reading", folders[-1].name, _size(folders[-1]), _MEASURED["reading"]))
+    elif settings.reading and (found := sorted(store.cache.glob(_READER))):
+        folder = found[-1].parent  # another's has what engines made of it here, and no weights
+        rows.append(ModelRow("reading", folder.name, _size(folder), _MEASURED["reading"]))
     return rows
 
 
