@@ -83,9 +83,19 @@ def shipped_reader(
     Raises:
         TekioError: the base is not here and cannot be fetched, or the model cannot be written.
     """
+    _, made = _shipped(models, say, folder)
+    return made()
+
+
+def _shipped(
+    models: ModelStore, say: Callable[[str], None], folder: Path
+) -> tuple[str, Callable[[], ReaderFiles]]:
+    """Return the revision of the one that comes with Tekio, and what makes it where it is not there."""
     base = models.resolve(BASE)
-    revision = _revision(base, folder)
-    return ReaderFiles(_merged(models.cache, base, folder, revision, say), folder / HEAD, revision)
+    revision = f"{_digest(folder)}-{hashlib.sha256(base.revision.encode()).hexdigest()[:8]}-{VERSION}"
+    return revision, lambda: ReaderFiles(
+        _merged(models.cache, base, folder, revision, say), folder / HEAD, revision
+    )
 
 
 def find_reader(
@@ -113,17 +123,18 @@ def find_reader(
     # Not in 8 bits: quantised, it points at other words in four of ten passages, for a fifth less time.
     named = engine if engine in ENGINES and ENGINES[engine].family == FLOAT else AUTO
     chosen = find_engine(named, instructions=vector_instructions(), family=FLOAT)
-    if own is not None:
-        revision = own.revision
+    files_of: Callable[[], ReaderFiles]
+    if (given := own) is not None:
+        revision, files_of = given.revision, lambda: given
     else:
         try:
-            revision = _revision(models.resolve(BASE), folder)
+            revision, files_of = _shipped(models, say, folder)
         except TekioError as error:
             say(f"answers come without the reading model: {error}")
             return None
 
     def load() -> tuple[Tokenizer, Encoder, Floats, Floats]:
-        files = own or shipped_reader(models, say=say, folder=folder)
+        files = files_of()
         encoder = build_encoder(
             chosen,
             files.folder,
@@ -139,10 +150,6 @@ def find_reader(
         return load_tokenizer(files.folder / "tokenizer.json"), encoder, weights, bias
 
     return SpanReader(load, revision=revision, say=say)
-
-
-def _revision(base: ResolvedModel, folder: Path) -> str:
-    return f"{_digest(folder)}-{hashlib.sha256(base.revision.encode()).hexdigest()[:8]}-{VERSION}"
 
 
 def _place(cache: Path, revision: str) -> Path:

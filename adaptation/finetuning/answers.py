@@ -19,11 +19,11 @@ from adaptation.finetuning.encoding import Encoded
 from adaptation.finetuning.methods import method_of
 from adaptation.finetuning.packing import Pack, pack_rows, shuffled_near
 from adaptation.finetuning.recipe import Recipe
-from adaptation.finetuning.training import Schedule, trainer_arguments
+from adaptation.finetuning.training import OrderedTrainer, Schedule, trainer_arguments
 from retrieval.errors import UsageError
 
 
-class PackTrainer(Trainer):
+class PackTrainer(OrderedTrainer):
     """A Trainer that takes its packs in their order, which the seed has drawn, so that a resumed run goes on alike.
 
     Beside the loss of the answers it counts by how much an adapter changes the base's predictions of plain text, the
@@ -36,11 +36,6 @@ class PackTrainer(Trainer):
         """Make it; `hold` is what a nat of divergence counts against one of the answers' loss."""
         super().__init__(*args, **kwargs)
         self._hold = hold
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        from torch.utils.data import SequentialSampler
-
-        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

@@ -68,6 +68,15 @@ class Trained:
     stopped_early: bool
 
 
+class OrderedTrainer(Trainer):
+    """A Trainer that takes its batches in their order, which a seed has drawn, so that a resumed run goes on alike."""
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        from torch.utils.data import SequentialSampler
+
+        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+
+
 def trainer_arguments(work: Path, recipe: Recipe, schedule: Schedule) -> dict[str, Any]:
     """Return what transformers' `TrainingArguments` takes, and TRL's as well."""
     on_cuda = torch.cuda.is_available()

@@ -97,21 +97,11 @@ def train(
     import torch
     from peft import LoraConfig, get_peft_model
     from safetensors.torch import save_file
-    from transformers import AutoModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
+    from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
 
     set_seed(recipe.seed)
     tokenizer, fill = load_tokenizer(base / "tokenizer.json"), pad_id(base)
-    # The plain attention is the faster one here: the other falls back to it for a mask.
-    with building_in_turn():
-        encoder: Any = AutoModel.from_pretrained(
-            base, dtype="float32", attn_implementation="eager", add_pooling_layer=False, local_files_only=True
-        )
-    encoder.name_or_path = encoder.config.name_or_path = (
-        ""  # PEFT writes it down; it is a path on this machine
-    )
-    for module in encoder.modules():  # drawing the noise takes as long as the rest, and an adapter is small
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+    encoder = load_encoder(base)
     config = LoraConfig(
         r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules=["query", "key", "value", "dense"]
     )
@@ -131,20 +121,13 @@ def train(
             best = torch.logsumexp(likely.masked_fill(~right, -1e4), dim=1)
             return {"loss": -best.sum(dim=1).mean(), "logits": logits}
 
-    def collate(rows: Sequence[Encoded]) -> dict[str, torch.Tensor]:
-        ids, mask = padded([row.window.ids for row in rows], fill, _PAD_STEP)
-        may, right = np.zeros(ids.shape, bool), np.zeros((*ids.shape, 2), bool)
+    def with_answers(rows: Sequence[Encoded]) -> dict[str, torch.Tensor]:
+        batch = collate(rows, fill, _PAD_STEP)
+        right = np.zeros((*batch["ids"].shape, 2), bool)
         for place, row in enumerate(rows):
-            may[place, 0] = True
-            may[place, row.window.first : row.window.first + len(row.window.offsets)] = True
             for first, last in row.spans:
                 right[place, first, 0] = right[place, last, 1] = True
-        return {
-            "ids": torch.from_numpy(ids),
-            "mask": torch.from_numpy(mask),
-            "may": torch.from_numpy(may),
-            "right": torch.from_numpy(right),
-        }
+        return batch | {"right": torch.from_numpy(right)}
 
     reader = Reader()
     encoded = encode(tokenizer, examples)
@@ -156,7 +139,7 @@ def train(
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             for start in range(0, len(rows), recipe.batch):
                 batch = rows[start : start + recipe.batch]
-                for row, logits in zip(batch, reader(**collate(batch))["logits"].numpy(), strict=True):
+                for row, logits in zip(batch, reader(**with_answers(batch))["logits"].numpy(), strict=True):
                     found = best_span(logits, row.window, row.example.text)
                     readings.append(found or Reading(0, 0, 0, -np.inf))
         reader.train()
@@ -196,8 +179,8 @@ def train(
                 remove_unused_columns=False,
                 label_names=["right"],
             ),
-            train_dataset=_Batches(batches(encoded, recipe.batch)),
-            data_collator=lambda held: collate(held[0]),
+            train_dataset=Batches(batches(encoded, recipe.batch)),
+            data_collator=lambda held: with_answers(held[0]),
             optimizers=(torch.optim.AdamW(weights, weight_decay=0.01), None),
             callbacks=[Watch()],
         )
@@ -209,13 +192,52 @@ def train(
     save_file({name: value.detach().float() for name, value in reader.head.state_dict().items()}, out / HEAD)
 
 
+def load_encoder(folder: Path) -> Any:
+    """Load an encoder in float32, to be learned from or to learn: without noise, and without its path in it."""
+    import torch
+    from transformers import AutoModel
+
+    # The plain attention is the faster one here: the other falls back to it for a mask.
+    with building_in_turn():
+        encoder: Any = AutoModel.from_pretrained(
+            folder,
+            dtype="float32",
+            attn_implementation="eager",
+            add_pooling_layer=False,
+            local_files_only=True,
+        )
+    encoder.name_or_path = encoder.config.name_or_path = ""  # it is written down, and a path on this machine
+    for module in encoder.modules():  # drawing the noise takes as long as the rest, and an adapter is small
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return encoder
+
+
+def collate(rows: Sequence[Encoded], fill: int, step: int) -> dict[str, Any]:
+    """Return a batch as tensors: token ids and mask, and where answers may stand, (b, t) each.
+
+    Args:
+        rows: that are read.
+        fill: the token that pads.
+        step: a batch has as many tokens as the next multiple of it.
+    """
+    import torch
+
+    ids, mask = padded([row.window.ids for row in rows], fill, step)
+    may = np.zeros(ids.shape, bool)
+    for place, row in enumerate(rows):
+        may[place, 0] = True
+        may[place, row.window.first : row.window.first + len(row.window.offsets)] = True
+    return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask), "may": torch.from_numpy(may)}
+
+
 def batches(rows: Sequence[Encoded], size: int) -> list[list[Encoded]]:
     """Put rows of like length together, so that batches have little padding; they are shuffled as wholes."""
     ordered = sorted(rows, key=lambda row: len(row.window.ids))
     return [ordered[start : start + size] for start in range(0, len(ordered), size)]
 
 
-class _Batches:
+class Batches:
     """Batches as a data set, each of which is one row to the trainer."""
 
     def __init__(self, held: Sequence[Sequence[Encoded]]) -> None:

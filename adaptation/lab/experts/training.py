@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainingArguments
+from transformers import PreTrainedModel, PrinterCallback, TrainingArguments
 
+from adaptation.finetuning.training import OrderedTrainer
 from adaptation.finetuning.watching import Point, Watcher, in_lines, signs_of_overtraining
 from adaptation.lab.experts.gates import TrainedGates
 from adaptation.lab.experts.recipe import ExpertRecipe
@@ -41,18 +42,13 @@ class Trained:
     notices: list[str]
 
 
-class ExpertTrainer(Trainer):
-    """A Trainer that takes windows in their order, which the seed has drawn, and holds gates to their losses."""
+class ExpertTrainer(OrderedTrainer):
+    """A Trainer of windows that holds gates to their losses."""
 
     def __init__(self, *args: Any, gates: TrainedGates, **kwargs: Any) -> None:
         """Make it; `gates` are those of its model, none of a dense one."""
         super().__init__(*args, **kwargs)
         self._gates = gates
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        from torch.utils.data import SequentialSampler
-
-        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

@@ -13,17 +13,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import nn
-from transformers import Trainer, TrainingArguments
+from transformers import TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from adaptation.finetuning.recipe import Recipe
-from adaptation.finetuning.training import Schedule, Trained, run, trainer_arguments
+from adaptation.finetuning.training import OrderedTrainer, Schedule, Trained, run, trainer_arguments
 from adaptation.lab.pruning.reader_plan import ReaderPlan
-from adaptation.span_reader.training import Encoded
-from retrieval.engines.encoders import padded
+from adaptation.span_reader.training import Batches, Encoded, collate
 from retrieval.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ _APART_RATE = 2.5
 """How much faster it does, of the rate of the rest."""
 _STATES = 2.0
 """What the distance of states counts, of which 1 is as far as their mean, against a nat of where answers stand."""
-_PAD_STEP = 16
+PAD_STEP = 16
 _NOWHERE = -1e4
 
 
@@ -90,8 +88,8 @@ class FewerLayers(nn.Module):
         return states, self.head(states[-1]).float()
 
 
-class _HealingTrainer(Trainer):
-    """Takes its batches in their order, so that a resumed run goes on alike."""
+class _HealingTrainer(OrderedTrainer):
+    """Learns each layer by itself, then all together."""
 
     def __init__(
         self, *args: Any, whole: WholeReader, reached: Sequence[int], apart: int, **kwargs: Any
@@ -99,11 +97,6 @@ class _HealingTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self._whole = whole.to(self.args.device).eval()
         self._reached, self._apart = reached, apart
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        from torch.utils.data import SequentialSampler
-
-        return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -187,8 +180,8 @@ def heal(
     trainer = _HealingTrainer(
         model=student,
         args=TrainingArguments(**trainer_arguments(work, recipe, schedule), label_names=["may"]),
-        train_dataset=_Rows(batches),
-        data_collator=lambda held: collate(held[0], fill),
+        train_dataset=Batches(batches),
+        data_collator=lambda held: collate(held[0], fill, PAD_STEP),
         optimizers=(optimiser, rates),
         whole=whole,
         reached=reached,
@@ -206,16 +199,6 @@ def rate_at(step: int, steps: int, apart: int) -> float:
     return min(1.0, (step - apart + 1) / 20) * (1 - done)
 
 
-def collate(rows: Sequence[Encoded], fill: int) -> dict[str, torch.Tensor]:
-    """Return a batch: token ids and mask, and where answers may stand, (b, t) each."""
-    ids, mask = padded([row.window.ids for row in rows], fill, _PAD_STEP)
-    may = np.zeros(ids.shape, bool)
-    for place, row in enumerate(rows):
-        may[place, 0] = True
-        may[place, row.window.first : row.window.first + len(row.window.offsets)] = True
-    return {"ids": torch.from_numpy(ids), "mask": torch.from_numpy(mask), "may": torch.from_numpy(may)}
-
-
 def told_otherwise(
     student: FewerLayers, whole: WholeReader, batches: Sequence[Sequence[Encoded]], fill: int
 ) -> list[float]:
@@ -223,7 +206,7 @@ def told_otherwise(
     found = []
     with torch.inference_mode():
         for rows in batches:
-            batch = collate(rows, fill)
+            batch = collate(rows, fill, PAD_STEP)
             states, seen = whole(batch["ids"], batch["mask"])
             _, said = student([states[0]], batch["mask"])
             found += [
@@ -231,16 +214,3 @@ def told_otherwise(
                 for place in range(len(rows))
             ]
     return found
-
-
-class _Rows(torch.utils.data.Dataset[Sequence[Encoded]]):
-    """Batches as a data set, each of which is one row to the trainer."""
-
-    def __init__(self, held: Sequence[Sequence[Encoded]]) -> None:
-        self._held = held
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def __getitem__(self, place: int) -> Sequence[Encoded]:
-        return self._held[place]

@@ -19,7 +19,7 @@ from adaptation.lab.models import LabCard, check_model_name, keep_written, read_
 from adaptation.lab.pruning.reader_plan import ReaderPlan, layers_reached
 from adaptation.lab.work_folder import digest_of, working
 from adaptation.span_reader.examples import Asked, make_examples
-from adaptation.span_reader.training import Encoded, batches, encode
+from adaptation.span_reader.training import Encoded, batches, encode, load_encoder
 from kernel.reading_model import HEAD, ReaderFiles
 from retrieval.errors import UsageError
 from retrieval.model_folder import pad_id
@@ -133,23 +133,10 @@ def load_reader(files: ReaderFiles) -> WholeReader:
     """
     import torch
     from safetensors.torch import load_file
-    from transformers import AutoModel
 
     from adaptation.lab.pruning.reader_healing import WholeReader
-    from retrieval.model_building import building_in_turn
 
-    # The plain attention is the faster one here, and takes the mask that layers by themselves are given.
-    with building_in_turn():
-        encoder: Any = AutoModel.from_pretrained(
-            files.folder,
-            dtype="float32",
-            attn_implementation="eager",
-            add_pooling_layer=False,
-            local_files_only=True,
-        )
-    for part in encoder.modules():  # what is learned is what the whole one computes, which has no noise
-        if isinstance(part, torch.nn.Dropout):
-            part.p = 0.0
+    encoder = load_encoder(files.folder)
     head = torch.nn.Linear(int(encoder.config.hidden_size), 2)
     head.load_state_dict(load_file(files.head))
     return WholeReader(encoder, head).eval().requires_grad_(False)
@@ -209,7 +196,6 @@ def _write(folder: Path, whole: WholeReader, student: FewerLayers, files: Reader
     encoder = whole.encoder
     encoder.encoder.layer = torch.nn.ModuleList(student.layers)
     encoder.config.num_hidden_layers = len(student.layers)
-    encoder.name_or_path = encoder.config.name_or_path = ""  # no paths of this machine
     encoder.half().save_pretrained(str(folder))
     save_file(
         {name: value.detach().float().contiguous() for name, value in student.head.state_dict().items()},

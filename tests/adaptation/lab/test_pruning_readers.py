@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from adaptation.finetuning.watching import Progress
-from adaptation.lab.pruning.reader_healing import collate, distance, divergence, rate_at
+from adaptation.lab.pruning.reader_healing import PAD_STEP, distance, divergence, rate_at
 from adaptation.lab.pruning.reader_plan import ReaderPlan, layers_reached
 from adaptation.lab.pruning.readers import drawn_batches, fewer_layers, load_reader, prune_reader
+from adaptation.span_reader.training import collate
 from kernel.model_store import ModelStore
 from kernel.reading_model import ReaderFiles, find_reader, own_reader
 from retrieval.errors import UsageError
@@ -67,7 +68,7 @@ def test_layers_given_one_after_the_other_compute_what_the_encoder_does(small: R
     every = fewer_layers(whole, [1, 2, 3, 4])
     tokenizer = load_tokenizer(small.folder / "tokenizer.json")
     (rows, *_) = drawn_batches(tokenizer, asked_about(20), PLAN)
-    batch = collate(rows, 1)
+    batch = collate(rows, 1, PAD_STEP)
     assert batch["mask"].min() == 0, "some of it is padding"
     states, seen = whole(batch["ids"], batch["mask"])
     own, said = every([states[0]], batch["mask"])
