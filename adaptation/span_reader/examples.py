@@ -93,6 +93,10 @@ def _other(each: Asked, drawn: random.Random) -> str:
     text = drawn.choice(each.others)
     if drawn.random() < _NEAREST:
         keys = {word.key for word in words_of(each.question, each.language) if word.kind != "mark"}
-        text = max(each.others, key=lambda other: sum(key in other.lower() for key in keys))
+        text = max(each.others, key=lambda other: _held(keys, other.lower()))
     start = drawn.randrange(max(1, len(text) - sum(_AROUND)))
     return text if len(text) <= _LONG_TEXT else text[start : start + 2 * _AROUND[1]]
+
+
+def _held(keys: set[str], text: str) -> int:
+    return sum(key in text for key in keys)

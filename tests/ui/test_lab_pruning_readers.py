@@ -44,7 +44,8 @@ def test_a_reading_model_is_pruned_measured_and_named_to_be_used(run: Run, tmp_p
     code, _, err = run(*common)
     assert code == 2
     assert "there is a model 'quick'" in err
-    code, out, err = run(*common, "--heal", "2", "--measure", "10", "--force")
+    Path("more.txt").write_text("A siphon was mended by Mr. Kondo in 1931 behind the old mill.\n")
+    code, out, err = run(*common, "--heal", "2", "--measure", "10", "--texts", "more.txt", "--force")
     assert code == 0, err
     lines = out.strip().splitlines()
     assert lines[0].startswith("50% of the layers taken out: ")
@@ -59,6 +60,8 @@ def test_a_reading_model_is_pruned_measured_and_named_to_be_used(run: Run, tmp_p
         (("--sparsity", "1"), "--sparsity is above 0 and below 1, not 1"),
         (("--model", "nowhere"), "there is no reading model 'nowhere'"),
         (("--whole", "nowhere"), "nowhere"),
+        (("--texts", "nowhere"), "nowhere"),
+        (("--made-up", "-1"), "--made-up is from 0 to 100, not -1"),
         (("--name", "base"), "'base' is the name of a variant"),
     ],
 )

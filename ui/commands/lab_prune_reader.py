@@ -51,6 +51,23 @@ LayersOption = Annotated[
 HealOption = Annotated[
     int, typer.Option("--heal", help="Steps of learning what the whole one reads; 0: none.")
 ]
+MadeUpOption = Annotated[
+    float,
+    typer.Option(
+        "--made-up",
+        metavar="NUMBER",
+        help="Questions that are made up of the passages for each one that is learned from; 0: none.",
+    ),
+]
+TextsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--texts",
+        metavar="PATH",
+        help="Texts that questions are made up of as well: a file, a folder, or JSON Lines with a `text`; repeat it.",
+        show_default=False,
+    ),
+]
 MeasureOption = Annotated[
     int, typer.Option("--measure", min=0, help="Questions of each set that both read; 0 measures nothing.")
 ]
@@ -65,6 +82,8 @@ def adapt_prune_reader(
     heal: HealOption = 800,
     rate: RateOption = 4e-4,
     rows: RowsOption = 16,
+    made_up: MadeUpOption = 1.0,
+    texts: TextsOption = None,
     measure: MeasureOption = 300,
     resume: ResumeFlag = False,
     force: ForceFlag = False,
@@ -74,11 +93,12 @@ def adapt_prune_reader(
     """Take layers out of the reading model, teach what is left what the whole one reads, and show what it keeps."""
     from adaptation.lab.pruning.reader_plan import ReaderPlan
 
-    plan = ReaderPlan(share=sparsity, heal=heal, rate=rate, rows=rows, seed=seed)
+    plan = ReaderPlan(share=sparsity, heal=heal, rate=rate, rows=rows, made_up=made_up, seed=seed)
     plan.check()
     quiet_libraries()
     from adaptation.lab.models import check_model_name
     from adaptation.lab.pruning.readers import prune_reader
+    from adaptation.lab.scratch.collecting import collect
     from evaluation.reader_questions import reader_sets
     from kernel.settings import load_settings
 
@@ -86,9 +106,19 @@ def adapt_prune_reader(
     folder = check_model_name(name, settings.models, force=force or resume)
     sets = reader_sets(questions, whole or (), fold=_LEARNED, measured_fold=_MEASURED, sample=measure)
     before = _files(settings, model or settings.reading_model)
+    given = [each.text for each in collect(texts, say)] if texts else []
     with training_bar() as show:
         card = prune_reader(
-            before, folder, plan, sets.learned, sets.held, resume=resume, force=force, say=say, show=show
+            before,
+            folder,
+            plan,
+            sets.learned,
+            sets.held,
+            texts=given,
+            resume=resume,
+            force=force,
+            say=say,
+            show=show,
         )
     if sets.measured:
         card = _measured(settings, folder, before, sets)

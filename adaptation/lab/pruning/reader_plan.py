@@ -7,6 +7,8 @@ from typing import Any
 
 from retrieval.errors import UsageError
 
+MOST_MADE_UP = 100
+
 
 @dataclass(frozen=True, slots=True)
 class ReaderPlan:
@@ -17,6 +19,7 @@ class ReaderPlan:
         heal: optimiser steps in which what is left learns what the whole one reads; 0 heals nothing.
         rate: learning rate at its highest, once the layers are taught together.
         rows: questions with passages a step.
+        made_up: questions that are made up for each that is learned from; 0 makes up none.
         seed: of the examples and their order.
     """
 
@@ -24,6 +27,7 @@ class ReaderPlan:
     heal: int = 800
     rate: float = 4e-4
     rows: int = 16
+    made_up: float = 1.0
     seed: int = 0
 
     def check(self) -> None:
@@ -39,6 +43,8 @@ class ReaderPlan:
         for name, value, least in (("--heal", self.heal, 0), ("--rows", self.rows, 1)):
             if value < least:
                 raise UsageError(f"{name} is at least {least}, not {value}")
+        if not 0 <= self.made_up <= MOST_MADE_UP:
+            raise UsageError(f"--made-up is from 0 to {MOST_MADE_UP}, not {self.made_up:g}")
         if not 0 < self.rate <= 1:
             raise UsageError(f"--rate is above 0 and at most 1, not {self.rate:g}")
 

@@ -19,6 +19,7 @@ from adaptation.lab.models import LabCard, check_model_name, keep_written, read_
 from adaptation.lab.pruning.reader_plan import ReaderPlan, layers_reached
 from adaptation.lab.work_folder import digest_of, working
 from adaptation.span_reader.examples import Asked, make_examples
+from adaptation.span_reader.made_up import MadeUpQuestions
 from adaptation.span_reader.training import Encoded, batches, encode, load_encoder
 from kernel.reading_model import HEAD, ReaderFiles
 from retrieval.errors import UsageError
@@ -44,6 +45,7 @@ def prune_reader(
     learned: Sequence[Asked],
     held: Sequence[Asked],
     *,
+    texts: Sequence[str] = (),
     resume: bool = False,
     force: bool = False,
     say: Callable[[str], None] = lambda text: None,
@@ -60,6 +62,7 @@ def prune_reader(
         plan: how.
         learned: questions with passages to learn from; their right answers are not told to it.
         held: others, of other documents.
+        texts: that questions are made up of, beside those that `learned` are asked of.
         resume: go on with a healing that was stopped; it comes to the same.
         force: replace a model of this name, or begin anew where a run was stopped.
         say: is told how it goes.
@@ -79,7 +82,7 @@ def prune_reader(
             f"{len(learned)} questions can be learned from and {len(watched)} examples are held out: {LEAST_ASKED} "
             "questions that have an answer in a passage are the least, and one of other documents"
         )
-    told = {"plan": plan.as_dict(), "asked": _digest(learned), "base": whole.revision}
+    told = {"plan": plan.as_dict(), "asked": _digest(learned, texts), "base": whole.revision}
     with working(out, digest_of(**told), resume=resume, force=force) as work:
         from adaptation.lab.pruning.reader_healing import heal, told_otherwise
 
@@ -99,7 +102,7 @@ def prune_reader(
             trained = heal(
                 student,
                 model,
-                drawn_batches(tokenizer, learned, plan),
+                drawn_batches(tokenizer, learned, plan, texts),
                 reached,
                 plan,
                 work,
@@ -153,13 +156,25 @@ def fewer_layers(whole: WholeReader, reached: Sequence[int]) -> FewerLayers:
     return FewerLayers(kept, deepcopy(whole.head)).requires_grad_(True)
 
 
-def drawn_batches(tokenizer: Tokenizer, asked: Sequence[Asked], plan: ReaderPlan) -> list[list[Encoded]]:
-    """Return as many batches as there are steps. Each epoch draws other passages and changed questions."""
+def drawn_batches(
+    tokenizer: Tokenizer, asked: Sequence[Asked], plan: ReaderPlan, texts: Sequence[str] = ()
+) -> list[list[Encoded]]:
+    """Return as many batches as there are steps. Each epoch draws other passages, and changes and makes up others.
+
+    Args:
+        tokenizer: of the reading model.
+        asked: questions with passages.
+        plan: how many batches, of how many rows, and how many questions are made up.
+        texts: that these are made of, beside the passages of `asked`.
+    """
+    made_up = MadeUpQuestions([*(text for each in asked for text in (each.text, *each.others)), *texts])
     found: list[list[Encoded]] = []
     epoch = 0
     while len(found) < plan.heal:
         seed = plan.seed + epoch
-        drawn = batches(encode(tokenizer, make_examples(asked, seed=seed)), plan.rows)
+        drawn: list[list[Encoded]] = []
+        for part in (asked, made_up.draw(round(plan.made_up * len(asked)), seed=seed)):
+            drawn += batches(encode(tokenizer, make_examples(part, seed=seed)), plan.rows)
         if not drawn:
             raise UsageError("no question has its answer in its passage: there is nothing to learn from")
         random.Random(seed).shuffle(drawn)  # noqa: S311 - no secret
@@ -168,10 +183,12 @@ def drawn_batches(tokenizer: Tokenizer, asked: Sequence[Asked], plan: ReaderPlan
     return found[: plan.heal]
 
 
-def _digest(asked: Sequence[Asked]) -> str:
+def _digest(asked: Sequence[Asked], texts: Sequence[str]) -> str:
     found = hashlib.sha256()
     for each in asked:
         found.update(repr((each.question, each.answers, each.text, each.others)).encode())
+    for text in texts:
+        found.update(repr(text).encode())
     return found.hexdigest()[:16]
 
 

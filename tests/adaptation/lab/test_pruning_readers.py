@@ -78,6 +78,23 @@ def test_layers_given_one_after_the_other_compute_what_the_encoder_does(small: R
     assert torch.allclose(said[real], seen[real], atol=1e-4)
 
 
+def test_questions_are_made_up_of_the_passages_and_of_other_texts(small: ReaderFiles) -> None:
+    tokenizer = load_tokenizer(small.folder / "tokenizer.json")
+    asked = asked_about(30)
+
+    def read(made_up: float, *texts: str) -> set[tuple[str, str]]:
+        plan = ReaderPlan(heal=40, rows=4, made_up=made_up)
+        rows = [row.example for batch in drawn_batches(tokenizer, asked, plan, texts) for row in batch]
+        return {(row.question, row.text) for row in rows if row.kind == "right"}
+
+    own = {each.question for each in asked}
+    assert {question for question, _ in read(0.0)} == own
+    assert {question for question, _ in read(1.0)} > own
+    text = "A siphon was mended by Mr. Kondo in 1931 behind the old mill."
+    assert text in {passage for _, passage in read(1.0, text)}
+    assert text not in {passage for _, passage in read(0.0, text)}
+
+
 def test_the_rate_falls_twice_to_nothing() -> None:
     rates = [rate_at(step, 200, 50) for step in range(201)]
     assert max(rates[:50]) > 2
@@ -152,6 +169,8 @@ def test_what_cannot_be_pruned_is_said_in_a_line(small: ReaderFiles, tmp_path: P
         ({"heal": -1}, "--heal is at least 0"),
         ({"rows": 0}, "--rows is at least 1"),
         ({"rate": 0.0}, "--rate is above 0"),
+        ({"made_up": -1.0}, "--made-up is from 0 to 100, not -1"),
+        ({"made_up": 1000.0}, "--made-up is from 0 to 100, not 1000"),
     ],
 )
 def test_numbers_out_of_range_are_named_as_their_options(chosen: dict[str, float], said: str) -> None:
