@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,8 +63,8 @@ def test_texts_without_anything_to_ask_about_give_no_questions() -> None:
     st.randoms(use_true_random=False),
 )
 def test_a_stretch_is_a_part_of_its_text_and_not_much_longer_than_asked(
-    text: str, language: str, drawn
-) -> None:  # type: ignore[no-untyped-def]
+    text: str, language: str, drawn: random.Random
+) -> None:
     found = _stretch_of(text, language, drawn)
     assert found in text
     assert len(found) <= {"en": 1800, "ja": 800}[language]
