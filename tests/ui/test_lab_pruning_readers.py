@@ -52,6 +52,11 @@ def test_a_reading_model_is_pruned_measured_and_named_to_be_used(run: Run, tmp_p
     assert lines[1].startswith("asked, 10 questions with their passages: token F1 ")
     assert " of it kept [" in lines[1]
     assert lines[2] == '`reading_model = "quick"` in tekio.toml has it read'
+    further = (*common[:-1], "further", "--student", "quick", "--heal", "4", "--seed", "1", "--measure", "0")
+    code, out, err = run(*further)
+    assert code == 0, err
+    assert "in nats: begun " in out
+    assert Path("models/further/model.safetensors").is_file()
 
 
 @pytest.mark.parametrize(
@@ -61,6 +66,7 @@ def test_a_reading_model_is_pruned_measured_and_named_to_be_used(run: Run, tmp_p
         (("--model", "nowhere"), "there is no reading model 'nowhere'"),
         (("--whole", "nowhere"), "nowhere"),
         (("--texts", "nowhere"), "nowhere"),
+        (("--student", "nowhere"), "there is no reading model 'nowhere'"),
         (("--made-up", "-1"), "--made-up is from 0 to 100, not -1"),
         (("--name", "base"), "'base' is the name of a variant"),
     ],

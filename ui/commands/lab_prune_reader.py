@@ -45,6 +45,12 @@ ReaderOption = Annotated[
         "--model", help="Name or folder of the one that it is made of; unless given that of the settings."
     ),
 ]
+StudentOption = Annotated[
+    str,
+    typer.Option(
+        "--student", metavar="NAME", help="What an earlier run of this command made, to be taught further."
+    ),
+]
 LayersOption = Annotated[
     float, typer.Option("--sparsity", help="Share of the layers that is taken out, above 0, below 1.")
 ]
@@ -78,6 +84,7 @@ def adapt_prune_reader(
     name: ReaderNameOption,
     whole: WholeOption = None,
     model: ReaderOption = "",
+    student: StudentOption = "",
     sparsity: LayersOption = 0.5,
     heal: HealOption = 800,
     rate: RateOption = 4e-4,
@@ -106,6 +113,7 @@ def adapt_prune_reader(
     folder = check_model_name(name, settings.models, force=force or resume)
     sets = reader_sets(questions, whole or (), fold=_LEARNED, measured_fold=_MEASURED, sample=measure)
     before = _files(settings, model or settings.reading_model)
+    begun = _files(settings, student) if student else None
     given = [each.text for each in collect(texts, say)] if texts else []
     with training_bar() as show:
         card = prune_reader(
@@ -115,6 +123,7 @@ def adapt_prune_reader(
             sets.learned,
             sets.held,
             texts=given,
+            begun=begun,
             resume=resume,
             force=force,
             say=say,

@@ -148,6 +148,7 @@ def heal(
     work: Path,
     *,
     fill: int,
+    apart: bool = True,
     resume: bool = False,
     show: Callable[[Progress], None] = lambda progress: None,
 ) -> Trained:
@@ -161,6 +162,7 @@ def heal(
         plan: rate and seed.
         work: a folder for checkpoints, of this training alone.
         fill: the token that pads.
+        apart: let each layer learn by itself first.
         resume: go on from the last checkpoint, where there is one.
         show: is told how far it is.
 
@@ -174,9 +176,9 @@ def heal(
     recipe = Recipe(method="full", rate=plan.rate, steps=steps, rows=plan.rows, seed=plan.seed)
     tokens = sum(len(row.window.ids) for batch in batches for row in batch)
     schedule = Schedule(steps=steps, accumulation=1, rate=plan.rate, tokens=tokens)
-    apart = int(_APART * steps)
+    by_itself = int(_APART * steps) if apart else 0
     optimiser = torch.optim.AdamW(student.parameters(), lr=plan.rate, weight_decay=recipe.decay)
-    rates = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step, steps, apart))
+    rates = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate_at(step, steps, by_itself))
     trainer = _HealingTrainer(
         model=student,
         args=TrainingArguments(**trainer_arguments(work, recipe, schedule), label_names=["may"]),
@@ -185,7 +187,7 @@ def heal(
         optimizers=(optimiser, rates),
         whole=whole,
         reached=reached,
-        apart=apart,
+        apart=by_itself,
     )
     begun = work.is_dir() and get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
     return run(trainer, recipe, schedule, resume=resume and begun, show=show)

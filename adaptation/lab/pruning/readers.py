@@ -46,6 +46,7 @@ def prune_reader(
     held: Sequence[Asked],
     *,
     texts: Sequence[str] = (),
+    begun: ReaderFiles | None = None,
     resume: bool = False,
     force: bool = False,
     say: Callable[[str], None] = lambda text: None,
@@ -53,8 +54,8 @@ def prune_reader(
 ) -> LabCard:
     """Take layers out of a reading model, teach what is left, and keep it as a model of the lab; return its card.
 
-    Its figures hold by how many nats held-out answers are seen elsewhere than the whole model sees them, `pruned` and
-    `healed`.
+    Its figures hold by how many nats held-out answers are seen elsewhere than the whole model sees them, `pruned` (or
+    `begun`) and `healed`.
 
     Args:
         whole: the reading model.
@@ -63,14 +64,15 @@ def prune_reader(
         learned: questions with passages to learn from; their right answers are not told to it.
         held: others, of other documents.
         texts: that questions are made up of, beside those that `learned` are asked of.
+        begun: what came of the whole model by an earlier pruning, to be taught further.
         resume: go on with a healing that was stopped; it comes to the same.
         force: replace a model of this name, or begin anew where a run was stopped.
         say: is told how it goes.
         show: is told how far the healing is, at every step.
 
     Raises:
-        UsageError: a number of the plan is out of range, there are too few questions, the name is taken, or the model
-            has one layer.
+        UsageError: a number of the plan is out of range, there are too few questions, the name is taken, the model has
+            one layer, or `begun` did not come of it.
         TekioError: training failed, or the model cannot be written.
     """
     plan.check()
@@ -83,18 +85,19 @@ def prune_reader(
             "questions that have an answer in a passage are the least, and one of other documents"
         )
     told = {"plan": plan.as_dict(), "asked": _digest(learned, texts), "base": whole.revision}
+    if begun:
+        told["begun"] = begun.revision
     with working(out, digest_of(**told), resume=resume, force=force) as work:
         from adaptation.lab.pruning.reader_healing import heal, told_otherwise
 
         model = load_reader(whole)
         reached = layers_reached(len(model.layers()), plan.share)
-        student, fill = fewer_layers(model, reached), pad_id(whole.folder)
-        rows = batches(watched, plan.rows)
-        far = {"pruned": told_otherwise(student, model, rows, fill)}
+        student = fewer_layers_of(begun, model, reached) if begun else fewer_layers(model, reached)
+        rows, fill = batches(watched, plan.rows), pad_id(whole.folder)
+        first = told_otherwise(student, model, rows, fill)
+        far = {"begun" if begun else "pruned": first}
         taken = 1 - len(reached) / len(model.layers())
-        say(
-            f"{taken:.0%} of the layers taken out: answers are seen {np.mean(far['pruned']):.2f} nats elsewhere"
-        )
+        say(f"{taken:.0%} of the layers taken out: answers are seen {np.mean(first):.2f} nats elsewhere")
         training: dict[str, Any] = {}
         if plan.heal:
             from adaptation.finetuning.watching import in_lines
@@ -107,6 +110,7 @@ def prune_reader(
                 plan,
                 work,
                 fill=fill,
+                apart=begun is None,
                 resume=resume,
                 show=show or in_lines(say),
             )
@@ -122,7 +126,9 @@ def prune_reader(
                 each.numel() for each in (*model.encoder.embeddings.parameters(), *student.parameters())
             ),
             figures={"taken": taken, "held_out": _figures(far), "training": training},
-            recipe=plan.as_dict() | {"data_hash": told["asked"], "reached": reached},
+            recipe=plan.as_dict()
+            | {"data_hash": told["asked"], "reached": reached}
+            | ({"student": begun.folder.name} if begun else {}),
         )
         keep_written(out, lambda folder: _write(folder, model, student, whole), card, force=force)
     return read_card(out)
@@ -154,6 +160,30 @@ def fewer_layers(whole: WholeReader, reached: Sequence[int]) -> FewerLayers:
     layers = whole.layers()
     kept = [deepcopy(layers[number - 1]) for number in reached]
     return FewerLayers(kept, deepcopy(whole.head)).requires_grad_(True)
+
+
+def fewer_layers_of(begun: ReaderFiles, whole: WholeReader, reached: Sequence[int]) -> FewerLayers:
+    """Return the layers of an earlier pruning of a reading model, to be learned further.
+
+    Raises:
+        UsageError: it has another number of layers or other words, or is no reading model.
+    """
+    import torch
+
+    from adaptation.lab.pruning.reader_healing import FewerLayers
+
+    found = load_reader(begun)
+    words, own = (each.encoder.embeddings.state_dict() for each in (whole, found))
+    # What is kept is in half precision.
+    alike = words.keys() == own.keys() and all(
+        torch.equal(words[name].half(), own[name].half()) for name in words
+    )
+    if not alike or len(found.layers()) != len(reached):
+        raise UsageError(
+            f"'{begun.folder.name}' is no earlier pruning of this reading model to {len(reached)} layers: "
+            "--student goes on with one of the same model and --sparsity"
+        )
+    return FewerLayers(list(found.layers()), found.head).requires_grad_(True)
 
 
 def drawn_batches(

@@ -149,6 +149,28 @@ def test_a_healing_that_was_stopped_goes_on_to_the_same_model(small: ReaderFiles
         assert all(torch.equal(broken[name], weight) for name, weight in whole.items())
 
 
+def test_what_an_earlier_run_made_is_taught_further(small: ReaderFiles, tmp_path: Path) -> None:
+    sets = asked_about(80), asked_about(12, group="h")
+    first = prune_reader(small, tmp_path / "quick", PLAN, *sets)
+    begun = own_reader("quick", tmp_path)
+    more = ReaderPlan(heal=24, rate=1e-3, rows=8, seed=5)
+    card = prune_reader(small, tmp_path / "further", more, *sets, begun=begun)
+    held = card.figures["held_out"]
+    assert set(held) == {"begun", "healed"}
+    # What is kept is in half precision, and other rows are drawn by another seed.
+    assert held["begun"]["nats"] == pytest.approx(first.figures["held_out"]["healed"]["nats"], rel=0.2)
+    assert held["healed"]["nats"] < held["begun"]["nats"]
+    assert card.recipe["student"] == "quick"
+
+
+def test_one_that_did_not_come_of_the_model_is_not_taught_further(small: ReaderFiles, tmp_path: Path) -> None:
+    sets = asked_about(80), asked_about(12, group="h")
+    for other in (make_reader(tmp_path / "other", layers=2, seed=1), small):
+        with pytest.raises(UsageError, match="is no earlier pruning of this reading model to 2 layers"):
+            prune_reader(small, tmp_path / "further", PLAN, *sets, begun=other)
+    assert not (tmp_path / "further").exists()
+
+
 def test_what_cannot_be_pruned_is_said_in_a_line(small: ReaderFiles, tmp_path: Path) -> None:
     many, held = asked_about(40), asked_about(12, group="h")
     with pytest.raises(UsageError, match="9 questions can be learned from"):
