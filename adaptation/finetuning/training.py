@@ -6,7 +6,7 @@ Importing this imports torch and transformers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,11 @@ class Trained:
     rate: float
     stopped_early: bool
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as a card of the lab has it: its points as `curve`, without what they do not tell."""
+        curve = [point.model_dump(exclude_none=True) for point in self.points]
+        return asdict(replace(self, points=[])) | {"curve": curve}
+
 
 class OrderedTrainer(Trainer):
     """A Trainer that takes its batches in their order, which a seed has drawn, so that a resumed run goes on alike."""
@@ -75,6 +80,12 @@ class OrderedTrainer(Trainer):
         from torch.utils.data import SequentialSampler
 
         return SequentialSampler(self.train_dataset)  # type: ignore[arg-type]
+
+
+def last_checkpoint(work: Path) -> str | None:
+    """Return the last checkpoint in a folder of a training, which need not be there; None where there is none."""
+    found: str | None = get_last_checkpoint(str(work)) if work.is_dir() else None  # type: ignore[no-untyped-call]
+    return found
 
 
 def trainer_arguments(work: Path, recipe: Recipe, schedule: Schedule) -> dict[str, Any]:
@@ -151,7 +162,7 @@ def run(
     work, rate = Path(str(trainer.args.output_dir)), schedule.rate
     watcher = watch(trainer, recipe, schedule, show)
     model: Any = trainer.model
-    last = get_last_checkpoint(str(work)) if resume and work.is_dir() else None  # type: ignore[no-untyped-call]
+    last = last_checkpoint(work) if resume else None
     if resume and last is None:
         raise UsageError(f"there is no checkpoint in {work} to go on from: train without --resume")
     first = _weights(model)

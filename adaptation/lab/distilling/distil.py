@@ -222,11 +222,7 @@ def _trained(
         resume=resume,
         show=show,
     )
-    facts = asdict(replace(trained, points=[]))
-    facts |= {
-        "curve": [point.model_dump(exclude_none=True) for point in trained.points],
-        "rows": len(learned),
-    }
+    facts = trained.as_dict() | {"rows": len(learned)}
     shutil.rmtree(whole, ignore_errors=True)
     model.save_pretrained(str(whole))
     write_whole(told, json.dumps(facts) + "\n")

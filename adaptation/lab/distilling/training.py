@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers.trainer_utils import get_last_checkpoint
 
 from adaptation.finetuning.answers import PackTrainer, answer_trainer
 from adaptation.finetuning.batches import IGNORED
 from adaptation.finetuning.encoding import Encoded
-from adaptation.finetuning.training import Trained, run
+from adaptation.finetuning.training import Trained, last_checkpoint, run
 from adaptation.finetuning.tree_attention import NAME, attend_in_branches
 from adaptation.lab.distilling.losses import softened_divergence, state_distance
 from adaptation.lab.distilling.plan import DistilPlan
@@ -139,5 +138,5 @@ def train_student(
     recipe = plan.recipe()
     kind = kind_of_trainer(None if teacher is None else plan.teaching, lambda: teacher, reaches)
     trainer, schedule = answer_trainer(model, rows, held, recipe, work, kind=kind)
-    begun = work.is_dir() and get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
+    begun = last_checkpoint(work) is not None
     return run(trainer, recipe, schedule, resume=resume and begun, show=show)

@@ -11,7 +11,7 @@ from adaptation.finetuning.building import peft_config
 from adaptation.finetuning.encoding import Encoded
 from adaptation.finetuning.methods import method_of
 from adaptation.finetuning.recipe import Recipe
-from adaptation.finetuning.training import Trained, run
+from adaptation.finetuning.training import Trained, last_checkpoint, run
 from adaptation.lab.distilling.training import kind_of_trainer
 from adaptation.lab.pruning.masked_lora import with_masks
 from adaptation.lab.pruning.plan import PrunePlan
@@ -51,7 +51,6 @@ def heal(
     """
     from peft import get_peft_model
     from transformers import set_seed
-    from transformers.trainer_utils import get_last_checkpoint
 
     recipe = Recipe(
         method="lora",
@@ -68,6 +67,6 @@ def heal(
     adapted: Any = get_peft_model(model, config if plan.is_structured else with_masks(config))
     kind = kind_of_trainer(plan.teaching, teacher)
     trainer, schedule = answer_trainer(adapted, rows, held, recipe, work, kind=kind)
-    begun = get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
+    begun = last_checkpoint(work) is not None
     trained = run(trainer, recipe, schedule, resume=resume and begun, show=show)
     return adapted.merge_and_unload(), trained

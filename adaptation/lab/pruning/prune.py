@@ -6,7 +6,6 @@ Importing this imports nothing heavy; the functions import torch and transformer
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,8 +80,7 @@ def prune_model(
                 resume=resume,
                 show=show or in_lines(say),
             )
-            training = asdict(replace(trained, points=[]))
-            training["curve"] = [point.model_dump(exclude_none=True) for point in trained.points]
+            training = trained.as_dict()
             losses["healed"] = losses_of(model, held)
             say(f"healed: held-out perplexity {perplexity(losses['healed'], held):.2f}")
         card = LabCard(

@@ -16,10 +16,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from transformers import TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
 from adaptation.finetuning.recipe import Recipe
-from adaptation.finetuning.training import OrderedTrainer, Schedule, Trained, run, trainer_arguments
+from adaptation.finetuning.training import (
+    OrderedTrainer,
+    Schedule,
+    Trained,
+    last_checkpoint,
+    run,
+    trainer_arguments,
+)
 from adaptation.lab.pruning.reader_plan import ReaderPlan
 from adaptation.span_reader.training import Batches, Encoded, collate
 from retrieval.errors import UsageError
@@ -189,7 +195,7 @@ def heal(
         reached=reached,
         apart=by_itself,
     )
-    begun = work.is_dir() and get_last_checkpoint(str(work)) is not None  # type: ignore[no-untyped-call]
+    begun = last_checkpoint(work) is not None
     return run(trainer, recipe, schedule, resume=resume and begun, show=show)
 
 

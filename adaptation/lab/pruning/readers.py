@@ -9,7 +9,6 @@ import hashlib
 import random
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +113,7 @@ def prune_reader(
                 resume=resume,
                 show=show or in_lines(say),
             )
-            training = asdict(replace(trained, points=[]))
-            training["curve"] = [point.model_dump(exclude_none=True) for point in trained.points]
+            training = trained.as_dict()
             far["healed"] = told_otherwise(student.cpu(), model.cpu(), rows, fill)
             say(f"healed: {np.mean(far['healed']):.2f} nats elsewhere")
         card = LabCard(
