@@ -53,7 +53,8 @@ LossOption = Annotated[
     typer.Option(
         "--max-loss",
         metavar="SHARE",
-        help="Most that may be lost, such as 2%: of token F1 with --data, else in perplexity.",
+        help="Most that may be lost, such as 2%: with --data of token F1, forms or refusals, whichever "
+        "lost most, else in perplexity.",
         show_default=False,
     ),
 ]

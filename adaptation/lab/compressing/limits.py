@@ -18,8 +18,8 @@ _UNITS = {"kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 1 << 10, "mib": 1 << 20, "gib"
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]i?B)", re.IGNORECASE)
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s)", re.IGNORECASE)
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*(%?)")
-_FIGURES = ("f1", "contains", "format", "label_right", "refused")
-"""Figures of answers by which a loss is told, the first that is there."""
+_FIGURES = (("f1", "contains", "label_right"), ("format",), ("refused",))
+"""Figures of answers by which a loss is told: right words, form, refusals; of each kind the first that is there."""
 _POINT = 0.01
 """The least loss that another is measured against: a limit of nought has no shares."""
 
@@ -114,12 +114,19 @@ def cost_of(folder: Path, before: ModelFigures, after: ModelFigures) -> Cost:
 def loss_of(before: ModelFigures, after: ModelFigures) -> tuple[str, float]:
     """Return the figure by which a loss is told, and the share that is lost; below 0 where it gained.
 
-    It is the first figure of answers that both have, else perplexity.
+    It is the figure of answers that lost most, of those that both have, else perplexity. One alone would not do: who
+    answers every question in no form at all gains in right words over a model that refuses some.
     """
-    for name in _FIGURES:
-        one, other = before.quality.get(name), after.quality.get(name)
-        if one is not None and other is not None and one.value > 0:
-            return name, 1 - other.value / one.value
+    lost: dict[str, float] = {}
+    for kind in _FIGURES:
+        for name in kind:
+            one, other = before.quality.get(name), after.quality.get(name)
+            if one is not None and other is not None and one.value > 0:
+                lost[name] = 1 - other.value / one.value
+                break
+    if lost:
+        worst = max(lost, key=lambda name: lost[name])
+        return worst, lost[worst]
     if before.perplexity is None or after.perplexity is None:
         raise UsageError("nothing tells what is lost: give a training set by --data")
     return "perplexity", after.perplexity / before.perplexity - 1

@@ -99,6 +99,18 @@ def test_a_loss_is_of_answers_where_there_are_some_else_of_perplexity() -> None:
     assert (by, round(loss, 6)) == ("perplexity", 0.05)
 
 
+@pytest.mark.parametrize("fallen", ["format", "refused"])
+def test_a_model_that_gains_in_right_words_and_no_longer_keeps_to_forms_or_refuses_has_lost_that(
+    fallen: str,
+) -> None:
+    before, after = figures(f1=[0.1]), figures(f1=[0.13])
+    for figure in ("format", "refused"):
+        before.quality[figure] = quality_of([1.0, 1.0])
+        after.quality[figure] = quality_of([0.0, 0.0] if figure == fallen else [1.0, 1.0])
+    assert loss_of(before, after) == (fallen, 1.0)
+    assert Limits(None, None, 0.02).misses(Cost(1, 1.0, 1.0, fallen))
+
+
 def test_memory_is_that_of_weights_keys_and_values(model_store: ModelStore, tmp_path: Path) -> None:
     folder = make_small(model_store.resolve(BASE).folder, tmp_path / "small")
     assert memory_needed(folder, 100) == bytes_of(folder) + 2 * 4 * 2 * 16 * 100
